@@ -1,0 +1,6 @@
+package diag
+
+// applyPages holds the APPLY codes.
+func applyPages() map[Code]Page {
+	return map[Code]Page{}
+}

@@ -1,0 +1,6 @@
+package diag
+
+// commandPages holds the CMD codes.
+func commandPages() map[Code]Page {
+	return map[Code]Page{}
+}

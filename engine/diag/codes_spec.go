@@ -1,0 +1,6 @@
+package diag
+
+// specPages holds the SPEC codes.
+func specPages() map[Code]Page {
+	return map[Code]Page{}
+}

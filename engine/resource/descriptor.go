@@ -1,0 +1,140 @@
+package resource
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Descriptor is what the schema says of a kind's behaviour: generated from the
+// CUE attributes of schemas/<provider>/<kind>.cue into descriptors.json.
+type Descriptor struct {
+	Kind     string  `json:"kind"`                // "aws.vpc"
+	TF       string  `json:"tf,omitempty"`        // Terraform's type name, "aws_vpc"; "" where it maps to none
+	Within   string  `json:"within,omitempty"`    // the field that holds its parent's reference, from @within
+	WithinOf string  `json:"within_of,omitempty"` // the parent's kind
+	Fields   []Field `json:"fields"`              // sorted by name
+	Outs     []Out   `json:"outs"`                // sorted by name
+	Doc      string  `json:"doc,omitempty"`       // the definition's comment
+}
+
+// Field is one field's behaviour.
+type Field struct {
+	Name       string    `json:"name"`
+	Type       string    `json:"type"`             // string, int, number, bool, list, map or struct
+	Elem       *Field    `json:"elem,omitempty"`   // of a list or map
+	Fields     []Field   `json:"fields,omitempty"` // of a struct, sorted by name
+	Required   bool      `json:"required,omitempty"`
+	Immutable  bool      `json:"immutable,omitempty"`   // a change means replacement
+	Computed   bool      `json:"computed,omitempty"`    // the provider sets it; never desired
+	Volatile   bool      `json:"volatile,omitempty"`    // an update of the object may change it
+	Sensitive  bool      `json:"sensitive,omitempty"`   // masked everywhere
+	WriteOnly  bool      `json:"write_only,omitempty"`  // cannot be read back
+	GrowOnly   bool      `json:"grow_only,omitempty"`   // may only grow in place
+	Disruptive bool      `json:"disruptive,omitempty"`  // an update interrupts service
+	Unique     bool      `json:"unique,omitempty"`      // no two objects may share the value
+	Ordered    bool      `json:"ordered,omitempty"`     // a list whose order matters; else it is a set
+	Own        string    `json:"own,omitempty"`         // "element": only our own elements of a list are ours
+	Default    string    `json:"default,omitempty"`     // "server": the provider fills it in when unset
+	DefaultsTo *Constant `json:"defaults_to,omitempty"` // the schema's own concrete default
+	Ref        string    `json:"ref,omitempty"`         // the kind that it refers to, "aws.vpc"
+	Key        string    `json:"key,omitempty"`         // a list's elements are told apart by this field
+	Aspect     string    `json:"aspect,omitempty"`      // set by a call of its own, after the create
+	TF         string    `json:"tf,omitempty"`          // Terraform's name where it is not the snake_case one
+	Doc        string    `json:"doc,omitempty"`
+}
+
+// Constant carries a Value through a descriptor's JSON.
+type Constant struct{ Value }
+
+// MarshalJSON writes the value with Encode.
+func (v Constant) MarshalJSON() ([]byte, error) { return Encode(v.Value), nil }
+
+// UnmarshalJSON reads the value with Decode.
+func (v *Constant) UnmarshalJSON(b []byte) (err error) {
+	v.Value, err = Decode(b)
+	return err
+}
+
+// Out is an output that references may name.
+type Out struct {
+	Name     string `json:"name"`
+	Volatile bool   `json:"volatile,omitempty"` // an update of the object may change it
+	Doc      string `json:"doc,omitempty"`
+}
+
+// Field gives the top-level field of that name, or nil.
+func (d *Descriptor) Field(name string) *Field { return findField(d.Fields, name) }
+
+// At gives the descriptor of the node that path leads to, or nil.
+func (d *Descriptor) At(path Path) *Field {
+	if len(path) == 0 {
+		return nil
+	}
+	f := d.Field(path[0])
+	for _, e := range path[1:] {
+		if f == nil {
+			return nil
+		}
+		if f.Type == "struct" {
+			f = findField(f.Fields, e)
+		} else {
+			f = f.Elem
+		}
+	}
+	return f
+}
+
+// Aspects lists the kind's aspects in order, without the bare "".
+func (d *Descriptor) Aspects() []string {
+	var out []string
+	for _, f := range d.Fields {
+		if f.Aspect != "" && !slices.Contains(out, f.Aspect) {
+			out = append(out, f.Aspect)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Outputs takes an object's outputs from its live fields: "id" is the ID.
+func (d *Descriptor) Outputs(o Object) Map {
+	out := make(Map, len(d.Outs))
+	for _, f := range d.Outs {
+		if f.Name == "id" && o.ID != "" {
+			out["id"] = String(o.ID)
+		} else if v := o.Fields[f.Name]; v != nil {
+			out[f.Name] = v
+		}
+	}
+	return out
+}
+
+func findField(fs []Field, name string) *Field {
+	i, ok := slices.BinarySearchFunc(fs, name, func(f Field, n string) int { return strings.Compare(f.Name, n) })
+	if !ok {
+		return nil
+	}
+	return &fs[i]
+}
+
+// Descriptors are all kinds' descriptors by kind. Read-only once parsed, so
+// safe for concurrent use.
+type Descriptors map[string]*Descriptor
+
+// ParseDescriptors reads descriptors.json.
+func ParseDescriptors(data []byte) (Descriptors, error) {
+	var list []*Descriptor
+	if err := json.Unmarshal(data, &list); err != nil {
+		return nil, fmt.Errorf("descriptors: %w", err)
+	}
+	out := make(Descriptors, len(list))
+	for _, d := range list {
+		if out[d.Kind] != nil {
+			return nil, fmt.Errorf("descriptors: kind %s stands twice", d.Kind)
+		}
+		out[d.Kind] = d
+	}
+	return out, nil
+}

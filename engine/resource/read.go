@@ -1,0 +1,29 @@
+package resource
+
+import "time"
+
+// Want asks a session for objects of one kind.
+type Want struct {
+	Kind    string   // the kind within the provider, "vpc"
+	By      Selector // which ones
+	Via     *Object  // the live parent, for a kind that lives within another; else nil
+	Aspects []string // aspects that must be read; nil means all
+}
+
+// Selector picks objects. Exactly one of its fields is set.
+type Selector struct {
+	IDs    []ID              // these
+	Estate string            // every object whose mark names this estate
+	Token  string            // the object whose mark names this token
+	Filter map[string]string // the provider's own filter, for found kinds and lookups
+	All    bool              // everything the session can see
+}
+
+// Answer is what one Want found. Err set means that nothing may be concluded
+// from what is missing, though Objects that did come are true. With Err nil,
+// an id that was asked for and is not among Objects does not exist.
+type Answer struct {
+	Objects []Object
+	Err     error     // a *Failure
+	At      time.Time // when the provider was asked (the start of the earliest call)
+}
