@@ -1,0 +1,273 @@
+package ledger
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"isobar.dev/engine/resource"
+)
+
+// Key tells the objects at one address apart.
+type Key struct {
+	Address resource.Address
+	Token   string
+}
+
+// Compare orders keys by address, then token.
+func (k Key) Compare(o Key) int {
+	return cmp.Or(k.Address.Compare(o.Address), cmp.Compare(k.Token, o.Token))
+}
+
+// Role is an entry's place at its address.
+type Role string
+
+// The roles. An address has at most one current entry.
+const (
+	Current Role = "current"
+	Deposed Role = "deposed" // replaced, waiting to be deleted
+)
+
+// Entry is one object that isobar owns, or is about to.
+type Entry struct {
+	Key
+	Role   Role
+	Record Record
+	Made   bool      // a create was done, or it was adopted: there is an object behind it
+	At     time.Time // of its last write
+	Open   *Open     // the one open intent, or nil
+}
+
+// Open is an intent without an outcome.
+type Open struct {
+	Intent
+	Run    string
+	At     time.Time
+	Handle resource.Handle
+	Doubt  *Fault // why its outcome is unknown, where a call said so
+}
+
+// State is the fold of an environment's events. The zero State is empty and
+// ready. Not safe for concurrent use.
+type State struct {
+	Seq     int64 // of the last event
+	Entries map[Key]*Entry
+	Ended   map[string]string // tokens that ended: "deleted", "released", "not done", "gone"
+	at      map[resource.Address][]*Entry // by address
+}
+
+// Fold gives the state after events, which must be in order of Seq. It fails
+// on an event that cannot follow those before it.
+func Fold(events []Event) (*State, error) {
+	s := &State{}
+	for i := range events {
+		if err := s.Apply(events[i]); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// Current gives the current entry at an address, or nil.
+func (s *State) Current(a resource.Address) *Entry {
+	for _, e := range s.at[a] {
+		if e.Role == Current {
+			return e
+		}
+	}
+	return nil
+}
+
+// Sorted gives all entries in order of their keys.
+func (s *State) Sorted() []*Entry {
+	out := make([]*Entry, 0, len(s.Entries))
+	for _, e := range s.Entries {
+		out = append(out, e)
+	}
+	slices.SortFunc(out, func(a, b *Entry) int { return a.Key.Compare(b.Key) })
+	return out
+}
+
+// Apply folds one more event in. On error the state is unchanged.
+func (s *State) Apply(ev Event) error {
+	if s.Entries == nil {
+		s.Entries, s.Ended, s.at = map[Key]*Entry{}, map[string]string{}, map[resource.Address][]*Entry{}
+	}
+	e := s.Entries[Key{ev.Address, ev.Token}]
+	var err error
+	switch ev.Type {
+	case Intended:
+		err = s.intended(e, ev)
+	case Adopted:
+		err = s.adopted(e, ev)
+	case Accepted, Doubted:
+		if e == nil || e.Open == nil {
+			err = errNoIntent
+			break
+		}
+		if ev.Type == Accepted {
+			e.Open.Handle = ev.Handle
+		} else {
+			e.Open.Doubt = ev.Fault
+		}
+	case Done, Failed:
+		if e == nil || e.Open == nil {
+			err = errNoIntent
+			break
+		}
+		s.close(e, ev)
+	case Settled:
+		err = s.settled(e, ev)
+	case Moved:
+		err = s.moved(ev)
+	case Forgotten:
+		if e == nil {
+			err = errNoEntry
+			break
+		}
+		s.remove(e, cmp.Or(ev.Why, "released"))
+	default:
+		err = fmt.Errorf("unknown type %q", ev.Type)
+	}
+	if err != nil {
+		return fmt.Errorf("ledger: event %d (%s of %s, token %s): %w", ev.Seq, ev.Type, ev.Address, ev.Token, err)
+	}
+	s.Seq = max(s.Seq, ev.Seq)
+	return nil
+}
+
+var (
+	errNoIntent = fmt.Errorf("no intent is open")
+	errNoEntry  = fmt.Errorf("no such entry")
+	errOpen     = fmt.Errorf("an intent is open already")
+)
+
+func (s *State) intended(e *Entry, ev Event) error {
+	if ev.Intent == nil {
+		return fmt.Errorf("it carries no intent")
+	}
+	if e != nil && e.Open != nil {
+		return errOpen
+	}
+	makes := ev.Intent.Op == Create || ev.Intent.Op == Adopt && e == nil
+	switch {
+	case makes && e != nil:
+		return fmt.Errorf("the token is in use")
+	case !makes && e == nil:
+		return errNoEntry
+	case makes:
+		e = &Entry{Key: Key{ev.Address, ev.Token}, Record: ev.Intent.Record}
+		e.Record.Applied, e.Record.Outs = nil, nil
+		s.enthrone(e)
+	}
+	e.Open = &Open{Intent: *ev.Intent, Run: ev.Run, At: ev.At}
+	return nil
+}
+
+func (s *State) adopted(e *Entry, ev Event) error {
+	if ev.Record == nil {
+		return fmt.Errorf("it carries no record")
+	}
+	if e == nil {
+		e = &Entry{Key: Key{ev.Address, ev.Token}}
+		s.enthrone(e)
+	}
+	e.Record, e.Made, e.At, e.Open = *ev.Record, true, ev.At, nil
+	delete(s.Ended, ev.Token)
+	return nil
+}
+
+// enthrone makes e the current entry of its address; the one before is deposed.
+func (s *State) enthrone(e *Entry) {
+	if old := s.Current(e.Address); old != nil {
+		old.Role = Deposed
+	}
+	e.Role = Current
+	s.put(e)
+}
+
+// close ends e's open intent as ev says.
+func (s *State) close(e *Entry, ev Event) {
+	e.Open, e.At = nil, ev.At
+	switch {
+	case ev.Gone:
+		s.remove(e, "deleted")
+	case ev.Record != nil:
+		e.Record, e.Made = *ev.Record, true
+	case !e.Made:
+		s.remove(e, "not done")
+	}
+}
+
+func (s *State) settled(e *Entry, ev Event) error {
+	if e == nil {
+		return errNoEntry
+	}
+	if e.Open == nil && ev.Record == nil && !ev.Gone {
+		return errNoIntent
+	}
+	if e.Open != nil && e.Open.Op == Release && ev.Gone {
+		s.remove(e, "released")
+		return nil
+	}
+	s.close(e, ev)
+	return nil
+}
+
+func (s *State) moved(ev Event) error {
+	if ev.From == nil {
+		return fmt.Errorf("it does not say from where")
+	}
+	e := s.Entries[Key{*ev.From, ev.Token}]
+	if e == nil {
+		return errNoEntry
+	}
+	if s.Current(ev.Address) != nil && e.Role == Current {
+		return fmt.Errorf("%s is taken", ev.Address)
+	}
+	s.drop(e)
+	e.Address = ev.Address
+	s.put(e)
+	for _, o := range s.Entries {
+		for i, d := range o.Record.Deps {
+			if d.Address == *ev.From && d.Token == ev.Token {
+				o.Record.Deps = slices.Clone(o.Record.Deps)
+				o.Record.Deps[i].Address = ev.Address
+			}
+		}
+	}
+	return nil
+}
+
+func (s *State) put(e *Entry) {
+	s.Entries[e.Key] = e
+	s.at[e.Address] = append(s.at[e.Address], e)
+}
+
+func (s *State) drop(e *Entry) {
+	delete(s.Entries, e.Key)
+	s.at[e.Address] = slices.DeleteFunc(s.at[e.Address], func(o *Entry) bool { return o == e })
+	if len(s.at[e.Address]) == 0 {
+		delete(s.at, e.Address)
+	}
+}
+
+// remove takes e out; where it was the current entry, the newest deposed one
+// is current again.
+func (s *State) remove(e *Entry, why string) {
+	s.drop(e)
+	s.Ended[e.Token] = why
+	if e.Role != Current {
+		return
+	}
+	var heir *Entry
+	for _, o := range s.at[e.Address] {
+		if heir == nil || o.Token > heir.Token {
+			heir = o
+		}
+	}
+	if heir != nil {
+		heir.Role = Current
+	}
+}

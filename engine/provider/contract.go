@@ -1,0 +1,142 @@
+// Package provider is the contract between isobar and a cloud, hypervisor or
+// appliance: what a provider is (Type, Kind), what a session on it does
+// (Session), and the wrappers that stand around every session (retry, budget,
+// fence, trace, fault). It must not know any SDK, nor decide what to change:
+// that is engine/plan's. Authors read providers/README.md first; the suite in
+// engine/provider/providertest holds every provider to this text. Floor 3.
+package provider
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"isobar.dev/engine/resource"
+)
+
+// Type is what a provider is. It is static: build it with a function, share it
+// freely.
+type Type struct {
+	Name  string // "aws"
+	Kinds []Kind // sorted by name; joined with their descriptors by "<Name>.<Kind.Name>"
+	// Open gives a session on one account and region, one vCenter, one host. It
+	// makes at most the calls that tell its Scope. Its error is a *Failure of
+	// package resource.
+	Open func(ctx context.Context, c Config) (Session, error)
+}
+
+// Kind is the static part of a kind's behaviour that no schema field carries.
+type Kind struct {
+	Name   string        // "vpc"
+	IDs    Reach         // ids are unique within it
+	Settle Settle        // how a create of unknown outcome is settled
+	Lag    time.Duration // how long reads may trail our own write
+	Origin Origin        // created, or found
+	// Lane names what takes one mutating call at a time (a VM, a zone); nil or
+	// "" is no lane. It must be pure.
+	Lane func(resource.Object) string
+}
+
+// Reach is how far a kind's ids are unique.
+type Reach string
+
+// The reaches.
+const (
+	ReachRegion  Reach = "region"
+	ReachAccount Reach = "account"
+	ReachHost    Reach = "host"
+	ReachWorld   Reach = "world"
+)
+
+// Settle is how a create whose answer was lost is settled.
+type Settle string
+
+// The settle rules (architecture §5).
+const (
+	SettleToken   Settle = "token"   // the API honours an idempotency token: look first, replay only with identical fields
+	SettleMark    Settle = "mark"    // search by mark over the Lag window
+	SettleChosen  Settle = "chosen"  // the id is ours, derived from the mark's token
+	SettleNatural Settle = "natural" // the name is unique in scope
+)
+
+// Origin says where objects of a kind come from.
+type Origin string
+
+// The origins. Create of a found kind finds and marks, Delete releases.
+const (
+	OriginCreated Origin = "created"
+	OriginFound   Origin = "found"
+)
+
+// Config opens a session.
+type Config struct {
+	Alias    string       // the name under which specs use it
+	Estate   string       // the estate id that marks carry
+	Settings resource.Map // the spec's settings for the alias, concrete: region, profile, …
+	// HTTP, where set, is the client for every request, with the fence in its
+	// transport. Providers that do not speak HTTP call CheckFence themselves.
+	HTTP *http.Client
+}
+
+// Session is bound to one alias. All methods are safe for concurrent use,
+// honour ctx, retry nothing themselves and return *resource.Failure errors.
+// Mutating methods check the fence that ctx carries just before each send.
+type Session interface {
+	// Scope says what the session sees: "aws/123456789012/eu-west-1".
+	Scope() string
+
+	// Read answers all wants, in their order. It plans the calls: lists are
+	// shared between wants, pages and batches stay inside. A failed call makes
+	// the Err of each want that needed it, never an absence.
+	Read(ctx context.Context, wants []resource.Want) []resource.Answer
+
+	// Create makes exactly one mutating call, the one that carries the mark.
+	// want holds the fields without an aspect, references resolved. The
+	// Progress's Object holds the ID, even beside an error if something of it
+	// was made: then it is ours, broken, to be replaced.
+	Create(ctx context.Context, want resource.Object, m resource.Mark) (Progress, error)
+
+	// Update brings the fields of one aspect ("" for those without) from live to
+	// want. changes lists what differs, all of one aspect. It may make several
+	// calls, each repeatable.
+	Update(ctx context.Context, live, want resource.Object, changes []resource.Change) (Progress, error)
+
+	// Delete removes the object. applied brings what the ledger holds of it. An
+	// object that is gone already is success.
+	Delete(ctx context.Context, live, applied resource.Object) (Progress, error)
+
+	// Find settles a create of unknown outcome: a Progress with an Object where
+	// it was done, with a Handle where it is still running, and the zero
+	// Progress where nothing of it is to be seen (the caller waits out Lag).
+	// For SettleToken kinds it may replay the call with identical fields.
+	Find(ctx context.Context, in Intent) (Progress, error)
+
+	// Poll asks for the state of handles, in their order.
+	Poll(ctx context.Context, hs []resource.Handle) []Polled
+
+	// Mark writes m onto a live object (adoption); nil removes isobar's mark
+	// (release).
+	Mark(ctx context.Context, live resource.Object, m *resource.Mark) error
+}
+
+// Progress is how far a call came. Without a Handle it is finished.
+type Progress struct {
+	Object resource.Object // as far as the call's answer tells; Fields may be partial
+	Handle resource.Handle // long work to poll
+	After  time.Duration   // when to poll first
+}
+
+// Polled is a handle's state.
+type Polled struct {
+	Progress
+	Done bool  // finished: Err says how
+	Err  error // with Done: the work failed; without: the poll did (ask again)
+}
+
+// Intent is a create that was sent, or may have been.
+type Intent struct {
+	Want   resource.Object // the fields that it was sent with
+	Mark   resource.Mark
+	Handle resource.Handle // the task, where one was journalled
+	Since  time.Time       // when the intent was written
+}
