@@ -53,7 +53,7 @@ type Open struct {
 type State struct {
 	Seq     int64 // of the last event
 	Entries map[Key]*Entry
-	Ended   map[string]string // tokens that ended: "deleted", "released", "not done", "gone"
+	Ended   map[string]string             // tokens that ended: "deleted", "released", "not done", "gone"
 	at      map[resource.Address][]*Entry // by address
 }
 

@@ -1,0 +1,213 @@
+// Package plan says what to do: from what is wanted, what the ledger holds and
+// what was seen, it makes a Plan of changes for people and steps for apply. It
+// must not do I/O, read a clock, or know any provider: the same input always
+// gives the same plan, whatever the order of its parts. Pure. Floor 2.
+package plan
+
+import (
+	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/resource"
+)
+
+// Plan is what isobar would do to one environment, and why.
+type Plan struct {
+	Env     string
+	Digest  string       // hex SHA-256 over environment, steps and Before of the fields touched; "" where there are no steps
+	Changes []Change     // for people and policy: one an object, sorted by address then token
+	Steps   []Step       // for apply: sorted by ID
+	Held    []Held       // what would be done and is not, sorted by address
+	Notes   []Note       // what is worth saying and needs no call, sorted by address
+	Ledger  []Correction // events to write without any call, sorted by address
+	Kept    int          // objects that are as wanted
+}
+
+// Empty reports whether there is nothing to do and nothing held.
+func (p *Plan) Empty() bool { return len(p.Steps) == 0 && len(p.Held) == 0 }
+
+// Action is what happens to an object as a whole.
+type Action string
+
+// The actions.
+const (
+	Create  Action = "create"
+	Update  Action = "update"
+	Replace Action = "replace"
+	Delete  Action = "delete"
+	Adopt   Action = "adopt"  // comes under management, by its mark
+	Forget  Action = "forget" // is released, and left alone
+)
+
+// Risk orders actions for people: deletions, replacements, disruptive updates,
+// updates, creations, and the rest; lower is riskier.
+func (c *Change) Risk() int {
+	switch {
+	case c.Action == Delete:
+		return 0
+	case c.Action == Replace:
+		return 1
+	case c.Action == Update && c.Disruptive:
+		return 2
+	case c.Action == Update:
+		return 3
+	case c.Action == Create:
+		return 4
+	}
+	return 5
+}
+
+// Change is what happens to one object.
+type Change struct {
+	Address    resource.Address
+	Token      string // of the existing object; "" for a creation
+	ID         resource.ID
+	Action     Action
+	Deposed    bool          // a replaced object that waited for its deletion
+	Before     resource.Map  // the live fields that isobar manages, and its outputs; nil for a creation
+	After      resource.Map  // all wanted fields, Unknown where only apply will tell; nil for a deletion
+	Fields     []FieldChange // sorted by path; for a creation each field set
+	Disruptive bool          // service is interrupted
+	First      bool          // replace: the new one is made before the old one goes
+	Reasons    []Reason      // why, the weightiest first
+	At         resource.Position
+}
+
+// FieldChange is one field of a Change.
+type FieldChange struct {
+	Path      resource.Path
+	Before    resource.Value // nil: absent
+	After     resource.Value // nil: absent; Unknown: known after apply
+	Cause     Cause
+	At        resource.Position // where the spec says so, for Cause Spec
+	Replaces  bool              // it forces the replacement
+	Sensitive bool              // its values are not to be shown
+	Conflict  bool              // it drifted and its spec changed too: the spec wins
+}
+
+// Cause is why something changes.
+type Cause string
+
+// The causes.
+const (
+	CauseSpec       Cause = "spec"       // the spec changed
+	CauseDrift      Cause = "drift"      // it was changed outside
+	CauseDefault    Cause = "default"    // a default of the schema
+	CauseDependency Cause = "dependency" // something it refers to is made anew
+	CauseBroken     Cause = "broken"     // an earlier run left it half made
+	CauseMark       Cause = "mark"       // it bears our mark, but the ledger did not know it
+)
+
+// Reason is a cause with its details.
+type Reason struct {
+	Cause Cause
+	At    resource.Position // for CauseSpec
+	Of    resource.Address  // for CauseDependency
+	Text  string            // details in words, "deleted outside", or ""
+}
+
+// Step is one unit of apply's work: one intent, and the calls it covers.
+type Step struct {
+	ID      string // unique and stable within the plan: "create aws.vpc/main"
+	Op      ledger.Op
+	Address resource.Address
+	Token   string // of the existing object; "" for a create and for updates of what is created
+	Aspect  string
+	Want    resource.Map      // create: all fields without aspect; update, clear: the aspect's whole fields. Refs unresolved.
+	Changes []resource.Change // update, clear: what differs; After may hold Refs
+	Before  resource.Map      // the live value of each top-level field touched, as planned
+	Live    resource.ID       // of the existing object
+	Needs   []string          // ids of the steps that must be done first, sorted
+	Meta    resource.Lifecycle
+	Deps    []ledger.Dep // of the object as a whole once this plan is done, tokens filled where known
+	Deposes bool         // create: the current object of the address lives on, deposed, until its delete
+}
+
+// Held is something that is not done, and why.
+type Held struct {
+	Address resource.Address
+	Action  Action
+	Why     HeldWhy
+	Text    string // in words, with the names concerned
+	Mend    string // what a person may do
+}
+
+// HeldWhy is why something is held.
+type HeldWhy string
+
+// The reasons to hold.
+const (
+	HeldUnread  HeldWhy = "unread"   // it, or what decides on it, could not be read
+	HeldDoubt   HeldWhy = "in doubt" // an earlier call's outcome is not settled yet
+	HeldProtect HeldWhy = "preventDestroy"
+	HeldBudget  HeldWhy = "delete budget"
+	HeldOrphan  HeldWhy = "orphan pending" // its spec was lost, not edited
+	HeldUnique  HeldWhy = "unique"         // the new one cannot stand beside the old
+	HeldCycle   HeldWhy = "cycle"
+	HeldUnowned HeldWhy = "not owned" // what is there does not bear our mark
+	HeldRefused HeldWhy = "refused"   // the kind cannot do this change
+	HeldFollows HeldWhy = "follows"   // it needs something that is held
+)
+
+// Note is something worth saying that needs no call.
+type Note struct {
+	Address resource.Address
+	Text    string
+}
+
+// Correction is an event to write without a call: what the cloud and the spec
+// agree on, and the ledger did not know.
+type Correction struct {
+	Address resource.Address
+	Token   string
+	Type    ledger.Type // Settled, Adopted, Forgotten or Moved
+	Record  *ledger.Record
+	From    *resource.Address
+	Why     string
+}
+
+// Input is all that a plan is made from. Nothing of it is written to.
+type Input struct {
+	Env       string
+	Estate    string
+	Desired   []resource.Desired // in any order; each address once
+	Lost      bool               // the spec is gone or empty, not edited: whatever it held is orphan pending
+	Ledger    *ledger.State
+	Live      map[ledger.Key]Reading            // what was seen of each entry; a missing one counts as unread
+	Strays    []resource.Object                 // objects that bear this estate's and environment's mark, with tokens that the ledger does not hold
+	Kinds     map[string]Kind                   // by full name, "aws.vpc"
+	Outs      map[resource.Address]resource.Map // outputs of other environments' resources that are referred to
+	Blind     map[string]string                 // alias → why its session could not be read: nothing is created there
+	Deletes   Budget
+	Confirmed map[resource.Address]bool // orphans that a person said may be deleted
+}
+
+// Kind is what plan needs to know of a kind.
+type Kind struct {
+	*resource.Descriptor
+	Schema string // the schema's version
+	Found  bool   // objects are found, not created: create finds and marks, delete releases
+}
+
+// Seen is what came of looking for an object.
+type Seen string
+
+// What can be seen.
+const (
+	Present Seen = "present"
+	Absent  Seen = "absent"
+	Unread  Seen = "unread"
+)
+
+// Reading is an entry's live state.
+type Reading struct {
+	Seen   Seen
+	Object resource.Object // when Present
+	Why    string          // when Unread
+	By     string          // who changed it outside, where a provider knows; "" else
+}
+
+// Budget bounds deletions (and replacements) in one plan; the tighter bound
+// counts. A zero field is no bound.
+type Budget struct {
+	Count   int // at most so many objects
+	Percent int // at most this share of what the ledger holds, rounded up
+}
