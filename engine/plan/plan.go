@@ -184,6 +184,7 @@ type Input struct {
 type Kind struct {
 	*resource.Descriptor
 	Schema string // the schema's version
+	Marked bool   // its objects carry marks: one without ours is not confirmed as ours
 	Found  bool   // objects are found, not created: create finds and marks, delete releases
 }
 

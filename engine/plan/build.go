@@ -1,0 +1,335 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/resource"
+)
+
+// Build makes the plan for an input. It never fails: what cannot be planned is
+// held, with the reason.
+func Build(in Input) *Plan {
+	b := newBuilder(in)
+	b.decide()
+	b.settleOrder()
+	b.protect()
+	g := b.steps()
+	g.breakCycles()
+	b.follow(g)
+	return b.finish(g)
+}
+
+type builder struct {
+	in      *Input
+	items   []*item
+	byAddr  map[resource.Address]*item // wanted ones
+	byKey   map[ledger.Key]*item       // those with an entry
+	reverse map[resource.Address][]*item
+	notes   []Note
+	inverse map[resource.Address][]dependant
+	held    []Held // of objects that are no item: strays
+}
+
+func newBuilder(in Input) *builder {
+	if in.Ledger == nil {
+		in.Ledger = &ledger.State{}
+	}
+	b := &builder{in: &in, byAddr: map[resource.Address]*item{}, byKey: map[ledger.Key]*item{}, reverse: map[resource.Address][]*item{}}
+	b.items = collect(b.in)
+	for _, it := range b.items {
+		if it.want != nil {
+			b.byAddr[it.addr] = it
+			for i, r := range it.refs {
+				if i == 0 || r.Address != it.refs[i-1].Address {
+					b.reverse[r.Address] = append(b.reverse[r.Address], it)
+				}
+			}
+		}
+		if it.entry != nil {
+			b.byKey[it.entry.Key] = it
+		}
+	}
+	b.strays()
+	return b
+}
+
+// strays says what becomes of marked objects that no item took.
+func (b *builder) strays() {
+	for _, o := range b.in.Strays {
+		if it := b.byKey[ledger.Key{Address: o.Mark.Address, Token: o.Mark.Token}]; it != nil {
+			continue
+		}
+		if why := b.in.Ledger.Ended[o.Mark.Token]; why != "" && why != "not done" {
+			b.notes = append(b.notes, Note{o.Mark.Address, fmt.Sprintf("%s bears the mark of an object that was %s: a copy, left alone", o.ID, why)})
+			continue
+		}
+		b.held = append(b.held, Held{
+			Address: o.Mark.Address, Action: Delete, Why: HeldOrphan,
+			Text: fmt.Sprintf("%s bears this estate's mark, but neither the spec nor the ledger knows it", o.ID),
+			Mend: "put it back into the spec to adopt it, or delete it by hand",
+		})
+	}
+}
+
+// decide finds each item's action by a monotone fixpoint: what is made anew or
+// touched only grows, and with it what depends on it.
+func (b *builder) decide() {
+	queue := slices.Clone(b.items)
+	for _, it := range b.items { // creations first: they need no diff to be known
+		if it.want != nil && it.held == nil && (it.entry == nil || it.entry.Made && it.live.Seen == Absent) {
+			it.fresh = true
+		}
+	}
+	for len(queue) > 0 {
+		it := queue[0]
+		queue = queue[1:]
+		fresh, touched := it.fresh, it.touched
+		if it.want != nil {
+			b.wanted(it)
+		} else {
+			b.unwanted(it)
+		}
+		if it.fresh != fresh || it.touched != touched {
+			queue = append(queue, b.reverse[it.addr]...)
+		}
+	}
+}
+
+// wanted decides on an item that the spec wants.
+func (b *builder) wanted(it *item) {
+	if it.held != nil && it.held.Why == HeldRefused && it.diff == nil {
+		return // of an unknown kind
+	}
+	it.held = nil
+	it.resolve(b)
+	if it.missing != nil {
+		it.hold(HeldFollows, "it needs "+it.missing.String()+", which is not known yet", "apply "+it.missing.Address.String()+" first")
+	}
+	switch {
+	case it.entry == nil:
+		b.create(it, Reason{Cause: CauseSpec, At: it.want.At})
+		if why, blind := b.in.Blind[aliasOf(it)]; blind {
+			it.hold(HeldUnread, "what is there could not be read: "+why, "")
+		}
+	case it.entry.Open != nil:
+		b.doubtful(it)
+	case it.live.Seen == Absent:
+		it.lost = true
+		b.create(it, Reason{Cause: CauseDrift, Text: join("deleted outside", it.live.By)})
+	case it.live.Seen != Present:
+		it.hold(HeldUnread, "it could not be read: "+it.live.Why, "")
+	default:
+		b.compare(it)
+	}
+}
+
+func aliasOf(it *item) string { return cmp.Or(it.want.Meta.Alias, it.addr.Provider) }
+
+func (b *builder) doubtful(it *item) {
+	text := "the outcome of an earlier " + string(it.entry.Open.Op) + " is not settled"
+	if it.entry.Open.Doubt != nil {
+		text += ": " + it.entry.Open.Doubt.Message
+	}
+	it.hold(HeldDoubt, text, "")
+}
+
+func (b *builder) create(it *item, why Reason) {
+	it.action, it.fresh, it.reasons = Create, true, []Reason{why}
+	it.diff = &differ{item: it}
+	for _, name := range it.resolved.Keys() {
+		f := it.kind.Field(name)
+		if f == nil || f.Computed {
+			continue
+		}
+		path := resource.Path{name}
+		at, placed := it.want.Place(path)
+		c := FieldChange{Path: path, After: it.resolved[name], Cause: CauseSpec, At: at, Sensitive: f.Sensitive || f.WriteOnly}
+		if !placed {
+			c.Cause, c.At = CauseDefault, resource.Position{}
+		}
+		it.diff.changes = append(it.diff.changes, c)
+	}
+}
+
+// compare decides on an item whose object is there.
+func (b *builder) compare(it *item) {
+	it.diff = &differ{item: it}
+	it.diff.object(it.resolved, it.entry.Record.Applied, it.live.Object.Fields)
+	it.reasons = reasonsOf(it)
+	replace := it.entry.Record.Broken != ""
+	for i := range it.diff.changes {
+		replace = replace || it.diff.changes[i].Replaces
+	}
+	switch {
+	case replace:
+		it.action, it.fresh = Replace, true
+		it.first = it.first || it.want.Meta.CreateBeforeDestroy
+	case len(it.diff.changes) > 0:
+		it.action, it.touched = Update, true
+	}
+	if it.stray && it.action == "" {
+		it.action = Adopt
+	}
+	for _, p := range it.diff.unread {
+		it.hold(HeldUnread, p.String()+" could not be read", "")
+	}
+	if len(it.diff.refused) > 0 && !replace {
+		it.hold(HeldRefused, strings.Join(it.diff.refused, "; "), "set it back, or make a new resource")
+	}
+	if replace {
+		b.confirm(it)
+	}
+}
+
+// unwanted decides on an entry that no spec wants.
+func (b *builder) unwanted(it *item) {
+	if it.action != "" || it.held != nil || it.lost {
+		return
+	}
+	deposed := it.entry.Role == ledger.Deposed && b.byAddr[it.addr] != nil
+	it.action = Delete
+	if it.kind.Found {
+		it.action = Forget
+	}
+	it.reasons = []Reason{{Cause: CauseSpec, Text: "no longer in the spec"}}
+	if deposed {
+		it.reasons = []Reason{{Cause: CauseSpec, Text: "replaced earlier"}}
+	}
+	switch {
+	case it.entry.Open != nil:
+		b.doubtful(it)
+	case it.live.Seen == Absent:
+		it.lost, it.action = true, ""
+	case it.live.Seen != Present:
+		it.hold(HeldUnread, "it could not be read: "+it.live.Why, "")
+	case b.in.Lost && !deposed && !b.in.Confirmed[it.addr]:
+		it.hold(HeldOrphan, "its spec is gone or empty, not edited", "bring the spec back, or confirm its deletion by name")
+	case it.entry.Record.Meta.PreventDestroy && it.action == Delete:
+		it.hold(HeldProtect, "it is protected by preventDestroy", "first apply a spec with preventDestroy: false, then remove it")
+	default:
+		b.confirm(it)
+	}
+}
+
+// confirm holds a deletion that the live mark does not confirm.
+func (b *builder) confirm(it *item) {
+	m := it.live.Object.Mark
+	if !it.kind.Marked || m.Token == it.entry.Token && m.Estate == b.in.Estate {
+		return
+	}
+	text := fmt.Sprintf("%s no longer bears our mark", it.live.Object.ID)
+	if !m.IsZero() {
+		text = fmt.Sprintf("%s bears the mark of %s, estate %s", it.live.Object.ID, m.Address, m.Estate)
+	}
+	it.hold(HeldUnowned, text, "import it again to confirm that it is ours, or forget it")
+}
+
+func reasonsOf(it *item) []Reason {
+	var out []Reason
+	if it.entry.Record.Broken != "" {
+		out = append(out, Reason{Cause: CauseBroken, Text: it.entry.Record.Broken})
+	}
+	if it.stray {
+		out = append(out, Reason{Cause: CauseMark, Text: "found by its mark"})
+	}
+	for _, c := range it.diff.changes {
+		r := Reason{Cause: c.Cause}
+		switch c.Cause {
+		case CauseDrift:
+			r.Text = join("changed outside", it.live.By)
+		case CauseSpec:
+			r.At = c.At
+		case CauseDependency:
+			r.Of = dependencyOf(it, c)
+		}
+		if !slices.Contains(out, r) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func dependencyOf(it *item, c FieldChange) resource.Address {
+	var of resource.Address
+	resource.Contains(c.After, func(v resource.Value) bool {
+		if u, ok := v.(resource.Unknown); ok {
+			of = u.Because.Address
+		}
+		return !of.IsZero()
+	})
+	for _, r := range it.refs {
+		if of.IsZero() && r.field == c.Path[0] {
+			of = r.Address
+		}
+	}
+	return of
+}
+
+func join(text, by string) string {
+	if by == "" {
+		return text
+	}
+	return text + " by " + by
+}
+
+// resolve puts outputs in the place of references, Unknown for those to come.
+func (it *item) resolve(b *builder) {
+	it.missing = nil
+	if len(it.refs) == 0 {
+		it.resolved = it.want.Fields
+		return
+	}
+	v := resource.Rewrite(it.want.Fields, func(v resource.Value) resource.Value {
+		if r, ok := v.(resource.Ref); ok {
+			out := b.output(r)
+			if _, unknown := out.(resource.Unknown); unknown && !b.coming(r) {
+				it.missing = &r
+			}
+			return out
+		}
+		return v
+	})
+	it.resolved, _ = v.(resource.Map)
+}
+
+// output gives the value of a reference as far as it is known now.
+func (b *builder) output(r resource.Ref) resource.Value {
+	if r.Address.Env != b.in.Env {
+		if v := b.in.Outs[r.Address][r.Out]; v != nil {
+			return v
+		}
+		return resource.Unknown{Because: r}
+	}
+	it := b.byAddr[r.Address]
+	if it == nil || it.fresh || it.entry == nil || it.touched && volatile(it.kind.Descriptor, r.Out) {
+		return resource.Unknown{Because: r}
+	}
+	if it.live.Seen == Present {
+		if v := it.kind.Outputs(it.live.Object)[r.Out]; v != nil && !resource.HasUnread(v) {
+			return v
+		}
+	}
+	if v := it.entry.Record.Outs[r.Out]; v != nil {
+		return v
+	}
+	return resource.Unknown{Because: r}
+}
+
+// coming reports whether this plan makes the output that r names.
+func (b *builder) coming(r resource.Ref) bool {
+	it := b.byAddr[r.Address]
+	return it != nil && (it.fresh || it.touched && volatile(it.kind.Descriptor, r.Out))
+}
+
+func volatile(d *resource.Descriptor, out string) bool {
+	for _, o := range d.Outs {
+		if o.Name == out {
+			return o.Volatile
+		}
+	}
+	return false
+}

@@ -1,0 +1,298 @@
+package plan
+
+import (
+	"slices"
+
+	"isobar.dev/engine/resource"
+)
+
+// differ compares one object three ways: what is wanted (references resolved),
+// what the ledger says we applied, and what is live.
+type differ struct {
+	item    *item
+	changes []FieldChange
+	applied resource.Map // what the ledger should say where spec and cloud agree
+	unread  []resource.Path
+	refused []string
+}
+
+// object compares all top-level fields.
+func (d *differ) object(want, applied, live resource.Map) {
+	d.applied = applied
+	for i := range d.item.kind.Fields {
+		f := &d.item.kind.Fields[i]
+		if f.Computed {
+			continue
+		}
+		w, a := want[f.Name], applied[f.Name]
+		if w == nil && a == nil {
+			continue
+		}
+		n := d.node(resource.Path{f.Name}, f, trio{w, a, live[f.Name]}, f.Immutable)
+		if !same(f, n, a) {
+			d.correct(f.Name, n)
+		}
+	}
+}
+
+func (d *differ) correct(name string, v resource.Value) {
+	next := make(resource.Map, len(d.applied)+1)
+	for k, e := range d.applied {
+		next[k] = e
+	}
+	if v == nil {
+		delete(next, name)
+	} else {
+		next[name] = v
+	}
+	d.applied = next
+}
+
+// trio is one node seen three ways; nil is absent.
+type trio struct{ want, applied, live resource.Value }
+
+// node compares one node and returns what the ledger should hold of it without
+// any call: the applied value, corrected where want and live agree.
+func (d *differ) node(path resource.Path, f *resource.Field, t trio, immutable bool) resource.Value {
+	_, unread := t.live.(resource.Unread)
+	if t.live == nil { // an empty list or map and none at all are the same in the cloud
+		switch f.Type {
+		case "list":
+			t.live = resource.List{}
+		case "map":
+			t.live = resource.Map{}
+		}
+	}
+	switch {
+	case f.WriteOnly:
+		if !same(f, t.want, t.applied) {
+			d.add(path, f, t, immutable)
+		}
+		return t.applied
+	case unread:
+		if !same(f, t.want, t.applied) {
+			d.unread = append(d.unread, slices.Clone(path))
+		}
+		return t.applied
+	case composite(f) && mapOrNil(t.want) && mapOrNil(t.applied) && mapOrNil(t.live) && t.live != nil:
+		return d.fields(path, f, t, immutable)
+	case f.Type == "list" && f.Own == "element":
+		return d.elements(path, f, t, immutable)
+	case t.want == nil:
+		if f.Default == "server" || empty(t.live) {
+			return nil
+		}
+	case same(f, t.want, t.live):
+		return t.want
+	case same(f, t.want, t.applied) && d.ignored(path):
+		return t.applied
+	}
+	d.add(path, f, t, immutable)
+	return t.applied
+}
+
+// fields compares structs field by field and maps key by key. Keys that are
+// neither wanted nor applied are not ours.
+func (d *differ) fields(path resource.Path, f *resource.Field, t trio, immutable bool) resource.Value {
+	want, _ := t.want.(resource.Map)
+	applied, _ := t.applied.(resource.Map)
+	live, _ := t.live.(resource.Map)
+	var out resource.Map
+	for _, k := range unionKeys(want, applied) {
+		sub := f.Elem
+		if f.Type == "struct" {
+			sub = fieldNamed(f.Fields, k)
+		}
+		if sub == nil {
+			sub = &resource.Field{Name: k, Type: "string"}
+		}
+		if sub.Computed {
+			continue
+		}
+		v := d.node(append(slices.Clone(path), k), sub, trio{want[k], applied[k], live[k]}, immutable || sub.Immutable)
+		if v != nil {
+			if out == nil {
+				out = make(resource.Map, len(want))
+			}
+			out[k] = v
+		}
+	}
+	if out == nil {
+		if t.want == nil {
+			return nil
+		}
+		return resource.Map{}
+	}
+	return out
+}
+
+// elements compares a list of which only our own elements are ours.
+func (d *differ) elements(path resource.Path, f *resource.Field, t trio, immutable bool) resource.Value {
+	want, _ := t.want.(resource.List)
+	applied, _ := t.applied.(resource.List)
+	live, _ := t.live.(resource.List)
+	gone := minus(f, applied, want)
+	after := append(minus(f, live, append(slices.Clone(gone), want...)), want...)
+	if same(f, after, live) {
+		return t.want
+	}
+	if same(f, t.want, t.applied) && d.ignored(path) {
+		return t.applied
+	}
+	d.add(path, f, trio{after, t.applied, t.live}, immutable)
+	return t.applied
+}
+
+// minus gives the elements of a that are not among b.
+func minus(f *resource.Field, a, b resource.List) resource.List {
+	var out resource.List
+	for _, e := range a {
+		if !slices.ContainsFunc(b, func(o resource.Value) bool { return elemSame(f, e, o) }) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func elemSame(f *resource.Field, a, b resource.Value) bool {
+	if f.Elem == nil {
+		return resource.Equal(a, b)
+	}
+	return same(f.Elem, a, b)
+}
+
+func (d *differ) ignored(path resource.Path) bool {
+	return slices.ContainsFunc(d.item.want.Meta.IgnoreChanges, func(p resource.Path) bool { return path.HasPrefix(p) })
+}
+
+// add records a change of one node and why.
+func (d *differ) add(path resource.Path, f *resource.Field, t trio, immutable bool) {
+	c := FieldChange{Path: slices.Clone(path), Before: t.live, After: t.want, Replaces: immutable, Sensitive: f.Sensitive || f.WriteOnly}
+	if f.WriteOnly {
+		c.Before = t.applied
+	}
+	at, placed := d.item.want.Place(path)
+	c.At = at
+	moved := !same(f, t.want, t.applied)
+	switch {
+	case resource.HasUnknown(t.want):
+		c.Cause = CauseDependency
+	case !moved:
+		c.Cause, c.At = CauseDrift, resource.Position{}
+	case d.item.refersAsBefore(path[0]):
+		c.Cause = CauseDependency
+	case !placed && t.want != nil:
+		c.Cause, c.At = CauseDefault, resource.Position{}
+	default:
+		c.Cause = CauseSpec
+	}
+	c.Conflict = moved && !f.WriteOnly && t.applied != nil && !same(f, t.live, t.applied) && c.Cause != CauseDependency
+	if f.GrowOnly && shrinks(t.live, t.want) {
+		d.refused = append(d.refused, path.String()+" can only grow")
+	}
+	d.changes = append(d.changes, c)
+}
+
+func shrinks(live, want resource.Value) bool {
+	l, ok := live.(resource.Int)
+	w, ok2 := want.(resource.Int)
+	return ok && ok2 && w < l
+}
+
+// same reports whether two values are the same under the field's descriptor:
+// lists are sets unless ordered. Unknown equals nothing.
+func same(f *resource.Field, a, b resource.Value) bool {
+	if resource.Equal(a, b) {
+		return true
+	}
+	if f == nil || !holdsSet(f) {
+		return false
+	}
+	return resource.Equal(canonical(f, a), canonical(f, b))
+}
+
+func holdsSet(f *resource.Field) bool {
+	switch f.Type {
+	case "list":
+		return !f.Ordered || f.Elem != nil && holdsSet(f.Elem)
+	case "map":
+		return f.Elem != nil && holdsSet(f.Elem)
+	case "struct":
+		return slices.ContainsFunc(f.Fields, func(s resource.Field) bool { return holdsSet(&s) })
+	}
+	return false
+}
+
+// canonical sorts the sets within v.
+func canonical(f *resource.Field, v resource.Value) resource.Value {
+	if f == nil || !holdsSet(f) {
+		return v
+	}
+	switch x := v.(type) {
+	case resource.List:
+		out := make(resource.List, len(x))
+		for i, e := range x {
+			out[i] = canonical(f.Elem, e)
+		}
+		if f.Ordered {
+			return out
+		}
+		return resource.Sorted(out)
+	case resource.Map:
+		out := make(resource.Map, len(x))
+		for k, e := range x {
+			sub := f.Elem
+			if f.Type == "struct" {
+				sub = fieldNamed(f.Fields, k)
+			}
+			out[k] = canonical(sub, e)
+		}
+		return out
+	}
+	return v
+}
+
+func composite(f *resource.Field) bool { return f.Type == "map" || f.Type == "struct" }
+
+func mapOrNil(v resource.Value) bool {
+	if v == nil {
+		return true
+	}
+	_, ok := v.(resource.Map)
+	return ok
+}
+
+func fieldNamed(fs []resource.Field, name string) *resource.Field {
+	for i := range fs {
+		if fs[i].Name == name {
+			return &fs[i]
+		}
+	}
+	return nil
+}
+
+func unionKeys(a, b resource.Map) []string {
+	out := make([]string, 0, len(a)+len(b))
+	for k := range a {
+		out = append(out, k)
+	}
+	for k := range b {
+		if _, ok := a[k]; !ok {
+			out = append(out, k)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func empty(v resource.Value) bool {
+	switch x := v.(type) {
+	case nil:
+		return true
+	case resource.List:
+		return len(x) == 0
+	case resource.Map:
+		return len(x) == 0
+	}
+	return false
+}

@@ -1,0 +1,244 @@
+package plan
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"hash"
+	"maps"
+	"slices"
+	"strings"
+
+	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/resource"
+)
+
+// follow holds whatever needs a step of something held; an item goes whole.
+func (b *builder) follow(g *graph) {
+	needed := map[string][]*node{}
+	for _, n := range g.steps {
+		for id := range n.needs {
+			needed[id] = append(needed[id], n)
+		}
+	}
+	byItem := map[*item][]*node{}
+	var queue []*item
+	for _, n := range g.steps {
+		byItem[n.it] = append(byItem[n.it], n)
+	}
+	for _, it := range b.items {
+		if it.held != nil {
+			queue = append(queue, it)
+		}
+	}
+	for len(queue) > 0 {
+		it := queue[0]
+		queue = queue[1:]
+		for _, n := range byItem[it] {
+			for _, y := range needed[n.ID] {
+				if y.it.held == nil {
+					y.it.hold(HeldFollows, "it needs "+it.addr.Local()+", which is held: "+string(it.held.Why), "")
+					queue = append(queue, y.it)
+				}
+			}
+		}
+	}
+}
+
+// finish turns items and graph into the plan.
+func (b *builder) finish(g *graph) *Plan {
+	p := &Plan{Env: b.in.Env, Held: b.held, Notes: b.notes}
+	for _, it := range b.items {
+		p.Ledger = append(p.Ledger, b.corrections(it)...)
+		switch {
+		case it.held != nil:
+			h := *it.held
+			h.Action = it.action
+			p.Held = append(p.Held, h)
+		case it.action != "":
+			p.Changes = append(p.Changes, b.change(it))
+		case it.want != nil:
+			p.Kept++
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(g.steps)) {
+		n := g.steps[id]
+		if n.it.held != nil {
+			continue
+		}
+		n.Needs = slices.Sorted(maps.Keys(n.needs))
+		p.Steps = append(p.Steps, n.Step)
+	}
+	slices.SortStableFunc(p.Held, func(x, y Held) int { return cmp.Or(x.Address.Compare(y.Address), cmp.Compare(x.Text, y.Text)) })
+	slices.SortStableFunc(p.Notes, func(x, y Note) int { return cmp.Or(x.Address.Compare(y.Address), cmp.Compare(x.Text, y.Text)) })
+	p.Digest = digest(p)
+	return p
+}
+
+// change makes what people and policy see of an item.
+func (b *builder) change(it *item) Change {
+	c := Change{
+		Address: it.addr, Action: it.action, Token: it.key().Token, Reasons: it.reasons, First: it.first && it.replaces(),
+		Disruptive: it.replaces(),
+	}
+	if it.entry != nil && !it.lost {
+		c.ID = it.entry.Record.ID
+		c.Deposed = it.want == nil && it.entry.Role == ledger.Deposed
+		c.Before = managed(it)
+	} else {
+		c.Token = ""
+	}
+	if it.want != nil {
+		c.At, c.After = it.want.At, it.resolved
+		if it.entry != nil && it.entry.Address != it.addr {
+			c.Reasons = append([]Reason{{Cause: CauseSpec, At: it.want.At, Text: "moved from " + it.entry.Address.Local()}}, c.Reasons...)
+		}
+	}
+	if it.diff != nil {
+		c.Fields = it.diff.changes
+		for _, f := range c.Fields {
+			if d := it.kind.At(f.Path); it.action == Update && d != nil && d.Disruptive {
+				c.Disruptive = true
+			}
+		}
+	}
+	return c
+}
+
+// managed gives the live fields that are wanted or applied, and the outputs.
+func managed(it *item) resource.Map {
+	out := resource.Map{}
+	for k, v := range it.kind.Outputs(it.live.Object) {
+		out[k] = v
+	}
+	keep := func(m resource.Map) {
+		for k := range m {
+			if v := it.live.Object.Fields[k]; v != nil {
+				out[k] = v
+			} else if f := it.kind.Field(k); f != nil && f.WriteOnly && it.entry.Record.Applied[k] != nil {
+				out[k] = it.entry.Record.Applied[k]
+			}
+		}
+	}
+	keep(it.entry.Record.Applied)
+	if it.want != nil {
+		keep(it.want.Fields)
+	}
+	return out
+}
+
+// corrections gives the ledger events that need no call.
+func (b *builder) corrections(it *item) []Correction {
+	if it.entry == nil || it.entry.Open != nil {
+		return nil
+	}
+	c := Correction{Address: it.addr, Token: it.entry.Token}
+	var out []Correction
+	if it.lost {
+		c.Address, c.Type, c.Why = it.entry.Address, ledger.Forgotten, "gone"
+		return []Correction{c}
+	}
+	if it.want == nil || it.live.Seen != Present || it.diff == nil {
+		return nil
+	}
+	if it.entry.Address != it.addr && !it.replaces() && it.held == nil {
+		from := it.entry.Address
+		out = append(out, Correction{Address: it.addr, Token: it.entry.Token, Type: ledger.Moved, From: &from})
+	} else if it.entry.Address != it.addr {
+		return nil
+	}
+	old := &it.entry.Record
+	rec := *old
+	rec.Applied, rec.Schema = it.diff.applied, it.kind.Schema
+	rec.Outs = known(it.kind.Outputs(it.live.Object))
+	if !it.replaces() {
+		rec.Meta = it.want.Meta
+	}
+	if it.action == "" || it.stray {
+		rec.Deps = depsOf(b, it)
+	}
+	c.Record = &rec
+	switch {
+	case it.stray:
+		if it.replaces() {
+			rec.Applied = nil
+		}
+		c.Type = ledger.Adopted
+	case recordsEqual(old, &rec):
+		return out
+	default:
+		c.Type = ledger.Settled
+	}
+	return append(out, c)
+}
+
+// known leaves out what could not be read.
+func known(m resource.Map) resource.Map {
+	for k, v := range m {
+		if resource.HasUnread(v) {
+			delete(m, k)
+		}
+	}
+	return m
+}
+
+func recordsEqual(a, b *ledger.Record) bool {
+	return a.Schema == b.Schema && slices.Equal(a.Deps, b.Deps) && metaEqual(a.Meta, b.Meta) &&
+		mapsEqual(a.Applied, b.Applied) && mapsEqual(a.Outs, b.Outs)
+}
+
+func mapsEqual(a, b resource.Map) bool {
+	return len(a) == 0 && len(b) == 0 || resource.Equal(a, b)
+}
+
+func metaEqual(a, b resource.Lifecycle) bool {
+	return a.Alias == b.Alias && a.PreventDestroy == b.PreventDestroy && a.CreateBeforeDestroy == b.CreateBeforeDestroy &&
+		slices.EqualFunc(a.IgnoreChanges, b.IgnoreChanges, func(x, y resource.Path) bool { return slices.Equal(x, y) }) &&
+		(a.MovedFrom == nil) == (b.MovedFrom == nil) && (a.MovedFrom == nil || *a.MovedFrom == *b.MovedFrom)
+}
+
+// digest hashes what a plan would do: the environment, its steps, and Before of
+// the fields touched. Commit, reasons and positions are not in it.
+func digest(p *Plan) string {
+	if len(p.Steps) == 0 {
+		return ""
+	}
+	h := sha256.New()
+	put(h, p.Env)
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		put(h, s.ID, string(s.Op), s.Address.String(), s.Token, s.Aspect, string(s.Live), strings.Join(s.Needs, "\x00"))
+		put(h, string(resource.Encode(s.Want)), string(resource.Encode(s.Before)))
+		for _, c := range s.Changes {
+			put(h, c.Path.String(), string(resource.Encode(c.Before)), string(resource.Encode(c.After)))
+		}
+		rest, _ := json.Marshal(struct {
+			Meta    resource.Lifecycle
+			Deps    []ledger.Dep
+			Deposes bool
+		}{s.Meta, s.Deps, s.Deposes}) // plain data always encodes
+		put(h, string(rest))
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// put writes each part behind its length, so that no two lists hash alike.
+func put(h hash.Hash, parts ...string) {
+	var n [8]byte
+	for _, s := range parts {
+		for i, l := 0, len(s); i < 8; i, l = i+1, l>>8 {
+			n[i] = byte(l)
+		}
+		h.Write(n[:])
+		h.Write([]byte(s))
+	}
+}
+
+// ShortDigest is a digest as people type it: "9c1e-44b0".
+func ShortDigest(digest string) string {
+	if len(digest) < 8 {
+		return digest
+	}
+	return digest[:4] + "-" + digest[4:8]
+}

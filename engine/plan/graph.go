@@ -1,0 +1,307 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+
+	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/resource"
+)
+
+// graph is the steps and what each needs.
+type graph struct {
+	steps  map[string]*node
+	b      *builder
+	clears map[string]bool
+}
+
+type node struct {
+	Step
+	it    *item
+	needs map[string]need
+}
+
+// need is one edge. A breakable one is between deletions and can be served by
+// clearing the aspect that holds the reference.
+type need struct {
+	breakable bool
+	by        *item // whose aspect
+	aspect    string
+	of        *item // what it refers to
+}
+
+func (it *item) createID() string { return "create " + it.addr.Local() }
+
+func (it *item) updateID(aspect string) string {
+	return strings.TrimSuffix("update "+it.addr.Local()+" "+aspect, " ")
+}
+
+func (it *item) deleteID() string {
+	verb := "delete "
+	if it.action == Forget {
+		verb = "release "
+	}
+	if it.entry.Role == ledger.Deposed {
+		return verb + it.addr.Local() + " " + it.entry.Token
+	}
+	return verb + it.addr.Local()
+}
+
+// steps makes the graph of all items, held ones too: what follows from them is
+// found through it.
+func (b *builder) steps() *graph {
+	g := &graph{steps: map[string]*node{}, b: b, clears: map[string]bool{}}
+	for _, it := range b.items {
+		g.add(it)
+	}
+	for _, it := range b.items {
+		if it.want != nil {
+			g.linkMaking(it)
+		}
+		if it.goes() {
+			g.linkGoing(it)
+		}
+	}
+	return g
+}
+
+func (g *graph) put(it *item, s Step) *node {
+	s.Address = it.addr
+	n := &node{Step: s, it: it, needs: map[string]need{}}
+	g.steps[s.ID] = n
+	return n
+}
+
+func (n *node) need(id string) { n.needs[id] = need{} }
+
+// add makes an item's own steps.
+func (g *graph) add(it *item) {
+	if it.fresh && it.action != "" {
+		bare := bareFields(it)
+		g.put(it, Step{ID: it.createID(), Op: ledger.Create, Want: bare, Meta: it.want.Meta, Deps: depsOf(g.b, it), Deposes: it.replaces() && it.first})
+		for _, aspect := range it.kind.Aspects() {
+			if ch := aspectChanges(it, aspect); len(ch) > 0 {
+				n := g.put(it, Step{ID: it.updateID(aspect), Op: ledger.Update, Aspect: aspect, Want: aspectFields(it, aspect), Changes: ch, Meta: it.want.Meta, Deps: depsOf(g.b, it)})
+				n.need(it.createID())
+			}
+		}
+	}
+	if it.goes() {
+		op := ledger.Delete
+		if it.action == Forget {
+			op = ledger.Release
+		}
+		g.put(it, Step{ID: it.deleteID(), Op: op, Token: it.entry.Token, Live: it.entry.Record.ID, Meta: it.entry.Record.Meta})
+	}
+	if it.action == Update {
+		g.addUpdates(it)
+	}
+	if it.want != nil && it.entry != nil && it.entry.Address != it.addr && it.kind.Marked && it.live.Seen == Present && !it.replaces() {
+		g.put(it, Step{ID: "mark " + it.addr.Local(), Op: ledger.Adopt, Token: it.entry.Token, Live: it.live.Object.ID, Meta: it.want.Meta})
+	}
+}
+
+func (g *graph) addUpdates(it *item) {
+	aspects := map[string]bool{}
+	for _, c := range it.diff.changes {
+		aspects[it.aspectOf(c.Path)] = true
+	}
+	for aspect := range aspects {
+		s := Step{
+			ID: it.updateID(aspect), Op: ledger.Update, Token: it.entry.Token, Aspect: aspect, Live: it.live.Object.ID,
+			Want: aspectFields(it, aspect), Before: resource.Map{}, Meta: it.want.Meta, Deps: depsOf(g.b, it),
+		}
+		for _, c := range it.diff.changes {
+			if it.aspectOf(c.Path) != aspect {
+				continue
+			}
+			s.Changes = append(s.Changes, resource.Change{Path: c.Path, Before: c.Before, After: rawAt(it.want.Fields, c)})
+			if v := it.live.Object.Fields[c.Path[0]]; v != nil {
+				s.Before[c.Path[0]] = v
+			}
+		}
+		g.put(it, s)
+	}
+}
+
+// rawAt gives what a change sets, with references as the spec has them.
+func rawAt(fields resource.Map, c FieldChange) resource.Value {
+	if c.After == nil {
+		return nil
+	}
+	var v resource.Value = fields
+	for _, e := range c.Path {
+		m, ok := v.(resource.Map)
+		if !ok {
+			return c.After
+		}
+		v = m[e]
+	}
+	if !resource.HasUnknown(c.After) {
+		return c.After
+	}
+	return v
+}
+
+func (it *item) aspectOf(p resource.Path) string {
+	if f := it.kind.Field(p[0]); f != nil {
+		return f.Aspect
+	}
+	return ""
+}
+
+func bareFields(it *item) resource.Map { return aspectFields(it, "") }
+
+// aspectFields gives the wanted fields of an aspect, references unresolved.
+func aspectFields(it *item, aspect string) resource.Map {
+	out := resource.Map{}
+	for name, v := range it.want.Fields {
+		if f := it.kind.Field(name); f != nil && f.Aspect == aspect && !f.Computed {
+			out[name] = v
+		}
+	}
+	return out
+}
+
+func aspectChanges(it *item, aspect string) []resource.Change {
+	var out []resource.Change
+	fields := aspectFields(it, aspect)
+	for _, name := range fields.Keys() {
+		out = append(out, resource.Change{Path: resource.Path{name}, After: fields[name]})
+	}
+	return out
+}
+
+// depsOf lists what a wanted item refers to, once an aspect.
+func depsOf(b *builder, it *item) []ledger.Dep {
+	var out []ledger.Dep
+	for _, r := range it.refs {
+		d := ledger.Dep{Address: r.Address, Aspect: r.aspect}
+		if t := b.byAddr[r.Address]; t != nil && !t.fresh && t.entry != nil {
+			d.Token = t.entry.Token
+		}
+		if !slices.Contains(out, d) {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// linkMaking joins an item's creating and updating steps to those that make
+// what they refer to.
+func (g *graph) linkMaking(it *item) {
+	for _, r := range it.refs {
+		t := g.b.byAddr[r.Address]
+		if t == nil || t == it && r.aspect == "" && !it.fresh {
+			continue
+		}
+		for _, id := range []string{it.createID(), it.updateID(r.aspect)} {
+			n := g.steps[id]
+			if n == nil || n.Aspect != r.aspect {
+				continue
+			}
+			if c := g.steps[t.createID()]; c != nil && c.ID != n.ID {
+				n.need(c.ID)
+			}
+			if t.touched && volatile(t.kind.Descriptor, r.Out) {
+				for _, aspect := range append(t.kind.Aspects(), "") {
+					if u := g.steps[t.updateID(aspect)]; u != nil && u.it != it {
+						n.need(u.ID)
+					}
+				}
+			}
+		}
+	}
+	if it.replaces() {
+		if it.first {
+			g.steps[it.deleteID()].need(it.createID())
+		} else {
+			g.steps[it.createID()].need(it.deleteID())
+		}
+	}
+}
+
+// linkGoing joins an item's deletion to whatever must let go of it first.
+func (g *graph) linkGoing(it *item) {
+	del := g.steps[it.deleteID()]
+	for _, y := range g.b.dependants(it) {
+		update := g.steps[y.it.updateID(y.dep.Aspect)]
+		switch {
+		case y.it.goes():
+			del.needs[y.it.deleteID()] = need{breakable: y.dep.Aspect != "", by: y.it, aspect: y.dep.Aspect, of: it}
+		case it.replaces() && !it.first && y.it.refersTo(it.addr, y.dep.Aspect):
+			if c := g.clear(y.it, y.dep.Aspect, it); c != nil {
+				del.need(c.ID)
+				if update != nil {
+					update.need(c.ID)
+				}
+			}
+		case update != nil:
+			del.need(update.ID)
+		}
+	}
+}
+
+// clear gives the step that takes references to of out of an aspect of y,
+// making it where there is none yet.
+func (g *graph) clear(y *item, aspect string, of *item) *node {
+	if y.live.Seen != Present {
+		return nil
+	}
+	id := "clear " + y.addr.Local() + " " + aspect
+	if y.entry.Role == ledger.Deposed {
+		id += " " + y.entry.Token
+	}
+	n := g.steps[id]
+	if n == nil {
+		n = g.put(y, Step{
+			ID: id, Op: ledger.Clear, Token: y.entry.Token, Aspect: aspect, Live: y.live.Object.ID,
+			Want: resource.Map{}, Before: resource.Map{}, Meta: y.entry.Record.Meta,
+		})
+		for name := range y.entry.Record.Applied {
+			v := y.live.Object.Fields[name]
+			if y.aspectOf(resource.Path{name}) != aspect || v == nil {
+				continue
+			}
+			n.Before[name] = v
+			n.Changes = append(n.Changes, resource.Change{Path: resource.Path{name}, Before: v, After: v})
+		}
+		slices.SortFunc(n.Changes, func(a, b resource.Change) int { return strings.Compare(a.Path[0], b.Path[0]) })
+	}
+	for i := range n.Changes {
+		n.Changes[i].After = without(n.Changes[i].After, of.entry.Record)
+	}
+	n.Want = resource.Map{}
+	for _, c := range n.Changes {
+		if c.After != nil {
+			n.Want[c.Path[0]] = c.After
+		}
+	}
+	return n
+}
+
+// without takes out of v what refers to a record's object by id or output.
+func without(v resource.Value, r ledger.Record) resource.Value {
+	names := func(e resource.Value) bool {
+		s, ok := e.(resource.String)
+		if !ok || s == "" {
+			return false
+		}
+		if string(s) == string(r.ID) {
+			return true
+		}
+		for _, out := range r.Outs {
+			if out == e {
+				return true
+			}
+		}
+		return false
+	}
+	if l, ok := v.(resource.List); ok {
+		return slices.DeleteFunc(slices.Clone(l), func(e resource.Value) bool { return resource.Contains(e, names) })
+	}
+	if resource.Contains(v, names) {
+		return nil
+	}
+	return v
+}

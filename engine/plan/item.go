@@ -1,0 +1,186 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+
+	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/resource"
+)
+
+// item is one object on its way through planning: a wanted resource with the
+// entry that it has, if any, or an entry that nothing wants.
+type item struct {
+	addr  resource.Address
+	want  *resource.Desired // nil: nothing wants it
+	entry *ledger.Entry     // nil: to be created, or a stray to be adopted (then made up from it)
+	live  Reading
+	kind  Kind
+
+	action   Action // "" is none
+	resolved resource.Map
+	diff     *differ
+	reasons  []Reason
+	stray    bool // entry is made up from a stray
+	lost     bool // its entry's object is gone
+	fresh    bool // it gets a new object: all its outputs are to come
+	touched  bool // it is updated: its volatile outputs are to come
+	first    bool // replace: create before destroy
+	held     *Held
+	missing  *resource.Ref // a reference whose value nothing in this plan will make known
+	refs     []refUse      // references within want
+}
+
+// refUse is a reference and the aspect whose call carries it.
+type refUse struct {
+	resource.Ref
+	field  string
+	aspect string
+}
+
+func (it *item) key() ledger.Key {
+	if it.entry == nil {
+		return ledger.Key{Address: it.addr}
+	}
+	return it.entry.Key
+}
+
+func (it *item) hold(why HeldWhy, text, mend string) {
+	if it.held == nil {
+		it.held = &Held{Address: it.addr, Action: it.action, Why: why, Text: text, Mend: mend}
+	}
+}
+
+// refersAsBefore reports whether all references in a top-level field were there
+// when it was last applied: then a new value comes from what they point at.
+func (it *item) refersAsBefore(field string) bool {
+	if it.entry == nil {
+		return false
+	}
+	n := 0
+	for _, r := range it.refs {
+		if r.field != field {
+			continue
+		}
+		n++
+		if !slices.ContainsFunc(it.entry.Record.Deps, func(d ledger.Dep) bool { return d.Address == r.Address && d.Aspect == r.aspect }) {
+			return false
+		}
+	}
+	return n > 0
+}
+
+// replaces reports whether the entry's object is to be replaced.
+func (it *item) replaces() bool { return it.action == Replace }
+
+// goes reports whether the entry's object is deleted or released.
+func (it *item) goes() bool {
+	return it.action == Delete || it.action == Forget || it.action == Replace
+}
+
+// collect makes the items of an input, sorted by address and token.
+func collect(in *Input) []*item {
+	var items []*item
+	claimed := map[ledger.Key]bool{}
+	for i := range in.Desired {
+		w := &in.Desired[i]
+		it := &item{addr: w.Address, want: w, entry: in.Ledger.Current(w.Address)}
+		if it.entry == nil && w.Meta.MovedFrom != nil {
+			it.entry = movable(in, *w.Meta.MovedFrom)
+		}
+		if it.entry != nil {
+			claimed[it.entry.Key] = true
+		}
+		items = append(items, it)
+	}
+	for key, e := range in.Ledger.Entries {
+		if !claimed[key] {
+			items = append(items, &item{addr: e.Address, entry: e})
+		}
+	}
+	for _, it := range items {
+		kind, known := in.Kinds[it.addr.Type()]
+		it.kind = kind
+		if !known {
+			it.kind.Descriptor = &resource.Descriptor{Kind: it.addr.Type()}
+			it.hold(HeldRefused, "this isobar does not know the kind "+it.addr.Type(), "use the version that made it, or release it")
+		}
+		if it.want != nil {
+			it.refs = usesOf(it.want.Fields, it.kind.Descriptor)
+		}
+		it.see(in)
+	}
+	slices.SortFunc(items, func(a, b *item) int {
+		return cmp.Or(a.addr.Compare(b.addr), cmp.Compare(wantRank(a), wantRank(b)), a.key().Compare(b.key()))
+	})
+	return items
+}
+
+func wantRank(it *item) int {
+	if it.want != nil {
+		return 0
+	}
+	return 1
+}
+
+// movable gives the entry at an old address, unless the spec still wants that
+// address.
+func movable(in *Input, from resource.Address) *ledger.Entry {
+	if slices.ContainsFunc(in.Desired, func(d resource.Desired) bool { return d.Address == from }) {
+		return nil
+	}
+	return in.Ledger.Current(from)
+}
+
+// see joins the item with what was seen of it.
+func (it *item) see(in *Input) {
+	if it.entry == nil {
+		it.adoptStray(in)
+		return
+	}
+	r, ok := in.Live[it.entry.Key]
+	if !ok {
+		r = Reading{Seen: Unread, Why: "it was not looked for"}
+	}
+	it.live = r
+}
+
+// adoptStray gives a wanted resource without an entry the newest object that
+// bears its mark, as if the ledger had known it.
+func (it *item) adoptStray(in *Input) {
+	var best *resource.Object
+	for i := range in.Strays {
+		o := &in.Strays[i]
+		if o.Mark.Address == it.addr && in.Ledger.Ended[o.Mark.Token] == "" && (best == nil || o.Mark.Token > best.Mark.Token) {
+			best = o
+		}
+	}
+	if best == nil {
+		return
+	}
+	it.stray = true
+	it.live = Reading{Seen: Present, Object: *best}
+	it.entry = &ledger.Entry{
+		Key: ledger.Key{Address: it.addr, Token: best.Mark.Token}, Role: ledger.Current, Made: true,
+		Record: ledger.Record{ID: best.ID, Outs: it.kind.Outputs(*best)},
+	}
+}
+
+// usesOf lists the references in a resource's fields with their aspects.
+func usesOf(fields resource.Map, d *resource.Descriptor) []refUse {
+	var out []refUse
+	for _, name := range fields.Keys() {
+		refs := resource.Refs(fields[name])
+		if len(refs) == 0 {
+			continue
+		}
+		aspect := ""
+		if f := d.Field(name); f != nil {
+			aspect = f.Aspect
+		}
+		for _, r := range refs {
+			out = append(out, refUse{r, name, aspect})
+		}
+	}
+	return out
+}

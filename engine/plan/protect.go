@@ -1,0 +1,144 @@
+package plan
+
+import (
+	"fmt"
+
+	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/resource"
+)
+
+// settleOrder decides which replacements make the new object first: those that
+// say so, those that something replaced that way refers to, and those whose
+// surviving dependants cannot let go of the old one before.
+func (b *builder) settleOrder() {
+	for _, it := range b.items {
+		if !it.replaces() || it.first {
+			continue
+		}
+		for _, y := range b.dependants(it) {
+			if !y.it.goes() && !y.it.clearable(y.dep.Aspect) && y.it.refersTo(it.addr, y.dep.Aspect) {
+				it.first = true
+			}
+		}
+	}
+	for changed := true; changed; {
+		changed = false
+		for _, it := range b.items {
+			if !it.replaces() || !it.first {
+				continue
+			}
+			for _, r := range it.refs {
+				if t := b.byAddr[r.Address]; t != nil && t.replaces() && !t.first {
+					t.first, changed = true, true
+				}
+			}
+		}
+	}
+	for _, it := range b.items {
+		if it.replaces() && it.first {
+			it.uniqueInTheWay()
+		}
+	}
+}
+
+// uniqueInTheWay holds a create-before-destroy whose new object would bear a
+// name that the old one still has.
+func (it *item) uniqueInTheWay() {
+	for _, f := range it.kind.Fields {
+		if !f.Unique || it.resolved[f.Name] == nil || !same(&f, it.resolved[f.Name], it.live.Object.Fields[f.Name]) {
+			continue
+		}
+		it.hold(HeldUnique, fmt.Sprintf("the new one must be made before the old one goes, and %s must be unique", f.Name),
+			"change "+f.Name+" too, or leave createBeforeDestroy out")
+	}
+}
+
+// dependant is an item that refers to another by a field of an aspect.
+type dependant struct {
+	it  *item
+	dep ledger.Dep
+}
+
+// dependants lists whose objects refer to it's present object.
+func (b *builder) dependants(it *item) []dependant {
+	if it.entry == nil {
+		return nil
+	}
+	if b.inverse == nil {
+		b.inverse = map[resource.Address][]dependant{}
+		for _, y := range b.items {
+			if y.entry == nil || y.lost {
+				continue
+			}
+			for _, d := range y.entry.Record.Deps {
+				b.inverse[d.Address] = append(b.inverse[d.Address], dependant{y, d})
+			}
+		}
+	}
+	var out []dependant
+	for _, y := range b.inverse[it.entry.Address] {
+		if y.it != it && (y.dep.Token == "" || y.dep.Token == it.entry.Token) {
+			out = append(out, y)
+		}
+	}
+	return out
+}
+
+// clearable reports whether the aspect's references can be taken away before
+// what they point at goes: no field of it that holds one is required.
+func (it *item) clearable(aspect string) bool {
+	for _, r := range it.refs {
+		if f := it.kind.Field(r.field); r.aspect == aspect && (f == nil || f.Required || f.Immutable) {
+			return false
+		}
+	}
+	return true
+}
+
+func (it *item) refersTo(a resource.Address, aspect string) bool {
+	for _, r := range it.refs {
+		if r.Address == a && r.aspect == aspect {
+			return true
+		}
+	}
+	return false
+}
+
+// protect holds replacements of protected objects, and all deletions where
+// there are more than the budget allows.
+func (b *builder) protect() {
+	n := 0
+	for _, it := range b.items {
+		if it.held != nil {
+			continue
+		}
+		if it.replaces() && (it.want.Meta.PreventDestroy || it.entry.Record.Meta.PreventDestroy) {
+			it.hold(HeldProtect, "it must be replaced, and is protected by preventDestroy", "undo the change, or first apply a spec with preventDestroy: false")
+			continue
+		}
+		if (it.action == Delete || it.replaces()) && it.entry.Role == ledger.Current {
+			n++
+		}
+	}
+	limit, bounded := b.in.Deletes.limit(len(b.in.Ledger.Entries))
+	if !bounded || n <= limit {
+		return
+	}
+	for _, it := range b.items {
+		if (it.action == Delete || it.replaces()) && it.entry.Role == ledger.Current {
+			it.hold(HeldBudget, fmt.Sprintf("%d objects would be deleted or replaced, and at most %d may be at once", n, limit),
+				"split the change, or raise deletes in the environment's spec")
+		}
+	}
+}
+
+func (bu Budget) limit(owned int) (int, bool) {
+	limit, bounded := bu.Count, bu.Count > 0
+	if bu.Percent > 0 {
+		share := (owned*bu.Percent + 99) / 100
+		if !bounded || share < limit {
+			limit, bounded = share, true
+		}
+	}
+	return limit, bounded
+}
