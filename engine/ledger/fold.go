@@ -36,6 +36,9 @@ type Entry struct {
 	Record Record
 	Made   bool      // a create was done, or it was adopted: there is an object behind it
 	At     time.Time // of its last write
+	// Prev holds, for each field that writes changed, the value before its last
+	// change (Null where there was none): what a read that trails our write shows.
+	Prev resource.Map
 	Open   *Open     // the one open intent, or nil
 }
 
@@ -189,11 +192,20 @@ func (s *State) enthrone(e *Entry) {
 
 // close ends e's open intent as ev says.
 func (s *State) close(e *Entry, ev Event) {
-	e.Open, e.At = nil, ev.At
+	op := e.Open
+	e.Open = nil
+	if op != nil {
+		e.At = ev.At
+	}
 	switch {
+	case ev.Gone && op != nil && op.Op == Release:
+		s.remove(e, "released")
 	case ev.Gone:
 		s.remove(e, "deleted")
 	case ev.Record != nil:
+		if op != nil {
+			e.Prev = before(e.Prev, e.Record.Applied, ev.Record.Applied)
+		}
 		e.Record, e.Made = *ev.Record, true
 	case !e.Made:
 		s.remove(e, "not done")
@@ -207,12 +219,34 @@ func (s *State) settled(e *Entry, ev Event) error {
 	if e.Open == nil && ev.Record == nil && !ev.Gone {
 		return errNoIntent
 	}
-	if e.Open != nil && e.Open.Op == Release && ev.Gone {
-		s.remove(e, "released")
-		return nil
-	}
 	s.close(e, ev)
 	return nil
+}
+
+// before notes in prev what a write from old to next replaced.
+func before(prev, old, next resource.Map) resource.Map {
+	out := resource.Map{}
+	for k, v := range prev {
+		out[k] = v
+	}
+	for k, v := range next {
+		if o := old[k]; !resource.Equal(o, v) {
+			out[k] = orNull(o)
+		}
+	}
+	for k, o := range old {
+		if next[k] == nil {
+			out[k] = orNull(o)
+		}
+	}
+	return out
+}
+
+func orNull(v resource.Value) resource.Value {
+	if v == nil {
+		return resource.Null{}
+	}
+	return v
 }
 
 func (s *State) moved(ev Event) error {

@@ -199,6 +199,10 @@ func shrinks(live, want resource.Value) bool {
 	return ok && ok2 && w < l
 }
 
+// Same reports whether two values of a field are the same: lists are sets
+// unless the descriptor says that order matters. f may be nil.
+func Same(f *resource.Field, a, b resource.Value) bool { return same(f, a, b) }
+
 // same reports whether two values are the same under the field's descriptor:
 // lists are sets unless ordered. Unknown equals nothing.
 func same(f *resource.Field, a, b resource.Value) bool {
