@@ -21,28 +21,30 @@ type Descriptor struct {
 
 // Field is one field's behaviour.
 type Field struct {
-	Name       string    `json:"name"`
-	Type       string    `json:"type"`             // string, int, number, bool, list, map or struct
-	Elem       *Field    `json:"elem,omitempty"`   // of a list or map
-	Fields     []Field   `json:"fields,omitempty"` // of a struct, sorted by name
-	Required   bool      `json:"required,omitempty"`
-	Immutable  bool      `json:"immutable,omitempty"`   // a change means replacement
-	Computed   bool      `json:"computed,omitempty"`    // the provider sets it; never desired
-	Volatile   bool      `json:"volatile,omitempty"`    // an update of the object may change it
-	Sensitive  bool      `json:"sensitive,omitempty"`   // masked everywhere
-	WriteOnly  bool      `json:"write_only,omitempty"`  // cannot be read back
-	GrowOnly   bool      `json:"grow_only,omitempty"`   // may only grow in place
-	Disruptive bool      `json:"disruptive,omitempty"`  // an update interrupts service
-	Unique     bool      `json:"unique,omitempty"`      // no two objects may share the value
-	Ordered    bool      `json:"ordered,omitempty"`     // a list whose order matters; else it is a set
-	Own        string    `json:"own,omitempty"`         // "element": only our own elements of a list are ours
-	Default    string    `json:"default,omitempty"`     // "server": the provider fills it in when unset
-	DefaultsTo *Constant `json:"defaults_to,omitempty"` // the schema's own concrete default
-	Ref        string    `json:"ref,omitempty"`         // the kind that it refers to, "aws.vpc"
-	Key        string    `json:"key,omitempty"`         // a list's elements are told apart by this field
-	Aspect     string    `json:"aspect,omitempty"`      // set by a call of its own, after the create
-	TF         string    `json:"tf,omitempty"`          // Terraform's name where it is not the snake_case one
-	Doc        string    `json:"doc,omitempty"`
+	Name       string     `json:"name"`
+	Type       string     `json:"type"`             // string, int, number, bool, list, map or struct
+	Elem       *Field     `json:"elem,omitempty"`   // of a list or map
+	Fields     []Field    `json:"fields,omitempty"` // of a struct, sorted by name
+	Required   bool       `json:"required,omitempty"`
+	Immutable  bool       `json:"immutable,omitempty"`   // a change means replacement
+	Computed   bool       `json:"computed,omitempty"`    // the provider sets it; never desired
+	Volatile   bool       `json:"volatile,omitempty"`    // an update of the object may change it
+	Sensitive  bool       `json:"sensitive,omitempty"`   // masked everywhere
+	WriteOnly  bool       `json:"write_only,omitempty"`  // cannot be read back
+	GrowOnly   bool       `json:"grow_only,omitempty"`   // may only grow in place
+	Disruptive bool       `json:"disruptive,omitempty"`  // an update interrupts service
+	Unique     bool       `json:"unique,omitempty"`      // no two objects may share the value
+	Ordered    bool       `json:"ordered,omitempty"`     // a list whose order matters; else it is a set
+	Own        string     `json:"own,omitempty"`         // "element": only our own elements of a list are ours
+	Default    string     `json:"default,omitempty"`     // "server": the provider fills it in when unset
+	DefaultsTo *Constant  `json:"defaults_to,omitempty"` // the schema's own concrete default
+	Ref        string     `json:"ref,omitempty"`         // the kind that it refers to, "aws.vpc"
+	Within     string     `json:"within,omitempty"`      // the parent's kind, where the object lives within the one that this field names
+	OneOf      [][]string `json:"one_of,omitempty"`      // of a struct: of each group exactly one field is set
+	Key        string     `json:"key,omitempty"`         // a list's elements are told apart by this field
+	Aspect     string     `json:"aspect,omitempty"`      // set by a call of its own, after the create
+	TF         string     `json:"tf,omitempty"`          // Terraform's name where it is not the snake_case one
+	Doc        string     `json:"doc,omitempty"`
 }
 
 // Constant carries a Value through a descriptor's JSON.

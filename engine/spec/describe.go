@@ -1,0 +1,295 @@
+package spec
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/cuecontext"
+	"cuelang.org/go/cue/load"
+	"cuelang.org/go/mod/modfile"
+	"cuelang.org/go/mod/module"
+
+	"isobar.dev/engine/resource"
+)
+
+// schemaModule is the CUE module that users' files import.
+const schemaModule = "isobar.dev/schemas"
+
+// Describe walks the kinds of a schema module (a folder a provider, each with
+// its #Kinds) and gives their descriptors, sorted by kind. An attribute
+// outside the closed set, or one in the wrong place, is an error.
+func Describe(schemas fs.FS) ([]resource.Descriptor, error) {
+	dirs, err := providerDirs(schemas)
+	if err != nil {
+		return nil, err
+	}
+	cc := cuecontext.New()
+	var out []resource.Descriptor
+	for _, dir := range dirs {
+		cfg := &load.Config{FS: schemas, Dir: "/", ModuleRoot: "/", Registry: refuseRegistry{}}
+		inst := load.Instances([]string{"./" + dir}, cfg)[0]
+		if inst.Err != nil {
+			return nil, fmt.Errorf("schemas/%s: %w", dir, inst.Err)
+		}
+		pkg := cc.BuildInstance(inst)
+		kinds := pkg.LookupPath(cue.ParsePath("#Kinds"))
+		if !kinds.Exists() {
+			continue // a shared package
+		}
+		if err := pkg.Err(); err != nil {
+			return nil, fmt.Errorf("schemas/%s: %w", dir, err)
+		}
+		it, err := kinds.Fields()
+		if err != nil {
+			return nil, fmt.Errorf("schemas/%s: %w", dir, err)
+		}
+		for it.Next() {
+			d, err := describeKind(dir+"."+it.Selector().Unquoted(), it.Value())
+			if err != nil {
+				return nil, fmt.Errorf("schemas/%s: %s: %w", dir, it.Selector(), err)
+			}
+			out = append(out, *d)
+		}
+	}
+	slices.SortFunc(out, func(a, b resource.Descriptor) int { return strings.Compare(a.Kind, b.Kind) })
+	return out, nil
+}
+
+// DescribeJSON gives the descriptors in the form of schemas/descriptors.json.
+func DescribeJSON(schemas fs.FS) ([]byte, error) {
+	list, err := Describe(schemas)
+	if err != nil {
+		return nil, err
+	}
+	b, err := json.MarshalIndent(list, "", "\t")
+	return append(b, '\n'), err
+}
+
+func providerDirs(schemas fs.FS) ([]string, error) {
+	entries, err := fs.ReadDir(schemas, ".")
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, e := range entries {
+		files, err := fs.Glob(schemas, path.Join(e.Name(), "*.cue"))
+		if err != nil {
+			return nil, err
+		}
+		if e.IsDir() && len(files) > 0 && e.Name() != "cue.mod" {
+			out = append(out, e.Name())
+		}
+	}
+	return out, nil
+}
+
+// describeKind reads one row of #Kinds: a pattern whose value is a definition.
+func describeKind(kind string, row cue.Value) (*resource.Descriptor, error) {
+	def, err := definitionOf(row.LookupPath(cue.MakePath(cue.AnyString)))
+	if err != nil {
+		return nil, err
+	}
+	d := &resource.Descriptor{Kind: kind, Doc: docOf(def)}
+	for _, a := range def.Attributes(cue.DeclAttr) {
+		if a.Name() != "tf" {
+			return nil, fmt.Errorf("@%s is no attribute of a kind", a.Name())
+		}
+		d.TF = a.Contents()
+	}
+	if d.Fields, err = describeFields(def); err != nil {
+		return nil, err
+	}
+	for _, f := range d.Fields {
+		if f.Within != "" {
+			d.Within, d.WithinOf = f.Name, f.Within
+		}
+	}
+	outs, err := def.LookupPath(cue.ParsePath("#out")).Fields()
+	if err != nil {
+		return nil, fmt.Errorf("#out: %w", err)
+	}
+	for outs.Next() {
+		o := resource.Out{Name: outs.Selector().Unquoted(), Doc: docOf(outs.Value())}
+		for _, a := range outs.Value().Attributes(cue.FieldAttr) {
+			if a.Name() != "computed" || a.Contents() != "volatile" {
+				return nil, fmt.Errorf("#out.%s: @%s(%s) is no attribute of an output", o.Name, a.Name(), a.Contents())
+			}
+			o.Volatile = true
+		}
+		d.Outs = append(d.Outs, o)
+	}
+	slices.SortFunc(d.Outs, func(a, b resource.Out) int { return strings.Compare(a.Name, b.Name) })
+	return d, nil
+}
+
+// definitionOf finds the definition that a pattern's value, #X & {…}, names.
+func definitionOf(v cue.Value) (cue.Value, error) {
+	op, args := v.Expr()
+	if op == cue.AndOp {
+		for _, a := range args {
+			if root, p := a.ReferencePath(); len(p.Selectors()) > 0 {
+				return root.LookupPath(p), nil
+			}
+		}
+	}
+	if root, p := v.ReferencePath(); len(p.Selectors()) > 0 {
+		return root.LookupPath(p), nil
+	}
+	return cue.Value{}, errors.New("want [N=string]: #Definition & {#env: E, #name: N}")
+}
+
+func describeFields(v cue.Value) ([]resource.Field, error) {
+	it, err := v.Fields(cue.Optional(true))
+	if err != nil {
+		return nil, err
+	}
+	var out []resource.Field
+	for it.Next() {
+		name := it.Selector().Unquoted()
+		if strings.HasPrefix(name, "$") {
+			continue
+		}
+		f := resource.Field{Name: name, Doc: docOf(it.Value()), Required: it.FieldType()&cue.RequiredConstraint != 0}
+		if err := describeField(&f, it.Value()); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		out = append(out, f)
+	}
+	slices.SortFunc(out, func(a, b resource.Field) int { return strings.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
+func describeField(f *resource.Field, v cue.Value) error {
+	for _, a := range v.Attributes(cue.FieldAttr) {
+		if err := applyAttribute(f, a.Name(), a.Contents()); err != nil {
+			return err
+		}
+	}
+	if err := describeType(f, v); err != nil {
+		return err
+	}
+	if dv, ok := v.Default(); ok && dv.IsConcrete() && f.Type != "struct" && f.Type != "list" && f.Type != "map" {
+		b, err := dv.MarshalJSON()
+		if err != nil {
+			return err
+		}
+		c, err := resource.Decode(b)
+		if err != nil {
+			return err
+		}
+		f.DefaultsTo = &resource.Constant{Value: c}
+	}
+	return nil
+}
+
+func describeType(f *resource.Field, v cue.Value) error {
+	switch k := v.IncompleteKind(); {
+	case k == cue.BoolKind:
+		f.Type = "bool"
+	case k == cue.IntKind:
+		f.Type = "int"
+	case k&cue.NumberKind != 0 && k&^(cue.NumberKind|cue.StringKind) == 0:
+		f.Type = "number"
+		if k&cue.FloatKind == 0 {
+			f.Type = "int"
+		}
+	case k&cue.BoolKind != 0 && k&^(cue.BoolKind|cue.StringKind) == 0:
+		f.Type = "bool"
+	case k == cue.StringKind:
+		f.Type = "string"
+	case k == cue.ListKind:
+		f.Type = "list"
+		return describeElem(f, v.LookupPath(cue.MakePath(cue.AnyIndex)))
+	case k == cue.StructKind:
+		if e := v.LookupPath(cue.MakePath(cue.AnyString)); e.Exists() {
+			f.Type = "map"
+			return describeElem(f, e)
+		}
+		f.Type = "struct"
+		for _, a := range v.Attributes(cue.DeclAttr) {
+			if err := applyAttribute(f, a.Name(), a.Contents()); err != nil {
+				return err
+			}
+		}
+		fields, err := describeFields(v)
+		f.Fields = fields
+		return err
+	default:
+		return fmt.Errorf("kind %v has no descriptor: use text, a number, a truth value, a list, a map or a struct", k)
+	}
+	return nil
+}
+
+func describeElem(f *resource.Field, v cue.Value) error {
+	if !v.Exists() {
+		return errors.New("the type of its elements cannot be seen: write [...T] or [string]: T")
+	}
+	f.Elem = &resource.Field{}
+	if err := describeType(f.Elem, cue.Dereference(v)); err != nil {
+		return err
+	}
+	f.Elem.Ref = f.Ref
+	return nil
+}
+
+// applyAttribute takes one attribute of the closed set.
+func applyAttribute(f *resource.Field, name, arg string) error {
+	flags := map[string]*bool{
+		"immutable": &f.Immutable, "sensitive": &f.Sensitive, "writeOnly": &f.WriteOnly,
+		"growOnly": &f.GrowOnly, "disruptive": &f.Disruptive, "unique": &f.Unique, "ordered": &f.Ordered,
+	}
+	texts := map[string]*string{
+		"ref": &f.Ref, "key": &f.Key, "aspect": &f.Aspect, "tf": &f.TF, "within": &f.Within,
+	}
+	switch {
+	case flags[name] != nil && arg == "":
+		*flags[name] = true
+	case texts[name] != nil && arg != "":
+		*texts[name] = arg
+	case name == "computed" && (arg == "" || arg == "volatile"):
+		f.Computed, f.Volatile = true, arg != ""
+	case name == "own" && arg == "element":
+		f.Own = arg
+	case name == "default" && arg == "server":
+		f.Default = arg
+	case name == "oneof" && strings.Contains(arg, ","):
+		f.OneOf = append(f.OneOf, strings.Split(arg, ","))
+	default:
+		return fmt.Errorf("@%s(%s) is no attribute of a field", name, arg)
+	}
+	return nil
+}
+
+func docOf(v cue.Value) string {
+	var parts []string
+	for _, g := range v.Doc() {
+		if text := strings.TrimSpace(g.Text()); text != "" && !slices.Contains(parts, text) {
+			parts = append(parts, text)
+		}
+	}
+	return strings.Join(parts, "\n\n")
+}
+
+// refuseRegistry serves no module: nothing is ever downloaded.
+type refuseRegistry struct{}
+
+var errNoRegistry = errors.New("isobar loads no modules from a registry: keep shared packages in this repository")
+
+func (refuseRegistry) ModFile(context.Context, module.Version) (*modfile.File, error) {
+	return nil, errNoRegistry
+}
+
+func (refuseRegistry) Fetch(context.Context, module.Version) (module.SourceLoc, error) {
+	return module.SourceLoc{}, errNoRegistry
+}
+
+func (refuseRegistry) ModuleVersions(context.Context, string) ([]string, error) {
+	return nil, errNoRegistry
+}

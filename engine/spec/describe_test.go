@@ -1,0 +1,83 @@
+package spec
+
+import (
+	"bytes"
+	"io/fs"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"isobar.dev/schemas"
+)
+
+func TestDescriptorsAreCurrent(t *testing.T) {
+	t.Parallel()
+	got, err := DescribeJSON(schemas.FS())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, schemas.DescriptorsJSON()) {
+		t.Error("schemas/descriptors.json is not what the schemas say: run make gen")
+	}
+}
+
+func TestDescriptorsParse(t *testing.T) {
+	t.Parallel()
+	ds, err := schemas.Descriptors()
+	if err != nil {
+		t.Fatal(err)
+	}
+	vpc := ds["aws.vpc"]
+	if vpc == nil || vpc.TF != "aws_vpc" || !vpc.Field("cidrBlock").Immutable || !vpc.Field("cidrBlock").Required {
+		t.Fatalf("aws.vpc: %+v", vpc)
+	}
+	for kind, d := range ds {
+		if d.Doc == "" {
+			t.Errorf("%s has no comment", kind)
+		}
+		for _, f := range d.Fields {
+			if f.Doc == "" {
+				t.Errorf("%s.%s has no comment", kind, f.Name)
+			}
+			if f.Immutable && f.Aspect != "" {
+				t.Errorf("%s.%s is immutable and has an aspect", kind, f.Name)
+			}
+			if f.Ref != "" && ds[f.Ref] == nil {
+				t.Errorf("%s.%s refers to %s, which is no kind", kind, f.Name, f.Ref)
+			}
+		}
+	}
+}
+
+func TestDescribeRefusesUnknownAttributes(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ old, new, want string }{
+		"field":        {"@aspect(dnsSupport)", "@aspct(dnsSupport)", "@aspct(dnsSupport) is no attribute of a field"},
+		"no argument":  {"@aspect(dnsSupport)", "@aspect()", "@aspect() is no attribute of a field"},
+		"kind":         {"@tf(aws_vpc)", "@immutable()", "@immutable is no attribute of a kind"},
+		"output":       {`#name)#id}"`, `#name)#id}" @immutable()`, "is no attribute of an output"},
+		"default word": {"@default(server)", "@default(client)", "@default(client) is no attribute of a field"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			mod := fstest.MapFS{}
+			err := fs.WalkDir(schemas.FS(), ".", func(p string, d fs.DirEntry, err error) error {
+				if err != nil || d.IsDir() {
+					return err
+				}
+				b, err := fs.ReadFile(schemas.FS(), p)
+				if strings.HasPrefix(p, "aws/") {
+					b = bytes.ReplaceAll(b, []byte(c.old), []byte(c.new))
+				}
+				mod[p] = &fstest.MapFile{Data: b}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Describe(mod); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+}
