@@ -32,6 +32,9 @@ type Kind struct {
 	Settle Settle        // how a create of unknown outcome is settled
 	Lag    time.Duration // how long reads may trail our own write
 	Origin Origin        // created, or found
+	// Unmarked says that its objects cannot carry a mark: a natural key stands
+	// in for it, and what the ledger does not own is never touched.
+	Unmarked bool
 	// Lane names what takes one mutating call at a time (a VM, a zone); nil or
 	// "" is no lane. It must be pure.
 	Lane func(resource.Object) string
@@ -81,6 +84,10 @@ type Config struct {
 // Session is bound to one alias. All methods are safe for concurrent use,
 // honour ctx, retry nothing themselves and return *resource.Failure errors.
 // Mutating methods check the fence that ctx carries just before each send.
+//
+// Every object that is handed in has an Address that names its provider and
+// kind; live ones have their ID. Want's fields and the After of changes are
+// resolved: no Ref, Template, Secret or Unknown is among them.
 type Session interface {
 	// Scope says what the session sees: "aws/123456789012/eu-west-1".
 	Scope() string

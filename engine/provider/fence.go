@@ -26,6 +26,12 @@ func CheckFence(ctx context.Context) error {
 	return nil
 }
 
+// HasFence reports whether ctx carries a fence.
+func HasFence(ctx context.Context) bool {
+	f, ok := ctx.Value(fenceKey{}).(Fence)
+	return ok && f != nil
+}
+
 // FenceTransport checks the request's fence just before base sends it.
 func FenceTransport(base http.RoundTripper) http.RoundTripper { return fenced{base} }
 
