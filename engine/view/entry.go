@@ -1,0 +1,319 @@
+package view
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"isobar.dev/engine/plan"
+	"isobar.dev/engine/resource"
+)
+
+// entry is one change, in words: what every face of a plan shows.
+type entry struct {
+	symbol  string
+	address string
+	head    string // "replace: cidrBlock is immutable"
+	tail    string // "disruptive", or where the spec has it
+	rows    []row
+}
+
+// row is one field's line: a path, what becomes of it, and why.
+type row struct {
+	path string // "" continues the row above
+	what string // the value, or the value that was
+	to   string // the value that will be, or ""
+	why  string
+}
+
+// fit writes the row's values within limit characters.
+func (r *row) fit(limit int) string {
+	if r.to == "" {
+		return brief(r.what, limit)
+	}
+	const arrow = " → "
+	half := (limit - wide(arrow)) / 2
+	a, b := wide(r.what), wide(r.to)
+	switch {
+	case a+b+wide(arrow) <= limit:
+		return r.what + arrow + r.to
+	case a <= half:
+		return r.what + arrow + brief(r.to, limit-wide(arrow)-a)
+	case b <= half:
+		return brief(r.what, limit-wide(arrow)-b) + arrow + r.to
+	}
+	return brief(r.what, half) + arrow + brief(r.to, half)
+}
+
+// ordered gives the plan's changes by risk, then address.
+func (p *Plan) ordered() []*plan.Change {
+	out := make([]*plan.Change, len(p.Plan.Changes))
+	for i := range p.Plan.Changes {
+		out[i] = &p.Plan.Changes[i]
+	}
+	slices.SortStableFunc(out, func(a, b *plan.Change) int {
+		return cmp.Or(cmp.Compare(a.Risk(), b.Risk()), a.Address.Compare(b.Address), strings.Compare(a.Token, b.Token))
+	})
+	return out
+}
+
+// entries puts the plan's changes into words, by risk.
+func (p *Plan) entries(detail bool) []entry {
+	out := make([]entry, 0, len(p.Plan.Changes))
+	for _, c := range p.ordered() {
+		out = append(out, p.entry(c, detail))
+	}
+	return out
+}
+
+func (p *Plan) entry(c *plan.Change, detail bool) entry {
+	e := entry{symbol: symbol(c.Action), address: c.Address.Local()}
+	e.head = join(": ", string(c.Action), why(c))
+	switch {
+	case c.Action == plan.Delete && c.ID != "":
+		e.tail = clean(string(c.ID))
+	case c.Disruptive || c.Action == plan.Replace && !c.First:
+		e.tail = "disruptive"
+	case c.Action == plan.Create || c.Action == plan.Adopt || c.Action == plan.Forget:
+		e.tail = place(c.At)
+	}
+	if c.Action == plan.Delete || c.Action == plan.Create && !detail {
+		return e
+	}
+	d := p.Kinds[c.Address.Type()]
+	for i := range c.Fields {
+		rs := rows(&c.Fields[i], d, c.Action == plan.Create)
+		rs[0].why = cause(c, &c.Fields[i])
+		e.rows = append(e.rows, rs...)
+	}
+	if c.Action == plan.Replace && c.ID != "" {
+		e.rows = append(e.rows, row{path: "id", what: word(string(c.ID)), to: unknownText})
+	}
+	return e
+}
+
+// why says in words what makes the object change as a whole.
+func why(c *plan.Change) string {
+	var parts []string
+	add := func(s string) {
+		if s != "" && !slices.Contains(parts, s) {
+			parts = append(parts, s)
+		}
+	}
+	if c.Deposed {
+		add("left over from an earlier replacement")
+	}
+	if c.Action == plan.Replace {
+		for i := range c.Fields {
+			if f := &c.Fields[i]; f.Replaces {
+				add(clean(f.Path.String()) + " is immutable")
+			}
+		}
+	}
+	for _, r := range c.Reasons {
+		add(reason(r, c.Action))
+	}
+	if c.First {
+		add("the new one first")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// drifter says who changed the object outside, as far as known.
+func drifter(c *plan.Change) string {
+	for _, r := range c.Reasons {
+		if r.Cause == plan.CauseDrift && r.Text != "" {
+			return clean(r.Text)
+		}
+	}
+	return ""
+}
+
+func reason(r plan.Reason, a plan.Action) string {
+	s := clean(r.Text)
+	switch r.Cause {
+	case plan.CauseDrift:
+		if a == plan.Update || a == plan.Replace {
+			return "drift, put back"
+		}
+		return join(", ", "drift", s)
+	case plan.CauseDependency:
+		if s != "" {
+			return s
+		}
+		if !r.Of.IsZero() {
+			return r.Of.Local() + " is made anew"
+		}
+		return "a dependency is made anew"
+	case plan.CauseDefault:
+		return cmp.Or(s, "a default of the schema")
+	case plan.CauseBroken:
+		return cmp.Or(s, "an earlier run left it half made")
+	case plan.CauseMark:
+		return cmp.Or(s, "it bears our mark, but the ledger did not know it")
+	case plan.CauseSpec:
+		if a == plan.Delete || a == plan.Forget {
+			return cmp.Or(s, "gone from the spec")
+		}
+	}
+	return s
+}
+
+// rows writes one field's change: sets as the elements that come and go, maps
+// key by key, other values as before → after.
+func rows(f *plan.FieldChange, d *resource.Descriptor, created bool) []row {
+	before, after := shown(f, d)
+	path := clean(f.Path.String())
+	if created {
+		return []row{{path: path, what: text(after)}}
+	}
+	return compare(path, before, after)
+}
+
+// shown gives a field's values with what is sensitive masked.
+func shown(f *plan.FieldChange, d *resource.Descriptor) (before, after resource.Value) {
+	before, after = f.Before, f.After
+	if d != nil {
+		fd := d.At(f.Path)
+		before, after = mask(fd, before), mask(fd, after)
+	}
+	if f.Sensitive {
+		before, after = hide(before), hide(after)
+	}
+	return before, after
+}
+
+func compare(path string, before, after resource.Value) []row {
+	bl, ok1 := asList(before)
+	al, ok2 := asList(after)
+	if ok1 && ok2 && (before != nil || after != nil) {
+		if out := elements(path, bl, al); len(out) > 0 {
+			return out
+		}
+	}
+	bm, ok1 := before.(resource.Map)
+	am, ok2 := after.(resource.Map)
+	if ok1 && ok2 {
+		if out := keys(path, bm, am); len(out) > 0 {
+			return out
+		}
+	}
+	if ok1 && after == nil && len(bm) > 0 {
+		return keys(path, bm, nil)
+	}
+	if ok2 && before == nil && len(am) > 0 {
+		return keys(path, nil, am)
+	}
+	return []row{{path: path, what: text(before), to: text(after)}}
+}
+
+// asList takes a list, and absence for the empty one.
+func asList(v resource.Value) (resource.List, bool) {
+	if v == nil {
+		return nil, true
+	}
+	l, ok := v.(resource.List)
+	return l, ok
+}
+
+// elements lists what comes to and goes from a list; nothing where only the
+// order differs.
+func elements(path string, before, after resource.List) []row {
+	var out []row
+	for _, e := range lacking(before, after) {
+		out = append(out, row{what: "- " + element(e, path)})
+	}
+	for _, e := range lacking(after, before) {
+		out = append(out, row{what: "+ " + element(e, path)})
+	}
+	if len(out) > 0 {
+		out[0].path = path
+	}
+	return out
+}
+
+func element(e resource.Value, path string) string {
+	if s, ok := ruleText(e, path); ok {
+		return s
+	}
+	return text(e)
+}
+
+// lacking gives the elements of a that b does not have, counting repeats.
+func lacking(a, b resource.List) []resource.Value {
+	have := map[string]int{}
+	for _, e := range b {
+		have[string(resource.Encode(e))]++
+	}
+	var out []resource.Value
+	for _, e := range a {
+		k := string(resource.Encode(e))
+		if have[k] > 0 {
+			have[k]--
+			continue
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+func keys(path string, before, after resource.Map) []row {
+	all := resource.Map{}
+	for k := range before {
+		all[k] = nil
+	}
+	for k := range after {
+		all[k] = nil
+	}
+	var out []row
+	for _, k := range all.Keys() {
+		b, a := before[k], after[k]
+		if resource.Equal(b, a) {
+			continue
+		}
+		at := path + "." + clean(resource.Path{k}.String())
+		switch {
+		case b == nil:
+			out = append(out, row{path: at, what: "+ " + text(a)})
+		case a == nil:
+			out = append(out, row{path: at, what: "- " + text(b)})
+		default:
+			out = append(out, compare(at, b, a)...)
+		}
+	}
+	return out
+}
+
+// hide masks a sensitive field's value and keeps what tells versions apart.
+func hide(v resource.Value) resource.Value {
+	switch v.(type) {
+	case nil, resource.Secret, resource.Unknown:
+		return v
+	}
+	return resource.Secret{}
+}
+
+// cause says in words why a field of c changes.
+func cause(c *plan.Change, f *plan.FieldChange) string {
+	switch f.Cause {
+	case plan.CauseSpec:
+		if f.Conflict {
+			return join(", ", place(f.At), "changed outside too: the spec wins")
+		}
+		return place(f.At)
+	case plan.CauseDrift:
+		return cmp.Or(drifter(c), "changed outside")
+	case plan.CauseDefault:
+		return "schema default"
+	case plan.CauseDependency:
+		if u, ok := f.After.(resource.Unknown); ok && !u.Because.Address.IsZero() {
+			return "from " + u.Because.Short()
+		}
+		return join(", ", "dependency", place(f.At))
+	case plan.CauseBroken:
+		return "left half made"
+	case plan.CauseMark:
+		return "as found"
+	}
+	return place(f.At)
+}

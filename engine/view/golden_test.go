@@ -1,0 +1,113 @@
+package view
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files under testdata")
+
+// face is one rendering of a case.
+type face struct{ name, text string }
+
+func planFaces(p *Plan) []face {
+	drift, _ := p.DriftChat()
+	return []face{
+		{"text", p.Text(Page{})},
+		{"text-detail", p.Text(Page{Detail: true})},
+		{"text-72", p.Text(Page{Width: 72})},
+		{"text-color", visible(p.Text(Page{Color: true}))},
+		{"markdown", Markdown([]*Plan{p, calm()})},
+		{"json", string(p.JSON())},
+		{"chat", chatText(p.Chat())},
+		{"chat-drift", chatText(drift)},
+	}
+}
+
+func runFaces(r *Run) []face {
+	return []face{
+		{"text", r.Text(Page{})}, {"text-60", r.Text(Page{Width: 60})}, {"markdown", r.Markdown(Page{})},
+		{"json", string(r.JSON())}, {"chat", chatText(r.Chat(Page{}))},
+	}
+}
+
+func chatText(c Chat) string {
+	lines := []string{c.Head}
+	for _, l := range c.Thread {
+		lines = append(lines, "  └ "+l.Text+"   ("+l.Key+")")
+	}
+	return visible(strings.Join(lines, "\n") + "\n")
+}
+
+// visible writes escape codes and zero-width spaces so that a golden shows them.
+func visible(s string) string {
+	return strings.NewReplacer("\x1b", "ESC", zeroWidth, "ZW").Replace(s)
+}
+
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	fs := findings()
+	for name, faces := range map[string][]face{
+		"plan_mixed":   planFaces(mixed()),
+		"plan_calm":    planFaces(calm()),
+		"plan_hostile": planFaces(hostile()),
+		"run_partial":  runFaces(partial()),
+		"run_applied":  runFaces(applied()),
+		"run_denied":   runFaces(refused()),
+		"findings": {
+			{"text", Findings(fs, "nothing was planned", Page{})},
+			{"text-40", Findings(fs, "nothing was planned", Page{Width: 40})},
+			{"text-color", visible(Findings(fs, "nothing was planned", Page{Color: true}))},
+			{"markdown", FindingsMarkdown(fs, "nothing was planned")},
+			{"json", string(FindingsJSON(fs, "nothing was planned"))},
+		},
+		"status": {
+			{"text", StatusText(status(), Page{})},
+			{"json", string(StatusJSON(status()))},
+			{"empty", StatusText(nil, Page{})},
+			{"runs", RunsText(runLines(), Page{})},
+			{"runs-json", string(RunsJSON(runLines()))},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			checkGolden(t, filepath.Join("testdata", name+".txtar"), faces)
+		})
+	}
+}
+
+func checkGolden(t *testing.T, file string, faces []face) {
+	t.Helper()
+	var got txtar.Archive
+	for _, f := range faces {
+		text := visible(f.text)
+		if text != "" && !strings.HasSuffix(text, "\n") {
+			t.Errorf("%s does not end with a line break", f.name)
+		}
+		got.Files = append(got.Files, txtar.File{Name: f.name, Data: []byte(text)})
+	}
+	data := txtar.Format(&got)
+	if *update {
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file) //nolint:gosec // a fixed name under testdata
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(want) == string(data) {
+		return
+	}
+	ws := txtar.Parse(want)
+	for i, f := range got.Files {
+		if i >= len(ws.Files) || ws.Files[i].Name != f.Name || string(ws.Files[i].Data) != string(f.Data) {
+			t.Errorf("%s: %s differs (go test ./engine/view -update rewrites it); got:\n%s", file, f.Name, f.Data)
+		}
+	}
+}

@@ -1,0 +1,148 @@
+package view
+
+import (
+	"encoding/json"
+
+	"isobar.dev/engine/diag"
+	"isobar.dev/engine/plan"
+	"isobar.dev/engine/resource"
+)
+
+// SchemaVersion is the version of every JSON form of this package. It rises
+// when a field is renamed, removed or changes its meaning; new fields may come
+// without.
+const SchemaVersion = 1
+
+// PlanJSON is a plan's JSON form.
+type PlanJSON struct {
+	Schema      int            `json:"schema_version"`
+	Environment string         `json:"environment"`
+	Commit      string         `json:"commit,omitempty"`
+	Subject     string         `json:"subject,omitempty"`
+	Mode        string         `json:"mode,omitempty"`
+	Plan        string         `json:"plan,omitempty"`   // its name, "9c1e-44b0"
+	Digest      string         `json:"digest,omitempty"` // the whole digest, hex SHA-256
+	Outcome     string         `json:"outcome"`          // the headline's words
+	Counts      map[string]int `json:"counts"`           // by action
+	Denied      bool           `json:"denied"`           // by a policy
+	Changes     []ChangeJSON   `json:"changes"`          // riskiest first
+	Steps       []StepJSON     `json:"steps"`            // by id
+	Held        []HeldJSON     `json:"held"`
+	Notes       []NoteJSON     `json:"notes"`
+	Policy      diag.List      `json:"policy"`   // severity error denies, warning warns, note was waived
+	Findings    diag.List      `json:"findings"` // in the spec
+	Kept        int            `json:"kept"`     // resources that are as wanted
+	Reads       int            `json:"reads"`
+	ReadMillis  int64          `json:"read_ms"`
+	Next        string         `json:"next"` // the next step in words
+}
+
+// ChangeJSON is one change of a plan.
+type ChangeJSON struct {
+	Address    string      `json:"address"`
+	Action     plan.Action `json:"action"`
+	Symbol     string      `json:"symbol"`
+	ID         resource.ID `json:"id,omitempty"`
+	Deposed    bool        `json:"deposed,omitempty"`
+	Disruptive bool        `json:"disruptive,omitempty"`
+	First      bool        `json:"create_before_destroy,omitempty"`
+	Why        string      `json:"why,omitempty"`
+	At         string      `json:"at,omitempty"` // file:line
+	Fields     []FieldJSON `json:"fields,omitempty"`
+}
+
+// FieldJSON is one field of a change. Before and After are values as
+// resource.Encode writes them, absent where the field is; what is sensitive is
+// "(secret)".
+type FieldJSON struct {
+	Path     string          `json:"path"`
+	Before   json.RawMessage `json:"before,omitempty"`
+	After    json.RawMessage `json:"after,omitempty"`
+	Unknown  bool            `json:"known_after_apply,omitempty"`
+	Cause    plan.Cause      `json:"cause"`
+	Why      string          `json:"why,omitempty"`
+	At       string          `json:"at,omitempty"`
+	Replaces bool            `json:"forces_replacement,omitempty"`
+	Conflict bool            `json:"conflict,omitempty"`
+}
+
+// StepJSON is one step of a plan.
+type StepJSON struct {
+	ID    string   `json:"id"`
+	Needs []string `json:"needs,omitempty"`
+}
+
+// HeldJSON is something that is not done, and why.
+type HeldJSON struct {
+	Address string       `json:"address"`
+	Action  plan.Action  `json:"action,omitempty"`
+	Why     plan.HeldWhy `json:"why"`
+	Text    string       `json:"text,omitempty"`
+	Mend    string       `json:"mend,omitempty"`
+}
+
+// NoteJSON is a note of a plan.
+type NoteJSON struct {
+	Address string `json:"address"`
+	Text    string `json:"text"`
+}
+
+// JSON renders the plan as indented JSON, see PlanJSON.
+func (p *Plan) JSON() []byte { return encode(p.Report()) }
+
+// Report gives the plan's JSON form, for callers that embed it in their own.
+func (p *Plan) Report() PlanJSON {
+	out := PlanJSON{
+		Schema: SchemaVersion, Environment: p.Plan.Env, Commit: p.Commit, Subject: clean(p.Subject), Mode: p.Mode,
+		Plan: PlanID(p.Plan.Digest), Digest: p.Plan.Digest, Outcome: p.outcome(), Counts: map[string]int{}, Denied: p.Denied(),
+		Changes: []ChangeJSON{}, Steps: []StepJSON{}, Held: []HeldJSON{}, Notes: []NoteJSON{},
+		Policy: diag.List{}, Findings: diag.List{},
+		Kept: p.Plan.Kept, Reads: p.Reads, ReadMillis: p.Took.Milliseconds(), Next: p.next(),
+	}
+	for _, c := range p.ordered() {
+		out.Counts[string(c.Action)]++
+		out.Changes = append(out.Changes, p.changeJSON(c))
+	}
+	for i := range p.Plan.Steps {
+		out.Steps = append(out.Steps, StepJSON{ID: p.Plan.Steps[i].ID, Needs: p.Plan.Steps[i].Needs})
+	}
+	for _, h := range p.Plan.Held {
+		out.Held = append(out.Held, heldJSON(h))
+	}
+	for _, n := range p.Plan.Notes {
+		out.Notes = append(out.Notes, NoteJSON{Address: n.Address.Local(), Text: clean(n.Text)})
+	}
+	out.Policy = append(out.Policy, decided(p.Policy)...)
+	out.Findings = append(out.Findings, p.Spec.Sorted()...)
+	return out
+}
+
+func (p *Plan) changeJSON(c *plan.Change) ChangeJSON {
+	out := ChangeJSON{
+		Address: c.Address.Local(), Action: c.Action, Symbol: symbol(c.Action), ID: c.ID, Deposed: c.Deposed,
+		Disruptive: c.Disruptive, First: c.First, Why: why(c), At: place(c.At),
+	}
+	d := p.Kinds[c.Address.Type()]
+	for i := range c.Fields {
+		f := &c.Fields[i]
+		before, after := shown(f, d)
+		out.Fields = append(out.Fields, FieldJSON{
+			Path: f.Path.String(), Before: raw(before), After: raw(after), Unknown: resource.HasUnknown(f.After),
+			Cause: f.Cause, Why: cause(c, f), At: place(f.At), Replaces: f.Replaces, Conflict: f.Conflict,
+		})
+	}
+	return out
+}
+
+// raw encodes a value with every secret in it as "(secret)"; nil for none.
+func raw(v resource.Value) json.RawMessage {
+	if v == nil {
+		return nil
+	}
+	return resource.Encode(resource.Rewrite(v, func(e resource.Value) resource.Value {
+		if s, ok := e.(resource.Secret); ok {
+			return resource.String(secretText(s))
+		}
+		return e
+	}))
+}

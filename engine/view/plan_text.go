@@ -1,0 +1,296 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+
+	"isobar.dev/engine/diag"
+	"isobar.dev/engine/plan"
+)
+
+// foldAt bounds values where no width is given, in characters.
+const foldAt = 160
+
+// Text renders the plan for a terminal: the outcome first, then what happens
+// by risk with its causes, what is held, the findings, and the next step last.
+func (p *Plan) Text(pg Page) string {
+	in := ink(pg.Color)
+	parts := []string{in.paint(bold, p.headline()) + "\n"}
+	if body := p.body(pg, false); body != "" {
+		parts = append(parts, body)
+	}
+	if fs := p.findings(pg); fs != "" {
+		parts = append(parts, fs)
+	}
+	foot := p.footer()
+	if pg.Width > 0 && wide(foot) > pg.Width {
+		foot = strings.ReplaceAll(foot, " · ", "\n")
+	}
+	parts = append(parts, foot+"\n")
+	return strings.Join(parts, "\n")
+}
+
+// headline says the outcome and the counts.
+func (p *Plan) headline() string {
+	s := clean(p.Plan.Env)
+	if p.Commit != "" {
+		s += " @ " + clean(short(p.Commit))
+	}
+	s += "  " + p.outcome()
+	if n := len(p.Plan.Held); n > 0 {
+		s += fmt.Sprintf(", %d held", n)
+	}
+	if v := p.verdict(); v != "" {
+		s += "      policy: " + v
+	}
+	return s
+}
+
+func (p *Plan) outcome() string {
+	n := len(p.Plan.Changes)
+	if n == 0 {
+		if len(p.Plan.Held) > 0 {
+			return "nothing can be done"
+		}
+		return "no changes: " + count(p.Plan.Kept, "resource") + " as wanted"
+	}
+	return count(n, "change") + ": " + tally(p.Plan.Changes)
+}
+
+// verdict counts the policies' decisions, "" where there is none.
+func (p *Plan) verdict() string {
+	var denied, warned, waived int
+	for _, f := range p.Policy {
+		switch f.Severity {
+		case diag.Error:
+			denied++
+		case diag.Warning:
+			warned++
+		default:
+			waived++
+		}
+	}
+	var parts []string
+	if denied > 0 {
+		parts = append(parts, fmt.Sprintf("%d denied", denied))
+	}
+	if warned > 0 {
+		parts = append(parts, count(warned, "warning"))
+	}
+	if waived > 0 {
+		parts = append(parts, fmt.Sprintf("%d waived", waived))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// body renders changes, held things and notes. With flush, symbols stand in
+// the first column, as a diff block needs them.
+func (p *Plan) body(pg Page, flush bool) string {
+	var b strings.Builder
+	es := p.entries(pg.Detail)
+	addrs, heads := 0, 0
+	for _, e := range es {
+		addrs = max(addrs, wide(e.address))
+		if e.tail != "" && wide(e.head) <= 48 {
+			heads = max(heads, wide(e.head))
+		}
+	}
+	for i := range es {
+		es[i].write(&b, layout{pg, flush, min(addrs, 48), heads})
+	}
+	if len(p.Plan.Held)+len(p.Plan.Notes) > 0 && len(es) > 0 {
+		b.WriteString("\n")
+	}
+	for _, h := range p.Plan.Held {
+		p.writeHeld(&b, &h, pg)
+	}
+	for _, n := range p.Plan.Notes {
+		b.WriteString(ink(pg.Color).paint(cyan, "note") + "  " + n.Address.Local() + "  " + clean(n.Text) + "\n")
+	}
+	return b.String()
+}
+
+// layout is how entries are set: widths in columns.
+type layout struct {
+	Page
+	flush bool
+	addr  int
+	head  int
+}
+
+func (e *entry) write(b *strings.Builder, l layout) {
+	in := ink(l.Color)
+	sym := pad(e.symbol, 3)
+	if !l.flush && len(e.symbol) == 1 {
+		sym = " " + e.symbol + " "
+	}
+	line := in.paint(tint(e.symbol), sym) + " " + pad(e.address, l.addr) + "  "
+	indent := 4 + max(l.addr, wide(e.address)) + 2
+	head := e.head
+	if e.tail != "" {
+		head = pad(head, l.head)
+	}
+	switch {
+	case e.tail != "" && (l.Width == 0 || indent+wide(head)+2+wide(e.tail) <= l.Width):
+		b.WriteString(line + head + "  " + in.paint(dim, e.tail) + "\n")
+	case e.tail != "":
+		b.WriteString(line + strings.Join(wrap(e.head, max(l.Width-indent, 24)), "\n"+strings.Repeat(" ", indent)) + "\n" + strings.Repeat(" ", indent) + in.paint(dim, e.tail) + "\n")
+	default:
+		text := line + head
+		if l.Width > 0 {
+			text = line + strings.Join(wrap(head, max(l.Width-indent, 24)), "\n"+strings.Repeat(" ", indent))
+		}
+		b.WriteString(strings.TrimRight(text, " ") + "\n")
+	}
+	e.writeRows(b, l)
+}
+
+func (e *entry) writeRows(b *strings.Builder, l layout) {
+	const indent = 6
+	in := ink(l.Color)
+	paths, whats := 0, 0
+	for _, r := range e.rows {
+		paths = max(paths, min(wide(r.path), 32))
+	}
+	limit := foldAt
+	if l.Width > 0 {
+		limit = max(l.Width-indent-paths-2, 20)
+	}
+	for i := range e.rows {
+		e.rows[i].what, e.rows[i].to = e.rows[i].fit(limit), ""
+		if w := wide(e.rows[i].what); w <= 56 && e.rows[i].why != "" {
+			whats = max(whats, w)
+		}
+	}
+	for _, r := range e.rows {
+		start := strings.Repeat(" ", indent) + pad(r.path, paths) + "  "
+		what, why := r.what, in.paint(dim, r.why)
+		switch {
+		case r.why == "":
+			b.WriteString(start + what + "\n")
+		case l.Width == 0 || wide(start)+max(wide(what), whats)+2+wide(r.why) <= l.Width:
+			b.WriteString(start + pad(what, whats) + "  " + why + "\n")
+		default:
+			gap := strings.Repeat(" ", indent+paths+2)
+			b.WriteString(start + what + "\n")
+			for _, w := range wrap(r.why, room(l.Page, len(gap))) {
+				b.WriteString(gap + in.paint(dim, w) + "\n")
+			}
+		}
+	}
+}
+
+func (p *Plan) writeHeld(b *strings.Builder, h *plan.Held, pg Page) {
+	in := ink(pg.Color)
+	line := h.Address.Local() + "  " + join(": ", join(" ", string(h.Action), "held"), string(h.Why), clean(h.Text))
+	b.WriteString(in.paint(yellow, "held") + "  " + strings.Join(wrap(line, room(pg, 6)), "\n      ") + "\n")
+	if h.Mend != "" {
+		b.WriteString("      mend: " + strings.Join(wrap(clean(h.Mend), room(pg, 12)), "\n            ") + "\n")
+	}
+}
+
+// room is the width that is left after an indent; 0 is no bound.
+func room(pg Page, indent int) int {
+	if pg.Width == 0 {
+		return 0
+	}
+	return max(pg.Width-indent, 20)
+}
+
+// findings renders policy decisions, then the spec's findings.
+func (p *Plan) findings(pg Page) string {
+	var b strings.Builder
+	for _, f := range decided(p.Policy) {
+		writeDecision(&b, f, pg)
+	}
+	for _, f := range p.Spec.Sorted() {
+		b.WriteString(Finding(f, pg))
+	}
+	return b.String()
+}
+
+// decided orders decisions: denials, warnings, waived ones.
+func decided(l diag.List) diag.List {
+	var out diag.List
+	sorted := l.Sorted()
+	for _, s := range []diag.Severity{diag.Error, diag.Warning, diag.Note} {
+		for _, f := range sorted {
+			if f.Severity == s {
+				out = append(out, f)
+			}
+		}
+	}
+	return out
+}
+
+// decisionWord is what a decision of that severity is called.
+func decisionWord(s diag.Severity) (word, color string) {
+	switch s {
+	case diag.Error:
+		return "deny", red
+	case diag.Warning:
+		return "warn", yellow
+	case diag.Note:
+	}
+	return "waived", cyan
+}
+
+func writeDecision(b *strings.Builder, f diag.Finding, pg Page) {
+	in := ink(pg.Color)
+	w, color := decisionWord(f.Severity)
+	indent := wide(w) + 2
+	at := f.Where.String()
+	msg := join(": ", clean(f.Subject), clean(f.Message))
+	lines := wrap(msg, room(pg, indent))
+	if last := len(lines) - 1; at != "" {
+		if pg.Width == 0 || indent+wide(lines[last])+3+wide(at) <= pg.Width {
+			lines[last] += "   " + in.paint(dim, clean(at))
+		} else {
+			lines = append(lines, in.paint(dim, clean(at)))
+		}
+	}
+	gap := "\n" + strings.Repeat(" ", indent)
+	b.WriteString(in.paint(color, w) + "  " + strings.Join(lines, gap) + "\n")
+	if f.Mend != "" {
+		b.WriteString(gap[1:] + "mend: " + strings.Join(wrap(clean(f.Mend), room(pg, indent+6)), gap+"      ") + "\n")
+	}
+}
+
+// footer is the last line: which plan, what it costs, and the next step.
+func (p *Plan) footer() string {
+	id := PlanID(p.Plan.Digest)
+	parts := []string{}
+	if id != "" {
+		parts = append(parts, "plan "+id)
+	}
+	work := ""
+	if n := len(p.Plan.Steps); n > 0 {
+		work = count(n, "call") + " to make, "
+	}
+	parts = append(parts, work+count(p.Reads, "read")+" made in "+lasting(p.Took), p.next())
+	return join(" · ", parts...)
+}
+
+// next is what a person types or edits next.
+func (p *Plan) next() string {
+	env, id := clean(p.Plan.Env), PlanID(p.Plan.Digest)
+	switch {
+	case p.Denied():
+		return "denied by policy: nothing will be applied until the spec is mended"
+	case len(p.Plan.Steps) == 0 && len(p.Plan.Held) > 0:
+		return "see the mend lines above"
+	case len(p.Plan.Steps) == 0:
+		return "nothing to do"
+	case p.Mode == "approve":
+		s := "isobar approve " + id
+		if p.Needs > 1 {
+			s = fmt.Sprintf("%d approvals are missing: ", p.Needs) + s
+		}
+		return s
+	case p.Mode == "auto":
+		return "applied unasked in mode auto"
+	case p.Once:
+		return "isobar apply " + env
+	}
+	return "isobar apply " + env + " --plan " + id
+}

@@ -1,0 +1,143 @@
+package view
+
+import (
+	"time"
+
+	"isobar.dev/engine/diag"
+	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/plan"
+	"isobar.dev/engine/resource"
+)
+
+// Page says how text is laid out. The zero Page is plain, unfolded and in UTC.
+type Page struct {
+	Width  int            // columns of the terminal; 0 never folds
+	Color  bool           // ANSI colour codes; without it none are written
+	Detail bool           // list the fields of what is created, too
+	Zone   *time.Location // for times of day; nil is UTC
+}
+
+// Plan is the report of one environment's plan.
+type Plan struct {
+	Plan    plan.Plan
+	Commit  string               // the commit's hash, or "" for a working tree
+	Subject string               // the commit's first line
+	Mode    string               // observe, approve or auto; "" where nothing is running
+	Policy  diag.List            // decisions: an Error denies, a Warning warns, a Note was waived
+	Spec    diag.List            // findings in the spec that did not stop the plan
+	Kinds   resource.Descriptors // to mask sensitive fields within lists and structs; may be nil
+	Reads   int                  // reads made
+	Took    time.Duration        // time that the reads took
+	Needs   int                  // approvals that are still missing; 0 is none
+	Once    bool                 // made from a local directory: the next step is "isobar apply" there
+}
+
+// Denied reports whether a policy forbids the plan.
+func (p *Plan) Denied() bool { return p.Policy.Errors() > 0 }
+
+// State is how far a run has come.
+type State string
+
+// The states of a run.
+const (
+	Planned  State = "planned"  // nothing to apply was asked for
+	Waiting  State = "waiting"  // for an approval
+	Denied   State = "denied"   // a policy forbids it; nothing was applied
+	Applying State = "applying" //
+	Applied  State = "applied"  //
+	Partial  State = "partial"  // some steps done, some not
+	Failed   State = "failed"   // no step done
+	Stopped  State = "stopped"  // a person stopped it
+	InSync   State = "in sync"  // nothing to do
+)
+
+// Run is the report of one run: a plan's way through apply.
+type Run struct {
+	ID      string
+	Env     string
+	Commit  string
+	Subject string
+	By      string // who made the commit, or asked
+	Pull    string // the pull request, "#42", or ""
+	Plan    string // the plan's digest
+	State   State
+	Why     string // for denied, failed and stopped: in words
+	Steps   []Step // in order of the plan
+	Changes int    // objects that change
+	Took    time.Duration
+	Drift   int           // objects found drifted when read again; -1 where not read
+	Lost    []plan.Held   // what was held
+	Next    string        // what happens next or what to type; "" for the usual words
+	Policy  diag.List     // decisions that matter to the outcome
+	After   time.Duration // isobar tries again after this; 0 is not at all
+}
+
+// StepState is how far a step has come.
+type StepState string
+
+// The states of a step.
+const (
+	StepDone    StepState = "done"
+	StepFailed  StepState = "failed"
+	StepDoubt   StepState = "in doubt" // the call may or may not have been done
+	StepRunning StepState = "running"
+	StepWaiting StepState = "not started"
+)
+
+// Step is one step of a run.
+type Step struct {
+	ID        string // the plan's step id
+	Address   resource.Address
+	Op        ledger.Op
+	Aspect    string
+	State     StepState
+	Text      string // for failed and in doubt: the provider's words; for not started: what it waits for
+	Mend      string // what to do about it
+	RequestID string
+	At        time.Time // when it ended
+	Took      time.Duration
+}
+
+// Status is one environment's line of the status table.
+type Status struct {
+	Env       string        `json:"environment"`
+	Mode      string        `json:"mode"`
+	Commit    string        `json:"commit"`
+	State     string        `json:"state"`
+	Drift     int           `json:"drift"`   // drifted objects; -1 unknown
+	Checked   time.Duration `json:"-"`       // since the last look; negative: never
+	Seconds   float64       `json:"checked"` // filled from Checked: seconds since the last look; -1 never
+	Resources int           `json:"resources"`
+	Note      string        `json:"note,omitempty"`
+}
+
+// RunLine is one line of the list of runs.
+type RunLine struct {
+	ID      string        `json:"id"`
+	Env     string        `json:"environment"`
+	Commit  string        `json:"commit"`
+	State   State         `json:"state"`
+	Changes int           `json:"changes"`
+	Ago     time.Duration `json:"-"`       // since it started
+	Seconds float64       `json:"started"` // filled from Ago: seconds since it started
+	Took    time.Duration `json:"-"`
+	Lasted  float64       `json:"took"` // filled from Took: seconds
+	Note    string        `json:"note,omitempty"`
+}
+
+// PlanID is a plan's name for people: the first eight digits of its digest as
+// "9c1e-44b0", or "" where there is none.
+func PlanID(digest string) string {
+	if len(digest) < 8 {
+		return digest
+	}
+	return digest[:4] + "-" + digest[4:8]
+}
+
+// short is a commit's hash as people read it.
+func short(commit string) string {
+	if len(commit) > 7 {
+		return commit[:7]
+	}
+	return commit
+}

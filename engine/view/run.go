@@ -1,0 +1,298 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"isobar.dev/engine/diag"
+	"isobar.dev/engine/plan"
+)
+
+// tallySteps counts steps by state.
+func (r *Run) tallySteps() map[StepState]int {
+	n := map[StepState]int{}
+	for i := range r.Steps {
+		n[r.Steps[i].State]++
+	}
+	return n
+}
+
+// Outcome is the run in one line of words: "applied 5 changes in 1 m 20 s,
+// nothing drifted"; "partial: 3 done, 1 failed, 1 not started".
+func (r *Run) Outcome() string {
+	n := r.tallySteps()
+	switch r.State {
+	case Applying:
+		return fmt.Sprintf("applying %d/%d", n[StepDone], len(r.Steps))
+	case Applied:
+		return "applied " + count(r.Changes, "change") + " in " + lasting(r.Took) + r.afterwards()
+	case InSync:
+		return join(": ", "in sync", clean(r.Why))
+	case Partial, Failed, Stopped:
+		var parts []string
+		for _, s := range []StepState{StepDone, StepFailed, StepDoubt, StepRunning, StepWaiting} {
+			if n[s] > 0 {
+				parts = append(parts, strconv.Itoa(n[s])+" "+string(s))
+			}
+		}
+		return join(": ", string(r.State), join("; ", strings.Join(parts, ", "), clean(r.Why)))
+	case Planned, Waiting, Denied:
+	}
+	s := string(r.State)
+	if r.Changes > 0 {
+		s += ", " + count(r.Changes, "change")
+	}
+	return join(": ", s, clean(r.Why))
+}
+
+func (r *Run) afterwards() string {
+	switch {
+	case r.Drift < 0:
+		return ""
+	case r.Drift == 0:
+		return ", nothing drifted"
+	}
+	return ", " + count(r.Drift, "resource") + " drifted since"
+}
+
+// mark is a state's sign, the same on every face.
+func (s State) mark() string {
+	switch s {
+	case Applied, InSync:
+		return "✓"
+	case Partial, Failed, Denied:
+		return "✗"
+	case Waiting, Stopped:
+		return "◐"
+	case Applying, Planned:
+	}
+	return "●"
+}
+
+func (s State) color() string {
+	switch s {
+	case Applied, InSync:
+		return green
+	case Partial, Failed, Denied:
+		return red
+	case Waiting, Stopped:
+		return yellow
+	case Applying, Planned:
+	}
+	return cyan
+}
+
+// Text renders the run for a terminal: its outcome, a line a step, what was
+// held, and the next step last.
+func (r *Run) Text(pg Page) string {
+	in := ink(pg.Color)
+	var b strings.Builder
+	head := clean(r.Env)
+	if r.Commit != "" {
+		head += " @ " + clean(short(r.Commit))
+	}
+	b.WriteString(in.paint(bold, head) + "  " + in.paint(r.State.color(), r.State.mark()+" "+r.Outcome()) + "\n")
+	if len(r.Steps) > 0 {
+		b.WriteString("\n")
+		r.writeSteps(&b, pg)
+	}
+	p := Plan{}
+	for i := range r.Lost {
+		p.writeHeld(&b, &r.Lost[i], pg)
+	}
+	if len(r.Policy) > 0 {
+		b.WriteString("\n")
+		for _, f := range decided(r.Policy) {
+			writeDecision(&b, f, pg)
+		}
+	}
+	if foot := r.footer(); foot != "" {
+		b.WriteString("\n" + strings.Join(wrap(foot, pg.Width), "\n") + "\n")
+	}
+	return b.String()
+}
+
+// writeSteps writes finished steps, then the failed with their words, then the
+// others.
+func (r *Run) writeSteps(b *strings.Builder, pg Page) {
+	in := ink(pg.Color)
+	addrs := 0
+	for i := range r.Steps {
+		addrs = max(addrs, min(wide(r.Steps[i].Address.Local()), 48))
+	}
+	for i := range r.Steps {
+		s := &r.Steps[i]
+		sign, color := s.sign()
+		line := "  " + in.paint(color, sign) + " " + pad(s.Address.Local(), addrs) + "  " + s.words()
+		b.WriteString(line + "\n")
+		gap := strings.Repeat(" ", 4+addrs+2)
+		for _, t := range s.details() {
+			b.WriteString(gap + strings.Join(wrap(t, room(pg, len(gap))), "\n"+gap) + "\n")
+		}
+	}
+}
+
+func (s *Step) sign() (sign, color string) {
+	switch s.State {
+	case StepDone:
+		return "✓", green
+	case StepFailed:
+		return "✗", red
+	case StepDoubt:
+		return "?", yellow
+	case StepRunning:
+		return "●", cyan
+	case StepWaiting:
+	}
+	return "·", dim
+}
+
+// words says what became of the step: "updated ingress (4.0 s)".
+func (s *Step) words() string {
+	aspect := ""
+	if s.Aspect != "" {
+		aspect = " " + clean(s.Aspect)
+	}
+	switch s.State {
+	case StepDone:
+		return past(s.Op) + aspect + " (" + lasting(s.Took) + ")"
+	case StepRunning:
+		return string(s.Op) + aspect + " running, " + lasting(s.Took)
+	case StepFailed, StepDoubt, StepWaiting:
+	}
+	return string(s.Op) + aspect + " " + string(s.State)
+}
+
+// details are the lines under a step: the provider's words with the request's
+// id, and how to mend it.
+func (s *Step) details() []string {
+	var out []string
+	msg := clean(s.Text)
+	if s.RequestID != "" && !strings.Contains(msg, s.RequestID) {
+		msg = join(" ", msg, "(request "+clean(s.RequestID)+")")
+	}
+	if msg != "" {
+		out = append(out, msg)
+	}
+	if s.Mend != "" {
+		out = append(out, "mend: "+clean(s.Mend))
+	}
+	return out
+}
+
+// footer is the run's last line: its name and the next step.
+func (r *Run) footer() string {
+	parts := []string{}
+	if r.ID != "" {
+		parts = append(parts, "run "+clean(r.ID))
+	}
+	return join(" · ", append(parts, r.next())...)
+}
+
+func (r *Run) next() string {
+	if r.Next != "" {
+		return clean(r.Next)
+	}
+	env := clean(r.Env)
+	switch r.State {
+	case Waiting:
+		return "isobar approve " + PlanID(r.Plan)
+	case Denied:
+		return "nothing was applied: mend what the rules name and push again"
+	case Partial, Failed:
+		if r.After > 0 {
+			return "isobar tries again in " + lasting(r.After)
+		}
+		return "what was done is kept: mend the cause, then isobar apply " + env
+	case Stopped:
+		return "what was done is kept; to go on: isobar apply " + env
+	case Planned:
+		return "isobar apply " + env
+	case Applying, Applied, InSync:
+	}
+	return ""
+}
+
+// RunJSON is a run's JSON form.
+type RunJSON struct {
+	Schema      int        `json:"schema_version"`
+	ID          string     `json:"id,omitempty"`
+	Environment string     `json:"environment"`
+	Commit      string     `json:"commit,omitempty"`
+	Subject     string     `json:"subject,omitempty"`
+	By          string     `json:"by,omitempty"`
+	Plan        string     `json:"plan,omitempty"`
+	Digest      string     `json:"digest,omitempty"`
+	State       State      `json:"state"`
+	Outcome     string     `json:"outcome"`
+	Why         string     `json:"why,omitempty"`
+	Changes     int        `json:"changes"`
+	Done        int        `json:"done"`
+	Failed      int        `json:"failed"`
+	InDoubt     int        `json:"in_doubt"`
+	NotStarted  int        `json:"not_started"`
+	TookMillis  int64      `json:"took_ms"`
+	Drift       *int       `json:"drift"` // null where not read again
+	Steps       []RunStep  `json:"steps"`
+	Held        []HeldJSON `json:"held"`
+	Policy      diag.List  `json:"policy"`
+	Next        string     `json:"next,omitempty"`
+}
+
+// RunStep is one step of a run's JSON form.
+type RunStep struct {
+	ID         string     `json:"id"`
+	Address    string     `json:"address"`
+	Op         string     `json:"op"`
+	Aspect     string     `json:"aspect,omitempty"`
+	State      StepState  `json:"state"`
+	Text       string     `json:"text,omitempty"`
+	Mend       string     `json:"mend,omitempty"`
+	RequestID  string     `json:"request_id,omitempty"`
+	At         *time.Time `json:"at,omitempty"` // UTC
+	TookMillis int64      `json:"took_ms"`
+}
+
+// JSON renders the run as indented JSON, see RunJSON.
+func (r *Run) JSON() []byte { return encode(r.Report()) }
+
+// Report gives the run's JSON form, for callers that embed it in their own.
+func (r *Run) Report() RunJSON {
+	n := r.tallySteps()
+	out := RunJSON{
+		Schema: SchemaVersion, ID: r.ID, Environment: r.Env, Commit: r.Commit, Subject: clean(r.Subject), By: clean(r.By),
+		Plan: PlanID(r.Plan), Digest: r.Plan, State: r.State, Outcome: r.Outcome(), Why: clean(r.Why), Changes: r.Changes,
+		Done: n[StepDone], Failed: n[StepFailed], InDoubt: n[StepDoubt], NotStarted: n[StepWaiting], TookMillis: r.Took.Milliseconds(),
+		Steps: []RunStep{}, Held: []HeldJSON{}, Policy: diag.List{}, Next: r.next(),
+	}
+	if r.Drift >= 0 {
+		out.Drift = &r.Drift
+	}
+	for i := range r.Steps {
+		s := &r.Steps[i]
+		j := RunStep{
+			ID: s.ID, Address: s.Address.Local(), Op: string(s.Op), Aspect: s.Aspect, State: s.State, Text: clean(s.Text),
+			Mend: clean(s.Mend), RequestID: s.RequestID, TookMillis: s.Took.Milliseconds(),
+		}
+		if !s.At.IsZero() {
+			at := s.At.UTC()
+			j.At = &at
+		}
+		out.Steps = append(out.Steps, j)
+	}
+	for _, h := range r.Lost {
+		out.Held = append(out.Held, heldJSON(h))
+	}
+	out.Policy = append(out.Policy, decided(r.Policy)...)
+	return out
+}
+
+func heldJSON(h plan.Held) HeldJSON {
+	return HeldJSON{Address: h.Address.Local(), Action: h.Action, Why: h.Why, Text: clean(h.Text), Mend: clean(h.Mend)}
+}
+
+// zone is the page's zone, or UTC.
+func (pg Page) zone() *time.Location { return cmp.Or(pg.Zone, time.UTC) }
