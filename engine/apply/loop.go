@@ -1,0 +1,194 @@
+package apply
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"isobar.dev/engine/plan"
+	"isobar.dev/engine/resource"
+)
+
+// execution is one run of Apply. Only loop's goroutine touches state, ready
+// and parked.
+type execution struct {
+	*Engine
+	run     *Run
+	calls   context.Context // for calls and the journal: outlives the run's ctx, since a call once made must be heard out
+	state   map[string]*stepState
+	ready   []*stepState // needs done, in order of ids
+	parked  []*stepState // met a conflict that may pass
+	results chan event
+	trail   trail
+}
+
+type stepState struct {
+	step     *plan.Step
+	result   Result
+	feeds    []*stepState // steps that need this one
+	missing  int          // needs that are not done
+	attempts int
+}
+
+type event struct {
+	st     *stepState
+	result Result
+	retry  bool  // a conflict that may pass
+	fatal  error // the journal or the lease failed
+}
+
+// maxAttempts bounds how often a step that meets a conflict is tried.
+const maxAttempts = 7
+
+func newExecution(ctx context.Context, e *Engine, r *Run) *execution {
+	x := &execution{Engine: e, run: r, calls: context.WithoutCancel(ctx), state: make(map[string]*stepState, len(r.Plan.Steps)), results: make(chan event)}
+	for i := range r.Plan.Steps {
+		s := &r.Plan.Steps[i]
+		x.state[s.ID] = &stepState{step: s, missing: len(s.Needs)}
+	}
+	for i := range r.Plan.Steps {
+		st := x.state[r.Plan.Steps[i].ID]
+		for _, id := range st.step.Needs {
+			if n := x.state[id]; n != nil {
+				n.feeds = append(n.feeds, st)
+			}
+		}
+		if st.missing == 0 {
+			x.ready = append(x.ready, st)
+		}
+	}
+	return x
+}
+
+// loop starts what is ready, in waves, until nothing is left or may go on.
+func (x *execution) loop(ctx context.Context, rep *Report) {
+	running := map[*stepState]bool{}
+	for {
+		if rep.Err == nil && ctx.Err() == nil {
+			wave := x.pick(running)
+			if len(wave) == 0 && len(running) == 0 && x.unpark(ctx) {
+				continue
+			}
+			for _, st := range wave {
+				running[st] = true
+				st.attempts++
+				st.result = Result{Step: *st.step, Started: x.Now()}
+				x.tell(st.result)
+			}
+			if len(wave) > 0 {
+				go x.wave(wave)
+			}
+		}
+		if len(running) == 0 {
+			break
+		}
+		ev := <-x.results
+		delete(running, ev.st)
+		if ev.fatal != nil && rep.Err == nil {
+			rep.Err = ev.fatal
+		}
+		x.took(ev)
+	}
+	rep.Stopped = ctx.Err() != nil
+	for _, st := range x.parked {
+		st.result.Outcome, st.result.Ended = Failed, x.Now()
+		x.tell(st.result)
+	}
+}
+
+// took notes a step's outcome and readies what waited for it.
+func (x *execution) took(ev event) {
+	st := ev.st
+	ev.result.Started = st.result.Started
+	if ev.retry && st.attempts < maxAttempts {
+		ev.result.Outcome = ""
+		st.result = ev.result
+		x.parked = append(x.parked, st)
+		return
+	}
+	ev.result.Ended = x.Now()
+	st.result = ev.result
+	x.tell(st.result)
+	if st.result.Outcome != Done && st.result.Outcome != Converged {
+		return
+	}
+	for _, f := range st.feeds {
+		if f.missing--; f.missing == 0 {
+			x.enqueue(f)
+		}
+	}
+	for _, p := range x.parked { // something moved: what was in the way may be gone
+		x.enqueue(p)
+	}
+	x.parked = nil
+}
+
+func (x *execution) enqueue(st *stepState) {
+	i, _ := slices.BinarySearchFunc(x.ready, st, func(a, b *stepState) int { return strings.Compare(a.step.ID, b.step.ID) })
+	x.ready = slices.Insert(x.ready, i, st)
+}
+
+func (x *execution) tell(r Result) {
+	if x.run.Progress != nil {
+		x.run.Progress(r)
+	}
+}
+
+// pick takes ready steps, at most one an address and lane and Width in all.
+func (x *execution) pick(running map[*stepState]bool) []*stepState {
+	width := cmp.Or(x.Width, 8) - len(running)
+	if width <= 0 || len(x.ready) == 0 {
+		return nil
+	}
+	busy, lanes := map[resource.Address]bool{}, map[string]bool{}
+	for st := range running {
+		busy[st.step.Address] = true
+		lanes[x.lane(st.step)] = true
+	}
+	var out, rest []*stepState
+	for i, st := range x.ready {
+		if len(out) == width {
+			rest = append(rest, x.ready[i:]...)
+			break
+		}
+		lane := x.lane(st.step)
+		if busy[st.step.Address] || lane != "" && lanes[lane] {
+			rest = append(rest, st)
+			continue
+		}
+		busy[st.step.Address], lanes[lane] = true, true
+		out = append(out, st)
+	}
+	x.ready = rest
+	return out
+}
+
+func (x *execution) lane(s *plan.Step) string {
+	k, _, ok := x.Kinds.Kind(s.Address.Type())
+	if !ok || k.Lane == nil {
+		return ""
+	}
+	return k.Lane(resource.Object{Address: s.Address, ID: s.Live, Fields: s.Want})
+}
+
+// unpark waits a little and readies the parked steps again. It reports whether
+// there were any.
+func (x *execution) unpark(ctx context.Context) bool {
+	if len(x.parked) == 0 {
+		return false
+	}
+	pause := time.Duration(0)
+	for _, st := range x.parked {
+		pause = max(pause, time.Second<<min(st.attempts-1, 5))
+	}
+	if x.Sleep(ctx, pause) != nil {
+		return false
+	}
+	for _, st := range x.parked {
+		x.enqueue(st)
+	}
+	x.parked = nil
+	return true
+}

@@ -1,0 +1,242 @@
+package apply
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"time"
+
+	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/plan"
+	"isobar.dev/engine/provider"
+	"isobar.dev/engine/resource"
+)
+
+// verdict is what became of an open intent.
+type verdict int
+
+const (
+	notSettled verdict = iota
+	wasDone
+	wasNotDone
+)
+
+// settling closes open intents by asking the world.
+type settling struct {
+	engine   *Engine
+	estate   string
+	journal  *Journal
+	accounts map[string]Account
+}
+
+// Settle closes every open intent of a journal, each by its kind's rule: a
+// create by Find, an update field by field, a delete by absence. What can't be
+// told yet stays open, and is counted; the error is the journal's.
+func (e *Engine) Settle(ctx context.Context, estate string, j *Journal, accounts map[string]Account) (open int, err error) {
+	var keys []ledger.Key
+	j.View(func(s *ledger.State) {
+		for _, en := range s.Sorted() {
+			if en.Open != nil {
+				keys = append(keys, en.Key)
+			}
+		}
+	})
+	s := settling{engine: e, estate: estate, journal: j, accounts: accounts}
+	for _, k := range keys {
+		v, err := s.once(ctx, k)
+		if err != nil {
+			return open, err
+		}
+		if v == notSettled {
+			open++
+		}
+	}
+	return open, nil
+}
+
+// patiently tries for a little longer than reads may trail, within reason: what
+// takes longer is left to the next run.
+func (s settling) patiently(ctx context.Context, k ledger.Key) (verdict, error) {
+	pause, spent := 200*time.Millisecond, time.Duration(0)
+	for {
+		v, err := s.once(ctx, k)
+		if v != notSettled || err != nil || spent > 5*time.Second {
+			return v, err
+		}
+		if s.engine.Sleep(ctx, pause) != nil {
+			return notSettled, nil
+		}
+		spent += pause
+		pause *= 2
+	}
+}
+
+// once tries to settle one intent. The error is the journal's only.
+func (s settling) once(ctx context.Context, k ledger.Key) (verdict, error) {
+	e, ok := s.journal.entry(k)
+	if !ok || e.Open == nil {
+		return wasDone, nil
+	}
+	if _, _, known := s.engine.Kinds.Kind(k.Address.Type()); !known {
+		return notSettled, nil
+	}
+	acc, err := accountFor(s.accounts, cmp.Or(e.Open.Record.Meta.Alias, k.Address.Provider), e.Open.Record.Scope)
+	if err != nil {
+		return notSettled, nil
+	}
+	if e.Open.Handle != "" {
+		p, err := s.engine.await(ctx, acc.Session, provider.Progress{Handle: e.Open.Handle})
+		if err == nil && (e.Open.Op == ledger.Create) && p.Object.ID != "" {
+			return s.made(ctx, e, acc, p.Object)
+		}
+	}
+	switch e.Open.Op {
+	case ledger.Create:
+		return s.create(ctx, e, acc)
+	case ledger.Delete:
+		return s.gone(ctx, e, acc)
+	default:
+		return s.changed(ctx, e, acc)
+	}
+}
+
+func (s settling) write(ctx context.Context, k ledger.Key, ev ledger.Event, v verdict) (verdict, error) {
+	ev.Address, ev.Token, ev.Type = k.Address, k.Token, ledger.Settled
+	if err := s.journal.Append(ctx, ev); err != nil {
+		return notSettled, err
+	}
+	return v, nil
+}
+
+func (s settling) create(ctx context.Context, e ledger.Entry, acc Account) (verdict, error) {
+	kind, _, _ := s.engine.Kinds.Kind(e.Address.Type())
+	asked := s.engine.Now()
+	p, err := acc.Session.Find(ctx, provider.Intent{
+		Want: resource.Object{Address: e.Address, Fields: e.Open.Record.Applied}, Mark: markOf(s.estate, e.Key), Since: e.Open.At, Handle: e.Open.Handle,
+	})
+	switch {
+	case err != nil:
+		return notSettled, nil
+	case p.Handle != "":
+		if err := s.journal.Append(ctx, ledger.Event{Address: e.Address, Token: e.Token, Type: ledger.Accepted, Handle: p.Handle}); err != nil {
+			return notSettled, err
+		}
+		if p, err = s.engine.await(ctx, acc.Session, p); err != nil || p.Object.ID == "" {
+			return notSettled, nil
+		}
+		return s.made(ctx, e, acc, p.Object)
+	case p.Object.ID != "":
+		return s.made(ctx, e, acc, p.Object)
+	case asked.Before(e.Open.At.Add(kind.Lag)):
+		return notSettled, nil // it may only not be visible yet
+	}
+	return s.write(ctx, e.Key, ledger.Event{}, wasNotDone)
+}
+
+// made settles a create that was done.
+func (s settling) made(ctx context.Context, e ledger.Entry, acc Account, o resource.Object) (verdict, error) {
+	o = s.engine.complete(ctx, acc.Session, e.Address, o)
+	rec := e.Open.Record
+	rec.ID = o.ID
+	if _, d, ok := s.engine.Kinds.Kind(e.Address.Type()); ok {
+		rec.Outs = d.Outputs(o)
+	}
+	return s.write(ctx, e.Key, ledger.Event{Record: &rec}, wasDone)
+}
+
+// find reads the entry's object by its id.
+func (s settling) find(ctx context.Context, e ledger.Entry, acc Account) (resource.Object, bool, error) {
+	ans := acc.Session.Read(ctx, []resource.Want{{Kind: e.Address.Kind, By: resource.Selector{IDs: []resource.ID{e.Record.ID}}}})
+	if len(ans) != 1 {
+		return resource.Object{}, false, &resource.Failure{Class: resource.Bug, Op: "read", Message: "no answer"}
+	}
+	for _, o := range ans[0].Objects {
+		if o.ID == e.Record.ID {
+			return o, true, nil
+		}
+	}
+	return resource.Object{}, false, ans[0].Err
+}
+
+// gone settles a delete: absent is done; still there is not done, and deleting
+// again does no harm.
+func (s settling) gone(ctx context.Context, e ledger.Entry, acc Account) (verdict, error) {
+	kind, _, _ := s.engine.Kinds.Kind(e.Address.Type())
+	asked := s.engine.Now()
+	_, found, err := s.find(ctx, e, acc)
+	switch {
+	case err != nil:
+		return notSettled, nil
+	case !found && asked.Before(e.At.Add(kind.Lag)):
+		return notSettled, nil // it may be so young that reads do not show it
+	case found:
+		return s.write(ctx, e.Key, ledger.Event{}, wasNotDone)
+	}
+	return s.write(ctx, e.Key, ledger.Event{Gone: true}, wasDone)
+}
+
+// changed settles an update, a clearing or a marking: each field that is live
+// as intended counts as applied, the others as they were.
+func (s settling) changed(ctx context.Context, e ledger.Entry, acc Account) (verdict, error) {
+	o, found, err := s.find(ctx, e, acc)
+	if err != nil {
+		return notSettled, nil
+	}
+	if e.Open.Op == ledger.Adopt || e.Open.Op == ledger.Release {
+		return s.marked(ctx, e, o, found)
+	}
+	rec := e.Record
+	rec.Applied = maps.Clone(rec.Applied)
+	if rec.Applied == nil {
+		rec.Applied = resource.Map{}
+	}
+	v := wasDone
+	_, d, _ := s.engine.Kinds.Kind(e.Address.Type())
+	for _, p := range e.Open.Paths {
+		top := p[0]
+		f := d.Field(top)
+		want := e.Open.Record.Applied[top]
+		if !found || f != nil && f.WriteOnly || !plan.Same(f, o.Fields[top], want) && !bothEmpty(o.Fields[top], want) {
+			v = wasNotDone
+			continue
+		}
+		if want == nil {
+			delete(rec.Applied, top)
+		} else {
+			rec.Applied[top] = want
+		}
+	}
+	rec.Deps = mergeDeps(e.Record.Deps, e.Open.Record.Deps)
+	if found {
+		rec.Outs = d.Outputs(o)
+	}
+	return s.write(ctx, e.Key, ledger.Event{Record: &rec}, v)
+}
+
+// mergeDeps keeps both sides' dependencies: until the next plan tells, either
+// may hold.
+func mergeDeps(a, b []ledger.Dep) []ledger.Dep {
+	seen := map[ledger.Dep]bool{}
+	var out []ledger.Dep
+	for _, list := range [][]ledger.Dep{a, b} {
+		for _, d := range list {
+			if !seen[d] {
+				seen[d] = true
+				out = append(out, d)
+			}
+		}
+	}
+	return out
+}
+
+func (s settling) marked(ctx context.Context, e ledger.Entry, o resource.Object, found bool) (verdict, error) {
+	ours := found && o.Mark.Token == e.Token
+	switch {
+	case e.Open.Op == ledger.Release && !ours:
+		return s.write(ctx, e.Key, ledger.Event{Gone: true}, wasDone)
+	case e.Open.Op == ledger.Adopt && ours:
+		rec := e.Open.Record
+		return s.write(ctx, e.Key, ledger.Event{Record: &rec}, wasDone)
+	}
+	return s.write(ctx, e.Key, ledger.Event{}, wasNotDone)
+}

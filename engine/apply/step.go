@@ -1,0 +1,308 @@
+package apply
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/plan"
+	"isobar.dev/engine/provider"
+	"isobar.dev/engine/resource"
+)
+
+// sighting is what a re-read just before a step showed.
+type sighting struct {
+	object resource.Object
+	found  bool
+	young  bool // reads may not show our last write yet
+	err    error
+}
+
+// wave re-reads what its steps touch, in one batch a session, and takes them.
+func (x *execution) wave(steps []*stepState) {
+	seen := x.look(steps)
+	for i, st := range steps {
+		go func() { x.results <- x.take(st, seen[i]) }()
+	}
+}
+
+// look reads the live objects of steps that have one.
+func (x *execution) look(steps []*stepState) []sighting {
+	out := make([]sighting, len(steps))
+	type ask struct {
+		wants []resource.Want
+		index map[string]int // kind → index in wants
+		steps []int
+	}
+	asks := map[provider.Session]*ask{}
+	for i, st := range steps {
+		e, ok := x.entryOf(st.step)
+		if st.step.Op == ledger.Create || !ok || e.Record.ID == "" {
+			continue
+		}
+		acc, err := x.account(st.step, e.Record.Scope)
+		if err != nil {
+			out[i].err = err
+			continue
+		}
+		a := asks[acc.Session]
+		if a == nil {
+			a = &ask{index: map[string]int{}}
+			asks[acc.Session] = a
+		}
+		n, seen := a.index[st.step.Address.Kind]
+		if !seen {
+			n = len(a.wants)
+			a.index[st.step.Address.Kind] = n
+			a.wants = append(a.wants, resource.Want{Kind: st.step.Address.Kind})
+		}
+		a.wants[n].By.IDs = append(a.wants[n].By.IDs, e.Record.ID)
+		a.steps = append(a.steps, i)
+	}
+	var wg sync.WaitGroup
+	for session, a := range asks {
+		wg.Go(func() {
+			at := x.Now()
+			answers := session.Read(x.calls, a.wants)
+			for _, i := range a.steps {
+				out[i] = x.sight(steps[i].step, answers[a.index[steps[i].step.Address.Kind]], at)
+			}
+		})
+	}
+	wg.Wait()
+	return out
+}
+
+func (x *execution) sight(s *plan.Step, a resource.Answer, at time.Time) sighting {
+	e, _ := x.entryOf(s)
+	k, _, _ := x.Kinds.Kind(s.Address.Type())
+	out := sighting{err: a.Err, young: at.Before(e.At.Add(k.Lag))}
+	for _, o := range a.Objects {
+		if o.ID == e.Record.ID {
+			out.object, out.found, out.err = o, true, nil
+			out.object.Address = s.Address
+		}
+	}
+	return out
+}
+
+// entryOf gives the ledger's entry that a step is about.
+func (x *execution) entryOf(s *plan.Step) (ledger.Entry, bool) {
+	if s.Token != "" {
+		return x.run.Journal.entry(ledger.Key{Address: s.Address, Token: s.Token})
+	}
+	if s.Op == ledger.Create {
+		return ledger.Entry{}, false
+	}
+	return x.run.Journal.current(s.Address)
+}
+
+// account gives the session for a step: its alias's, or that of the scope where
+// its object lives.
+func (x *execution) account(s *plan.Step, scope string) (Account, error) {
+	return accountFor(x.run.Accounts, cmp.Or(s.Meta.Alias, s.Address.Provider), scope)
+}
+
+func accountFor(accounts map[string]Account, alias, scope string) (Account, error) {
+	acc, ok := accounts[alias]
+	if ok && (scope == "" || acc.Session.Scope() == scope) {
+		return acc, nil
+	}
+	for _, a := range accounts {
+		if scope != "" && a.Session.Scope() == scope {
+			return a, nil
+		}
+	}
+	if !ok {
+		return Account{}, &resource.Failure{Class: resource.Invalid, Message: "no provider " + alias + " is configured"}
+	}
+	return Account{}, &resource.Failure{Class: resource.Invalid, Message: fmt.Sprintf("it lives in %s, and the provider %s looks at %s", scope, alias, acc.Session.Scope())}
+}
+
+// take does one step and says how it ended.
+func (x *execution) take(st *stepState, seen sighting) event {
+	t := &taking{x: x, step: st.step, seen: seen, ev: event{st: st, result: Result{Step: *st.step}}}
+	t.kind, t.desc, _ = x.Kinds.Kind(st.step.Address.Type())
+	var known bool
+	t.entry, known = x.entryOf(st.step)
+	var err error
+	if t.account, err = x.account(st.step, t.entry.Record.Scope); err != nil {
+		return t.failed(err)
+	}
+	switch {
+	case st.step.Op == ledger.Create:
+		return t.create()
+	case !known:
+		return t.moved("the ledger no longer has it")
+	case seen.err != nil:
+		return t.failed(seen.err)
+	case t.entry.Open != nil:
+		return t.moved("an earlier call is not settled")
+	}
+	t.ev.result.ID = t.entry.Record.ID
+	switch st.step.Op {
+	case ledger.Delete:
+		return t.remove()
+	case ledger.Release, ledger.Adopt:
+		return t.mark()
+	default:
+		return t.update()
+	}
+}
+
+// taking is one step under way.
+type taking struct {
+	x       *execution
+	step    *plan.Step
+	seen    sighting
+	entry   ledger.Entry
+	account Account
+	kind    provider.Kind
+	desc    *resource.Descriptor
+	ev      event
+}
+
+func (t *taking) end(o Outcome) event {
+	t.ev.result.Outcome = o
+	return t.ev
+}
+
+func (t *taking) failed(err error) event {
+	t.ev.result.Err = err
+	class := resource.ClassOf(err)
+	t.ev.retry = class == resource.Conflict || class == resource.NotFound && t.step.Op != ledger.Delete
+	return t.end(Failed)
+}
+
+func (t *taking) moved(format string, args ...any) event {
+	t.ev.result.Err = fmt.Errorf(format+"; plan again", args...)
+	return t.end(Moved)
+}
+
+func (t *taking) fatal(err error) event {
+	t.ev.fatal, t.ev.result.Err = err, err
+	return t.end(InDoubt)
+}
+
+// write appends one event about the step's entry.
+func (t *taking) write(ev ledger.Event) error {
+	ev.Address, ev.Token = t.entry.Address, t.entry.Token
+	return t.x.run.Journal.Append(t.x.calls, ev)
+}
+
+// intend writes what is about to be done; nothing is sent before it is durable.
+func (t *taking) intend(rec ledger.Record, changes []resource.Change) error {
+	in := &ledger.Intent{Step: t.step.ID, Op: t.step.Op, Aspect: t.step.Aspect, Record: rec, Epoch: t.x.run.Journal.Epoch}
+	for _, c := range changes {
+		in.Paths = append(in.Paths, c.Path)
+	}
+	return t.write(ledger.Event{Type: ledger.Intended, Intent: in})
+}
+
+// outcome writes what came of the call and says how the step ended. done is
+// written when it was done.
+func (t *taking) outcome(done ledger.Event, err error) event {
+	var fenced *provider.FencedError
+	switch {
+	case err == nil:
+		if werr := t.write(done); werr != nil {
+			return t.fatal(werr)
+		}
+		return t.end(Done)
+	case errors.As(err, &fenced): // not sent; who holds the lease now settles the intent
+		return t.fatal(err)
+	case resource.ClassOf(err) == resource.UnknownOutcome || resource.ClassOf(err) == resource.Bug:
+		return t.doubt(err)
+	}
+	if werr := t.write(ledger.Event{Type: ledger.Failed, Fault: FaultOf(err)}); werr != nil {
+		return t.fatal(werr)
+	}
+	return t.failed(err)
+}
+
+// doubt records an unknown outcome and tries to settle it on the spot.
+func (t *taking) doubt(err error) event {
+	t.ev.result.Err = err
+	if werr := t.write(ledger.Event{Type: ledger.Doubted, Fault: FaultOf(err)}); werr != nil {
+		return t.fatal(werr)
+	}
+	s := settling{engine: t.x.Engine, estate: t.x.run.Estate, journal: t.x.run.Journal, accounts: t.x.run.Accounts}
+	verdict, serr := s.patiently(t.x.calls, t.entry.Key)
+	switch {
+	case serr != nil:
+		return t.fatal(serr)
+	case verdict == wasDone:
+		t.ev.result.Err = nil
+		if e, ok := t.x.run.Journal.entry(t.entry.Key); ok {
+			t.ev.result.ID = e.Record.ID
+		}
+		return t.end(Done)
+	case verdict == wasNotDone:
+		t.ev.retry = true
+		return t.end(Failed)
+	}
+	return t.end(InDoubt)
+}
+
+// FaultOf is an error as the ledger keeps it.
+func FaultOf(err error) *ledger.Fault {
+	f := &ledger.Fault{Class: resource.ClassOf(err), Message: err.Error()}
+	var fail *resource.Failure
+	if errors.As(err, &fail) {
+		f.RequestID = fail.RequestID
+	}
+	return f
+}
+
+// resolve puts outputs in the place of references.
+func (x *execution) resolve(fields resource.Map) (resource.Map, error) {
+	var missing []string
+	v := resource.Rewrite(fields, func(v resource.Value) resource.Value {
+		r, ok := v.(resource.Ref)
+		if !ok {
+			return v
+		}
+		if out := x.output(r); out != nil {
+			return out
+		}
+		missing = append(missing, r.String())
+		return v
+	})
+	if len(missing) > 0 {
+		slices.Sort(missing)
+		return nil, &resource.Failure{Class: resource.NotFound, Message: "not known yet: " + strings.Join(slices.Compact(missing), ", ")}
+	}
+	m, _ := v.(resource.Map)
+	return m, nil
+}
+
+func (x *execution) output(r resource.Ref) resource.Value {
+	if r.Address.Env != x.run.Journal.Env {
+		return x.run.Outs[r.Address][r.Out]
+	}
+	e, ok := x.run.Journal.current(r.Address)
+	if !ok || !e.Made {
+		return nil
+	}
+	return e.Record.Outs[r.Out]
+}
+
+// deps fills in the tokens of the step's dependencies.
+func (x *execution) deps(s *plan.Step, aspects func(string) bool) []ledger.Dep {
+	var out []ledger.Dep
+	for _, d := range s.Deps {
+		if !aspects(d.Aspect) {
+			continue
+		}
+		if e, ok := x.run.Journal.current(d.Address); ok {
+			d.Token = e.Token
+		}
+		out = append(out, d)
+	}
+	return out
+}

@@ -1,0 +1,125 @@
+package observe
+
+import (
+	"strings"
+	"time"
+
+	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/plan"
+	"isobar.dev/engine/provider"
+	"isobar.dev/engine/resource"
+)
+
+func cutKind(kind string) (prov, name string, ok bool) { return strings.Cut(kind, ".") }
+
+// join says of each entry of a look what was seen, and finds strays.
+func (o *Observer) join(l *look, r Request, w *World) {
+	for _, kind := range l.kinds {
+		k := l.byKind[kind]
+		spec, desc, known := o.kinds.Kind(kind)
+		if !known {
+			for _, e := range k.entries {
+				w.Live[e.Key] = plan.Reading{Seen: plan.Unread, Why: "this isobar does not know the kind " + kind}
+			}
+			continue
+		}
+		seen := gather(l, k)
+		if seen.markErr != nil {
+			w.Blind[l.alias] = seen.markErr.Error()
+		}
+		for _, e := range k.entries {
+			w.Live[e.Key] = seen.reading(e, spec, desc)
+		}
+		for token, obj := range seen.byToken {
+			if obj.Mark.Env != r.Env || obj.Mark.Address.Type() != kind || obj.Mark.Address.Env != r.Env {
+				continue // another environment's, or a mark that was copied onto another kind
+			}
+			if r.Ledger.Entries[ledger.Key{Address: obj.Mark.Address, Token: token}] == nil {
+				w.Strays = append(w.Strays, obj)
+			}
+		}
+	}
+}
+
+// sight is what came back for one kind.
+type sight struct {
+	byID           map[resource.ID]resource.Object
+	byToken        map[string]resource.Object
+	idErr, markErr error
+	at             time.Time // the earliest of the answers
+}
+
+func gather(l *look, k *kindLook) sight {
+	s := sight{byID: map[resource.ID]resource.Object{}, byToken: map[string]resource.Object{}}
+	take := func(i int) error {
+		if i < 0 {
+			return nil
+		}
+		a := l.answers[i]
+		if s.at.IsZero() || a.At.Before(s.at) {
+			s.at = a.At
+		}
+		for _, obj := range a.Objects {
+			s.byID[obj.ID] = obj
+			if obj.Mark.Token != "" {
+				s.byToken[obj.Mark.Token] = obj
+			}
+		}
+		return a.Err
+	}
+	s.markErr, s.idErr = take(k.byMark), take(k.byID)
+	return s
+}
+
+// reading says of one entry whether its object is present, absent or unread.
+// An absence, or a value that a write of ours replaced, is unread while reads
+// may trail that write.
+func (s *sight) reading(e *ledger.Entry, k provider.Kind, d *resource.Descriptor) plan.Reading {
+	young := s.at.Before(e.At.Add(k.Lag))
+	obj, found := s.byID[e.Record.ID]
+	if !found || e.Record.ID == "" {
+		obj, found = s.byToken[e.Token]
+	}
+	switch {
+	case found:
+		if young {
+			obj = hideStale(obj, e, d)
+		}
+		obj.Address = e.Address
+		return plan.Reading{Seen: plan.Present, Object: obj}
+	case s.idErr != nil:
+		return plan.Reading{Seen: plan.Unread, Why: s.idErr.Error()}
+	case s.markErr != nil:
+		return plan.Reading{Seen: plan.Unread, Why: s.markErr.Error()}
+	case young:
+		return plan.Reading{Seen: plan.Unread, Why: "it was written so lately that reads may not show it yet"}
+	}
+	return plan.Reading{Seen: plan.Absent}
+}
+
+// hideStale marks as unread each field whose live value is the one that our
+// last write replaced.
+func hideStale(obj resource.Object, e *ledger.Entry, d *resource.Descriptor) resource.Object {
+	var fields resource.Map
+	for name, prev := range e.Prev {
+		live := obj.Fields[name]
+		f := d.Field(name)
+		if live == nil {
+			live = resource.Null{}
+		}
+		if plan.Same(f, live, e.Record.Applied[name]) || !plan.Same(f, live, prev) {
+			continue
+		}
+		if fields == nil {
+			fields = make(resource.Map, len(obj.Fields)+1)
+			for k, v := range obj.Fields {
+				fields[k] = v
+			}
+		}
+		fields[name] = resource.Unread{Why: "it may be older than our last write"}
+	}
+	if fields != nil {
+		obj.Fields = fields
+	}
+	return obj
+}

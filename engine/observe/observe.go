@@ -1,0 +1,182 @@
+// Package observe looks at the world for an environment: it asks each session
+// once for everything, joins the answers with the ledger, and says of each
+// object whether it is present, absent or unread. It must not decide what to
+// do about it, nor write anything. Floor 5.
+package observe
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/plan"
+	"isobar.dev/engine/provider"
+	"isobar.dev/engine/resource"
+)
+
+// Kinds tells what is known of a kind by its full name, "aws.vpc".
+type Kinds interface {
+	Kind(name string) (provider.Kind, *resource.Descriptor, bool)
+}
+
+// Request is what to look at.
+type Request struct {
+	Estate   string
+	Env      string
+	Ledger   *ledger.State
+	Desired  []resource.Desired
+	Sessions map[string]provider.Session // by alias
+	Blind    map[string]string           // alias → why it has no session
+}
+
+// World is what was seen.
+type World struct {
+	Live   map[ledger.Key]plan.Reading
+	Strays []resource.Object // marked by this estate and environment, unknown to the ledger
+	Blind  map[string]string // alias → why it could not be read
+	Wants  int               // wants that were asked
+}
+
+// Observer looks. It is safe for concurrent use; looks at one session by
+// several environments at once share a flight. Sessions must be comparable
+// (pointers).
+type Observer struct {
+	kinds   Kinds
+	flights flights
+}
+
+// New gives an Observer. now is the clock by which answers are dated.
+func New(kinds Kinds, now func() time.Time) *Observer {
+	return &Observer{kinds: kinds, flights: flights{now: now, open: map[provider.Session]*flight{}}}
+}
+
+// Observe looks at everything that the request's ledger and spec concern. It
+// never fails as a whole: what could not be read is Unread, with the reason.
+func (o *Observer) Observe(ctx context.Context, r Request) World {
+	w := World{Live: map[ledger.Key]plan.Reading{}, Blind: maps.Clone(r.Blind)}
+	if w.Blind == nil {
+		w.Blind = map[string]string{}
+	}
+	looks := o.looks(r, w)
+	var wg sync.WaitGroup
+	for _, l := range looks {
+		wg.Go(func() { l.answers = o.flights.read(ctx, l.session, l.wants) })
+	}
+	wg.Wait()
+	for _, l := range looks {
+		w.Wants += len(l.wants)
+		o.join(l, r, &w)
+	}
+	slices.SortFunc(w.Strays, func(a, b resource.Object) int {
+		return cmp.Or(a.Mark.Address.Compare(b.Mark.Address), cmp.Compare(a.Mark.Token, b.Mark.Token), cmp.Compare(a.ID, b.ID))
+	})
+	return w
+}
+
+// look is what one session is asked, a kind at a time.
+type look struct {
+	alias   string
+	session provider.Session
+	kinds   []string
+	byKind  map[string]*kindLook
+	wants   []resource.Want
+	answers []resource.Answer
+}
+
+type kindLook struct {
+	entries      []*ledger.Entry
+	ids          []resource.ID
+	byMark, byID int // indexes into wants; -1 is none
+}
+
+// looks sorts what must be asked by session. Entries without a session become
+// unread at once.
+func (o *Observer) looks(r Request, w World) []*look {
+	byAlias := map[string]*look{}
+	at := func(alias, kind string) *kindLook {
+		s := r.Sessions[alias]
+		if s == nil {
+			return nil
+		}
+		l := byAlias[alias]
+		if l == nil {
+			l = &look{alias: alias, session: s, byKind: map[string]*kindLook{}}
+			byAlias[alias] = l
+		}
+		k := l.byKind[kind]
+		if k == nil {
+			k = &kindLook{byMark: -1, byID: -1}
+			l.byKind[kind] = k
+			l.kinds = append(l.kinds, kind)
+		}
+		return k
+	}
+	for i := range r.Desired {
+		d := &r.Desired[i]
+		at(cmp.Or(d.Meta.Alias, d.Address.Provider), d.Address.Type())
+	}
+	for _, e := range r.Ledger.Sorted() {
+		alias, why := o.sessionOf(r, e)
+		k := at(alias, e.Address.Type())
+		if k == nil || why != "" {
+			w.Live[e.Key] = plan.Reading{Seen: plan.Unread, Why: cmp.Or(why, w.Blind[alias], "no provider "+alias+" is configured")}
+			continue
+		}
+		k.entries = append(k.entries, e)
+		if e.Record.ID != "" {
+			k.ids = append(k.ids, e.Record.ID)
+		}
+	}
+	var out []*look
+	for _, alias := range slices.Sorted(maps.Keys(byAlias)) {
+		l := byAlias[alias]
+		slices.Sort(l.kinds)
+		for _, kind := range l.kinds {
+			o.ask(l, kind, r.Estate)
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+// sessionOf finds the alias whose session sees an entry: its own, or another
+// one of the same scope.
+func (o *Observer) sessionOf(r Request, e *ledger.Entry) (alias, why string) {
+	alias = cmp.Or(e.Record.Meta.Alias, e.Address.Provider)
+	s := r.Sessions[alias]
+	if s == nil || e.Record.Scope == "" || s.Scope() == e.Record.Scope {
+		return alias, ""
+	}
+	for _, other := range slices.Sorted(maps.Keys(r.Sessions)) {
+		if r.Sessions[other].Scope() == e.Record.Scope {
+			return other, ""
+		}
+	}
+	return alias, fmt.Sprintf("it lives in %s, and the provider %s now looks at %s", e.Record.Scope, alias, s.Scope())
+}
+
+func (o *Observer) ask(l *look, kind, estate string) {
+	k := l.byKind[kind]
+	_, name, _ := cutKind(kind)
+	spec, _, known := o.kinds.Kind(kind)
+	if !known {
+		return
+	}
+	if Marked(spec) {
+		k.byMark = len(l.wants)
+		l.wants = append(l.wants, resource.Want{Kind: name, By: resource.Selector{Estate: estate}})
+	}
+	if len(k.ids) > 0 {
+		k.byID = len(l.wants)
+		l.wants = append(l.wants, resource.Want{Kind: name, By: resource.Selector{IDs: k.ids}})
+	}
+}
+
+// Marked reports whether a kind's objects carry marks: all but those that are
+// told by their natural name.
+func Marked(k provider.Kind) bool { return k.Settle != provider.SettleNatural }
