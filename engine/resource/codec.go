@@ -39,7 +39,7 @@ func appendValue(b []byte, v Value) []byte {
 	case Template:
 		return appendTemplate(b, x)
 	case Secret:
-		return appendPlain(b, map[string]string{"$secret": x.Name, "field": x.Field, "hmac": x.MAC, "version": x.Version})
+		return appendSecret(b, x)
 	case Unknown:
 		because := ""
 		if !x.Because.Address.IsZero() {
@@ -76,32 +76,24 @@ func appendValue(b []byte, v Value) []byte {
 }
 
 // appendTemplate writes a template as the string that ParseText reads, unless
-// one of its literal parts would then read as a reference.
+// that would read as anything else.
 func appendTemplate(b []byte, t Template) []byte {
-	plain := true
-	for _, p := range t {
-		switch x := p.(type) {
-		case Ref:
-		case String:
-			plain = plain && !strings.Contains(string(x), "${isobar") && !strings.Contains(string(x), "$")
-		default:
-			plain = false
-		}
-	}
-	if plain {
-		return appendText(b, t.String())
+	text := t.String()
+	if v, err := ParseText(text); err == nil && Equal(v, t) {
+		return appendText(b, text)
 	}
 	return append(appendValue(append(b, `{"$template":`...), List(t)), '}')
 }
 
-func appendPlain(b []byte, m map[string]string) []byte {
-	for k, v := range m {
-		if v == "" && !strings.HasPrefix(k, "$") {
-			delete(m, k)
+func appendSecret(b []byte, s Secret) []byte {
+	b = appendText(append(b, `{"$secret":`...), s.Name)
+	for _, f := range [...]struct{ key, text string }{{"field", s.Field}, {"hmac", s.MAC}, {"version", s.Version}} {
+		if f.text != "" {
+			b = append(append(append(b, `,"`...), f.key...), `":`...)
+			b = appendValue(b, String(f.text))
 		}
 	}
-	j, _ := json.Marshal(m) // a map of strings always encodes
-	return append(b, j...)
+	return append(b, '}')
 }
 
 func appendText(b []byte, s string) []byte {
@@ -190,67 +182,106 @@ func decodeList(d *json.Decoder, depth int) (Value, error) {
 
 func decodeMap(d *json.Decoder, depth int) (Value, error) {
 	out := Map{}
-	var text map[string]string // the raw text of reserved keys
+	reserved := ""
+	var held Value // what stands under the reserved key
 	for d.More() {
 		tok, err := d.Token()
 		if err != nil {
 			return nil, err
 		}
-		key := tok.(string)
-		if strings.HasPrefix(key, "$") && !strings.HasPrefix(key, "$$") && key != "$template" && key != "$meta" {
-			var s string
-			if err := d.Decode(&s); err != nil {
-				return nil, fmt.Errorf("%s wants text: %w", key, err)
+		key, _ := tok.(string) // a key always is text
+		switch {
+		case isReserved(key) && reserved != "":
+			return nil, fmt.Errorf("%s may not stand beside %s", key, reserved)
+		case isReserved(key):
+			reserved = key
+			if held, err = decodeHeld(d, key, depth); err != nil {
+				return nil, err
 			}
-			if text == nil {
-				text = map[string]string{}
-			}
-			text[key] = s
 			continue
-		}
-		v, err := decodeNext(d, depth+1)
-		if err != nil {
-			return nil, err
-		}
-		if strings.HasPrefix(key, "$$") {
+		case strings.HasPrefix(key, "$$"):
 			key = key[1:]
 		}
-		out[key] = v
+		if out[key], err = decodeNext(d, depth+1); err != nil {
+			return nil, err
+		}
 	}
 	if _, err := d.Token(); err != nil {
 		return nil, err
 	}
-	if t, ok := out["$template"].(List); ok && len(out) == 1 {
-		return Template(t), nil
-	}
-	if text == nil {
+	if reserved == "" {
 		return out, nil
 	}
-	return decodeReserved(text, out)
+	return withRest(reserved, held, out)
 }
 
-func decodeReserved(text map[string]string, rest Map) (Value, error) {
-	for key, s := range text {
-		switch key {
-		case "$secret":
-			return Secret{Name: s, Field: rest.Text("field"), Version: rest.Text("version"), MAC: rest.Text("hmac")}, nil
-		case "$string":
-			return String(s), nil
-		case "$unread":
-			return Unread{Why: s}, nil
-		case "$unknown":
-			if v, err := ParseText(s); err == nil {
-				if r, ok := v.(Ref); ok {
-					return Unknown{Because: r}, nil
-				}
-			}
-			return Unknown{}, nil
+// isReserved reports whether a key of an object in JSON is no field's name.
+func isReserved(key string) bool {
+	return strings.HasPrefix(key, "$") && !strings.HasPrefix(key, "$$") && key != "$meta"
+}
+
+// decodeHeld reads the value under a reserved key.
+func decodeHeld(d *json.Decoder, key string, depth int) (Value, error) {
+	switch key {
+	case "$template":
+		v, err := decodeNext(d, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		parts, ok := v.(List)
+		if !ok {
+			return nil, fmt.Errorf("%s wants a list", key)
+		}
+		return Template(parts), nil
+	case "$secret", "$string", "$unread", "$unknown":
+		tok, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		text, ok := tok.(string)
+		if !ok {
+			return nil, fmt.Errorf("%s wants text", key)
+		}
+		return fromText(key, text), nil
+	}
+	return nil, fmt.Errorf("the key %s is reserved: write $%s for a field of that name", key, key)
+}
+
+func fromText(key, text string) Value {
+	switch key {
+	case "$secret":
+		return Secret{Name: text}
+	case "$unread":
+		return Unread{Why: text}
+	case "$unknown":
+		v, _ := ParseText(text)
+		r, _ := v.(Ref) // anything else says nothing
+		return Unknown{Because: r}
+	}
+	return String(text)
+}
+
+// withRest joins what a reserved key holds with the keys beside it: only a
+// secret has some.
+func withRest(reserved string, held Value, rest Map) (Value, error) {
+	s, secret := held.(Secret)
+	for _, key := range rest.Keys() {
+		text, ok := rest[key].(String)
+		switch {
+		case secret && ok && key == "field":
+			s.Field = string(text)
+		case secret && ok && key == "version":
+			s.Version = string(text)
+		case secret && ok && key == "hmac":
+			s.MAC = string(text)
+		default:
+			return nil, fmt.Errorf("%s may not stand beside %s", key, reserved)
 		}
 	}
-	for key := range text {
-		return nil, fmt.Errorf("the key %s is reserved", key)
+	if secret {
+		return s, nil
 	}
-	return rest, nil
+	return held, nil
 }
 
 func mapPointer(m Map) uintptr { return reflect.ValueOf(m).Pointer() }

@@ -49,7 +49,8 @@ func (t Template) Join() Value {
 	return String(b.String())
 }
 
-// String gives the form that stands in a spec's JSON.
+// String gives the form that stands in a spec's JSON. A part that is neither
+// text nor a reference prints as people read it: a secret stays hidden.
 func (t Template) String() string {
 	var b strings.Builder
 	for _, p := range t {
@@ -58,6 +59,8 @@ func (t Template) String() string {
 			b.WriteString(string(x))
 		case Ref:
 			b.WriteString(x.String())
+		case Secret:
+			b.WriteString(Hidden)
 		default:
 			b.Write(Encode(p))
 		}

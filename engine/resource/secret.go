@@ -1,5 +1,10 @@
 package resource
 
+import (
+	"fmt"
+	"io"
+)
+
 // Secret is a reference to a secret, never its value: the name that a spec's
 // secrets map binds, and the field within it. Version and MAC, where known,
 // tell one value from another without showing it: Version is the source's
@@ -17,8 +22,8 @@ const Hidden = "(secret)"
 // String gives "(secret)".
 func (Secret) String() string { return Hidden }
 
-// GoString gives "(secret)", for %#v.
-func (Secret) GoString() string { return Hidden }
+// Format prints "(secret)" for every verb of package fmt.
+func (Secret) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, Hidden) }
 
 // MarshalJSON gives "(secret)": only Encode writes the reference itself.
 func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + Hidden + `"`), nil }

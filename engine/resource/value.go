@@ -51,9 +51,9 @@ func (Secret) value()   {}
 func (Unknown) value()  {}
 func (Unread) value()   {}
 
-// Number gives an Int where f is whole and exactly representable, else a Float.
+// Number gives an Int where f is whole and within 64 bits, else a Float.
 func Number(f float64) Value {
-	if f == float64(int64(f)) && f > -(1<<53) && f < 1<<53 {
+	if f >= -(1<<63) && f < 1<<63 && f == float64(int64(f)) {
 		return Int(int64(f))
 	}
 	return Float(f)
@@ -125,7 +125,8 @@ func HasUnread(v Value) bool {
 }
 
 // Rewrite returns v with every node replaced by what f gives for it, leaves
-// first. Parts that f leaves alone are shared, not copied.
+// first; nil takes the node out of its list or map. Parts that f leaves alone
+// are shared, not copied.
 func Rewrite(v Value, f func(Value) Value) Value {
 	switch x := v.(type) {
 	case nil:
@@ -157,23 +158,27 @@ func Rewrite(v Value, f func(Value) Value) Value {
 }
 
 func rewriteList(x List, f func(Value) Value) List {
-	out := x
+	var out List // nil as long as nothing changed
 	for i, e := range x {
 		n := Rewrite(e, f)
-		if identical(n, e) {
-			continue
+		if out == nil {
+			if identical(n, e) {
+				continue
+			}
+			out = append(make(List, 0, len(x)), x[:i]...)
 		}
-		if len(out) > 0 && &out[0] == &x[0] {
-			out = slices.Clone(x)
+		if n != nil {
+			out = append(out, n)
 		}
-		out[i] = n
+	}
+	if out == nil {
+		return x
 	}
 	return out
 }
 
 func isSame(a, b Map) bool {
-	pa, pb := a, b
-	return len(pa) == len(pb) && mapPointer(pa) == mapPointer(pb)
+	return len(a) == len(b) && mapPointer(a) == mapPointer(b)
 }
 
 // identical is a cheap "f did not touch it": same node, not merely equal.
@@ -197,7 +202,8 @@ func identical(a, b Value) bool {
 }
 
 // Compare gives a total order over values, for canonical order of sets: by
-// type, then by content; maps by their canonical encoding.
+// type, then by content; maps by their canonical encoding. It is 0 for equal
+// values only; secrets compare by what they refer to, not by their MAC alone.
 func Compare(a, b Value) int {
 	ra, rb := rank(a), rank(b)
 	if ra != rb {
