@@ -2,5 +2,47 @@ package diag
 
 // gitPages holds the GIT codes.
 func gitPages() map[Code]Page {
-	return map[Code]Page{}
+	return map[Code]Page{
+		"GIT-501": {
+			Title: "repository out of reach",
+			Text: "The Git server did not answer, or broke off. isobar goes on with the last commit that it fetched and " +
+				"tries again at the next poll. Check the address, the network and the proxy.",
+		},
+		"GIT-502": {
+			Title: "repository denied",
+			Text: "The Git server refused the credentials, or a local repository belongs to another user. Renew the token, " +
+				"give it read access to this repository, or (for a local one) run isobar as its owner.",
+		},
+		"GIT-503": {
+			Title: "repository not found",
+			Text: "Nothing is at this address. It may have been moved, renamed or deleted, or the token may not see it: " +
+				"several forges answer the same for both. Nothing is destroyed because of it.",
+		},
+		"GIT-504": {
+			Title: "branch gone",
+			Text: "The repository is there, but the followed branch is not. isobar keeps the last commit that it fetched " +
+				"and destroys nothing. Push the branch again, or name another one.",
+		},
+		"GIT-505": {
+			Title: "empty repository",
+			Text:  "The repository has no commit yet. Push a first one; `isobar init` writes what it needs.",
+		},
+		"GIT-506": {
+			Title: "mirror damaged",
+			Text: "isobar's own copy of the repository can't be read. The next fetch makes a fresh copy beside it and " +
+				"then replaces it; if that fails again, check the disk.",
+		},
+		"GIT-507": {
+			Title: "unknown revision",
+			Text:  "No commit, branch or tag has this name in the copy that isobar holds. Fetch first, or check the spelling.",
+		},
+		"GIT-508": {
+			Title: "file too large",
+			Text:  "A file of the commit exceeds the limit for files that isobar reads. Take it out of the paths it evaluates.",
+		},
+		"GIT-509": {
+			Title: "address not understood",
+			Text:  "The address of a repository is a path, file://, http:// or https://. SSH addresses are not taken yet: use https.",
+		},
+	}
 }

@@ -1,0 +1,102 @@
+package git
+
+import (
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing/transport"
+	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
+)
+
+// address is a parsed URL of a repository, its credentials taken out.
+type address struct {
+	url   string        // what go-git dials; no userinfo
+	shown string        // what people see; no userinfo, no query
+	local string        // the absolute directory of a local repository, else ""
+	user  *url.Userinfo // what stood in the URL, or nil
+}
+
+// Redact gives the URL without user, password and query, for messages. What
+// can't be parsed comes out as a placeholder.
+func Redact(raw string) string {
+	at, err := parseAddress(raw)
+	if err != nil {
+		return "(unreadable address)"
+	}
+	return at.shown
+}
+
+func parseAddress(raw string) (address, error) {
+	scheme, _, hasScheme := strings.Cut(raw, "://")
+	if !hasScheme {
+		return localAddress(raw)
+	}
+	u, err := url.Parse(raw)
+	if err != nil { // its text would quote the whole URL
+		return address{}, badAddress("the address can't be parsed")
+	}
+	switch strings.ToLower(scheme) {
+	case "file":
+		if u.Host != "" && u.Host != "localhost" {
+			return address{}, badAddress("a file address names a host")
+		}
+		return localAddress(u.Path)
+	case "http", "https":
+		if u.Host == "" {
+			return address{}, badAddress("the address names no host")
+		}
+		user := u.User
+		u.User, u.Fragment = nil, ""
+		dial := u.String()
+		u.RawQuery = ""
+		return address{url: dial, shown: u.String(), user: user}, nil
+	}
+	return address{}, badAddress("addresses of this scheme are not taken")
+}
+
+func localAddress(path string) (address, error) {
+	if path == "" {
+		return address{}, badAddress("the address is empty")
+	}
+	if before, _, ok := strings.Cut(path, ":"); ok && strings.Contains(before, "@") && !strings.Contains(before, "/") {
+		return address{}, badAddress("addresses of this scheme are not taken")
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return address{}, badAddress("the path can't be made absolute")
+	}
+	u := url.URL{Scheme: "file", Path: abs}
+	return address{url: u.String(), shown: abs, local: abs}, nil
+}
+
+func badAddress(what string) error {
+	return &Error{Kind: BadAddress, What: what, Mend: "give a path, or a URL that begins with file://, http:// or https://"}
+}
+
+// auth gives the method of authentication, nil for none. Credentials given in
+// options go before those in the URL.
+func (a address) auth(o Options) (transport.AuthMethod, error) {
+	if a.local != "" {
+		return nil, nil
+	}
+	if o.Secret == nil {
+		if a.user == nil {
+			return nil, nil
+		}
+		pass, _ := a.user.Password()
+		return &githttp.BasicAuth{Username: a.user.Username(), Password: pass}, nil
+	}
+	secret, err := o.Secret()
+	if err != nil {
+		return nil, &Error{Kind: Denied, URL: a.shown, What: "the credentials can't be read", Mend: "check where the secret comes from", Err: err}
+	}
+	if o.Bearer {
+		return &githttp.TokenAuth{Token: secret}, nil
+	}
+	user := o.User
+	if user == "" {
+		user = "git" // forges take any user name beside a token, but not none
+	}
+	return &githttp.BasicAuth{Username: user, Password: secret}, nil
+}

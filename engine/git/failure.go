@@ -1,0 +1,150 @@
+package git
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing/transport"
+	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
+
+	"isobar.dev/engine/diag"
+	"isobar.dev/engine/resource"
+)
+
+// Kind says what is wrong with a repository.
+type Kind string
+
+// The kinds. Whatever the kind, commits that were fetched earlier stay readable
+// (save those that a Corrupt mirror lost, until the next Fetch).
+const (
+	Unreachable Kind = "unreachable" // the server did not answer, or broke off
+	Denied      Kind = "denied"      // wrong or missing credentials, or another user's directory
+	NotFound    Kind = "not_found"   // no repository at this address
+	BranchGone  Kind = "branch_gone" // the repository is there, the branch is not
+	Empty       Kind = "empty"       // no commit yet
+	Corrupt     Kind = "corrupt"     // our own mirror is damaged; the next Fetch rebuilds it
+	NoRevision  Kind = "no_revision" // no such commit, branch or tag in the mirror
+	TooLarge    Kind = "too_large"   // a file exceeds Options.MaxFile
+	BadAddress  Kind = "bad_address" // not a URL that we take
+)
+
+// Error is a classified failure. Its text names the repository without any
+// credentials, and errors.As finds a *resource.Failure in it.
+type Error struct {
+	Kind Kind
+	URL  string // without userinfo
+	What string // lower case, no full stop
+	Mend string
+	Err  error // the cause, or nil
+}
+
+// Error gives "URL: what: cause".
+func (e *Error) Error() string {
+	s := e.What
+	if e.URL != "" {
+		s = e.URL + ": " + s
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Unwrap gives the failure with its class, which unwraps to the cause.
+func (e *Error) Unwrap() error {
+	return &resource.Failure{Class: e.class(), Op: "git", Code: string(e.Kind), Message: e.What, Err: e.Err}
+}
+
+// Finding gives the error as a finding with its stable code.
+func (e *Error) Finding() diag.Finding {
+	return diag.Finding{Code: e.code(), Severity: diag.Error, Subject: e.URL, Message: (&Error{What: e.What, Err: e.Err}).Error(), Mend: e.Mend}
+}
+
+// KindOf gives the kind of the Error within err, or "".
+func KindOf(err error) Kind {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return ""
+}
+
+func (e *Error) class() resource.Class {
+	switch e.Kind {
+	case Unreachable, Corrupt:
+		return resource.Transient
+	case Denied:
+		return resource.Denied
+	case NotFound, BranchGone, Empty, NoRevision:
+		return resource.NotFound
+	case TooLarge, BadAddress:
+		return resource.Invalid
+	}
+	return resource.Bug
+}
+
+func (e *Error) code() diag.Code {
+	switch e.Kind {
+	case Unreachable:
+		return "GIT-501"
+	case Denied:
+		return "GIT-502"
+	case NotFound:
+		return "GIT-503"
+	case BranchGone:
+		return "GIT-504"
+	case Empty:
+		return "GIT-505"
+	case Corrupt:
+		return "GIT-506"
+	case NoRevision:
+		return "GIT-507"
+	case TooLarge:
+		return "GIT-508"
+	}
+	return "GIT-509"
+}
+
+// classify turns an error of talking to a remote into an Error. Errors of our
+// own store come out as Corrupt.
+func classify(at address, err error) error {
+	var own *Error
+	if errors.As(err, &own) {
+		return err
+	}
+	e := &Error{URL: at.shown, Err: err}
+	var status *githttp.Err
+	switch {
+	case errors.Is(err, transport.ErrEmptyRemoteRepository):
+		e.Kind, e.What, e.Mend, e.Err = Empty, "the repository has no commit yet", "push a first commit", nil
+	case errors.Is(err, transport.ErrAuthenticationRequired), errors.Is(err, transport.ErrAuthorizationFailed), errors.Is(err, fs.ErrPermission),
+		strings.Contains(err.Error(), "dubious ownership"):
+		e.Kind, e.What, e.Mend = Denied, "access denied", at.mendDenied()
+	case errors.Is(err, transport.ErrRepositoryNotFound), errors.Is(err, errNoRepository):
+		e.Kind, e.What, e.Mend, e.Err = NotFound, "no repository found", "check the address, and that the credentials may see it", nil
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		e.Kind, e.What, e.Mend = Unreachable, "gave up waiting", "check the address and the network"
+	case errors.As(err, &status) && (status.StatusCode() == http.StatusUnauthorized || status.StatusCode() == http.StatusForbidden):
+		e.Kind, e.What, e.Mend = Denied, "access denied", at.mendDenied()
+	default:
+		e.Kind, e.What, e.Mend = Unreachable, "fetch failed", "check the address and the network; it is tried again at the next poll"
+	}
+	return e
+}
+
+func (a address) mendDenied() string {
+	if a.local != "" {
+		return "run as the owner of " + a.local + ", or let that user read it"
+	}
+	return "renew the token, and give it read access to this repository"
+}
+
+func corrupt(at string, err error) *Error {
+	return &Error{Kind: Corrupt, URL: at, What: "the local mirror is damaged", Mend: "nothing to do: the next fetch rebuilds it", Err: err}
+}
+
+var errNoRepository = fmt.Errorf("no repository there: %w", fs.ErrNotExist)

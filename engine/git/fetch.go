@@ -1,0 +1,219 @@
+package git
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	gogit "github.com/go-git/go-git/v5"
+	"github.com/go-git/go-git/v5/config"
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/transport"
+	"github.com/go-git/go-git/v5/storage/filesystem"
+)
+
+// Fetch brings branches and tags up to date with the remote, full history,
+// incrementally and with pruning, and reports whether Head moved or any branch
+// or tag did. A force-push is followed. On any error what was fetched earlier
+// stays as it is; errors are of type *Error. A damaged mirror is fetched afresh
+// beside the old one, which it then replaces.
+func (m *Mirror) Fetch(ctx context.Context) (changed bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, m.opts.Timeout)
+	defer cancel()
+	if m.read.isDamaged() {
+		return m.rebuild(ctx)
+	}
+	changed, err = m.fetchInto(ctx, m.write)
+	if KindOf(err) == Corrupt {
+		return m.rebuild(ctx)
+	}
+	if err != nil || !changed {
+		return false, err
+	}
+	m.packed++
+	if m.packed >= repackEvery {
+		if err := m.repack(); err != nil {
+			return m.rebuild(ctx)
+		}
+	}
+	m.read.forget()
+	return true, nil
+}
+
+// fetchInto brings a store up to date, its headRef last.
+func (m *Mirror) fetchInto(ctx context.Context, sto *filesystem.Storage) (bool, error) {
+	if m.at.local != "" {
+		if _, err := os.Stat(m.at.local); err != nil {
+			if errors.Is(err, os.ErrNotExist) {
+				err = errNoRepository
+			}
+			return false, classify(m.at, err)
+		}
+	}
+	auth, err := m.at.auth(m.opts)
+	if err != nil {
+		return false, err
+	}
+	remote := gogit.NewRemote(sto, &config.RemoteConfig{Name: "origin", URLs: []string{m.at.url}})
+	refs, err := remote.ListContext(ctx, &gogit.ListOptions{Auth: auth, CABundle: m.opts.CA})
+	if err != nil {
+		return false, classify(m.at, err)
+	}
+	branch, err := m.followed(refs)
+	if err != nil {
+		return false, err
+	}
+	same, err := sameRefs(sto, refs, branch)
+	if err != nil {
+		return false, corrupt(m.at.shown, err)
+	}
+	if same {
+		return false, nil
+	}
+	if err := m.transfer(ctx, remote, auth); err != nil {
+		return false, err
+	}
+	ref, err := sto.Reference(branch)
+	if errors.Is(err, plumbing.ErrReferenceNotFound) { // between the list and the fetch
+		return false, m.branchGone(branch.Short())
+	}
+	if err == nil {
+		err = readable(sto, ref.Hash())
+	}
+	if err == nil {
+		err = sto.SetReference(plumbing.NewHashReference(headRef, ref.Hash()))
+	}
+	if err != nil {
+		return false, corrupt(m.at.shown, err)
+	}
+	return true, nil
+}
+
+func (m *Mirror) transfer(ctx context.Context, remote *gogit.Remote, auth transport.AuthMethod) error {
+	err := remote.FetchContext(ctx, &gogit.FetchOptions{
+		RefSpecs: []config.RefSpec{"+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"},
+		Tags:     gogit.NoTags, Prune: true, Force: true, Auth: auth, CABundle: m.opts.CA,
+	})
+	if err == nil || errors.Is(err, gogit.NoErrAlreadyUpToDate) {
+		return nil
+	}
+	if ctx.Err() == nil && isStoreError(err) {
+		return corrupt(m.at.shown, err)
+	}
+	return classify(m.at, err)
+}
+
+// isStoreError tells an error of our own object store from one of the wire.
+func isStoreError(err error) bool {
+	return errors.Is(err, plumbing.ErrObjectNotFound) || errors.Is(err, os.ErrNotExist) || isFormatError(err)
+}
+
+// followed gives the branch whose commit Head is.
+func (m *Mirror) followed(refs []*plumbing.Reference) (plumbing.ReferenceName, error) {
+	has := func(n plumbing.ReferenceName) bool {
+		return slices.ContainsFunc(refs, func(r *plumbing.Reference) bool { return r.Name() == n })
+	}
+	if m.opts.Branch != "" {
+		if n := plumbing.NewBranchReferenceName(m.opts.Branch); has(n) {
+			return n, nil
+		}
+		return "", m.branchGone(m.opts.Branch)
+	}
+	for _, r := range refs {
+		if r.Name() != plumbing.HEAD {
+			continue
+		}
+		if r.Type() == plumbing.SymbolicReference && has(r.Target()) {
+			return r.Target(), nil
+		}
+		for _, b := range refs {
+			if b.Name().IsBranch() && b.Hash() == r.Hash() {
+				return b.Name(), nil
+			}
+		}
+	}
+	return "", &Error{Kind: BranchGone, URL: m.at.shown, What: "the repository's HEAD names no branch that exists", Mend: "name the branch to follow"}
+}
+
+func (m *Mirror) branchGone(name string) error {
+	return &Error{Kind: BranchGone, URL: m.at.shown, What: fmt.Sprintf("branch %q is gone", name), Mend: "push it again, or name another branch to follow"}
+}
+
+// sameRefs reports whether a store holds just the remote's branches and tags.
+func sameRefs(sto *filesystem.Storage, remote []*plumbing.Reference, branch plumbing.ReferenceName) (bool, error) {
+	want := map[plumbing.ReferenceName]plumbing.Hash{}
+	for _, r := range remote {
+		if r.Type() == plumbing.HashReference && (r.Name().IsBranch() || r.Name().IsTag()) {
+			want[r.Name()] = r.Hash()
+		}
+	}
+	want[headRef] = want[branch]
+	it, err := sto.IterReferences()
+	if err != nil {
+		return false, err
+	}
+	defer it.Close()
+	same, n := true, 0
+	err = it.ForEach(func(r *plumbing.Reference) error {
+		if r.Type() != plumbing.HashReference {
+			return nil
+		}
+		n++
+		same = same && want[r.Name()] == r.Hash()
+		return nil
+	})
+	return same && n == len(want), err
+}
+
+// repack joins the packs into one and opens the store anew. Packs of the last
+// hour stay, so that a tree in use survives a force-push.
+func (m *Mirror) repack() error {
+	mark := filepath.Join(m.opts.Dir, marker)
+	if err := os.WriteFile(mark, []byte(m.at.shown+"\n"), 0o600); err != nil {
+		return err
+	}
+	info, err := os.Stat(mark) // the file system's own clock, which also dated the packs
+	if err != nil {
+		return err
+	}
+	repo, err := gogit.Open(m.write, nil)
+	if err != nil {
+		return err
+	}
+	if err := repo.RepackObjects(&gogit.RepackConfig{OnlyDeletePacksOlderThan: info.ModTime().Add(-keepPacks)}); err != nil {
+		return err
+	}
+	m.write, m.packed = openStorage(m.opts.Dir), 0
+	return nil
+}
+
+// rebuild fetches everything into a fresh directory, which then takes the place
+// of the mirror. The old one stays until then.
+func (m *Mirror) rebuild(ctx context.Context) (changed bool, err error) {
+	fresh := filepath.Clean(m.opts.Dir) + ".new"
+	if err := os.RemoveAll(fresh); err != nil {
+		return false, corrupt(m.at.shown, err)
+	}
+	if err := initMirror(fresh, m.at.shown); err != nil {
+		return false, corrupt(m.at.shown, err)
+	}
+	if _, err := m.fetchInto(ctx, openStorage(fresh)); err != nil {
+		return false, errors.Join(err, os.RemoveAll(fresh))
+	}
+	err = m.read.swap(func() error {
+		if err := os.RemoveAll(m.opts.Dir); err != nil {
+			return err
+		}
+		return os.Rename(fresh, m.opts.Dir)
+	})
+	if err != nil {
+		return false, corrupt(m.at.shown, err)
+	}
+	m.write, m.packed = openStorage(m.opts.Dir), 1
+	return true, nil
+}
