@@ -29,5 +29,9 @@ func Wrap(s Session, o Options) Session {
 	if o.Budgets != nil {
 		s = Budget(s, o.Budgets, o.Service)
 	}
-	return Retry(s, o.Retry, o.Clock)
+	return &stack{Retry(s, o.Retry, o.Clock)}
 }
+
+// stack is a wrapped session behind a pointer, so that sessions can be compared
+// and be the keys of maps.
+type stack struct{ Session }
