@@ -264,7 +264,7 @@ func (t *taking) remove() event {
 
 // confirmed reports whether the live mark says that the object is ours.
 func (t *taking) confirmed(live resource.Object) bool {
-	return t.kind.Settle == provider.SettleNatural || live.Mark.Token == t.entry.Token && live.Mark.Estate == t.x.run.Estate
+	return t.kind.Unmarked || live.Mark.Token == t.entry.Token && live.Mark.Estate == t.x.run.Estate
 }
 
 // mark writes our mark onto an object, or takes it off.

@@ -167,7 +167,7 @@ func (o *Observer) ask(l *look, kind, estate string) {
 	if !known {
 		return
 	}
-	if Marked(spec) {
+	if !spec.Unmarked {
 		k.byMark = len(l.wants)
 		l.wants = append(l.wants, resource.Want{Kind: name, By: resource.Selector{Estate: estate}})
 	}
@@ -176,7 +176,3 @@ func (o *Observer) ask(l *look, kind, estate string) {
 		l.wants = append(l.wants, resource.Want{Kind: name, By: resource.Selector{IDs: k.ids}})
 	}
 }
-
-// Marked reports whether a kind's objects carry marks: all but those that are
-// told by their natural name.
-func Marked(k provider.Kind) bool { return k.Settle != provider.SettleNatural }

@@ -1,0 +1,148 @@
+package cycle
+
+import "time"
+
+// Step says what follows from an event at a time: the next state and what to
+// do, in order.
+func Step(s State, ev Event, now time.Time, r Rules) (State, []Effect) {
+	switch e := ev.(type) {
+	case Restarted:
+		if s.Phase == Planning || s.Phase == Applying {
+			s.Phase = Idle
+		}
+		return s.plan(Start)
+	case Pushed:
+		s.Commit, s.Rejected = e.Commit, ""
+		return s.plan(Push)
+	case Ticked:
+		if now.Before(s.Next) && e.Trigger == Drift {
+			return s, nil
+		}
+		return s.plan(e.Trigger)
+	case Approved:
+		s.Consent, s.By, s.Rejected = e.Digest, e.By, ""
+		return s.plan(Consent)
+	case Turned:
+		s.Rejected, s.Consent, s.By = e.Digest, "", ""
+		if s.Phase == Waiting && s.Digest == e.Digest {
+			s.Phase = Idle
+		}
+		return s, []Effect{Tell{NewsRejected}}
+	case Planned:
+		return s.planned(Facts(e), now, r)
+	case Broken:
+		return s.broken(e, now, r)
+	case Applied:
+		return s.applied(e, now, r)
+	}
+	return s, nil
+}
+
+// plan starts a plan, or notes that one is due once the run under way ends.
+func (s State) plan(t Trigger) (State, []Effect) {
+	if s.Phase == Planning || s.Phase == Applying {
+		if s.Again == "" || t != Drift {
+			s.Again = t
+		}
+		return s, nil
+	}
+	s.Phase, s.Trigger, s.Again = Planning, t, ""
+	return s, []Effect{MakePlan{t}}
+}
+
+// rest ends a run: it goes on at once where something came meanwhile.
+func (s State) rest(phase Phase, effects []Effect) (State, []Effect) {
+	s.Phase = phase
+	if s.Again == "" {
+		return s, effects
+	}
+	s, more := s.plan(s.Again)
+	return s, append(effects, more...)
+}
+
+// tell adds news, unless people were told just this last.
+func (s *State) tell(effects []Effect, n News, key string) []Effect {
+	told := string(n) + " " + key
+	if s.Told == told {
+		return effects
+	}
+	s.Told = told
+	return append(effects, Tell{n})
+}
+
+func (s State) planned(f Facts, now time.Time, r Rules) (State, []Effect) {
+	s.Digest, s.Drifted, s.Fails = f.Digest, f.Changes, 0
+	s.Next = now.Add(r.Interval)
+	wasCalm := s.Calm || s.Told == ""
+	s.Calm = false
+	switch {
+	case f.Denied:
+		return s.rest(Idle, s.tell(nil, NewsDenied, f.Key))
+	case f.Digest == "" && f.Held > 0:
+		return s.rest(Idle, s.tell(nil, NewsHeld, f.Key))
+	case f.Digest == "":
+		s.Calm, s.Consent, s.By, s.Settled = true, "", "", s.Commit
+		var out []Effect
+		if !wasCalm {
+			out = s.tell(nil, NewsInSync, s.Commit)
+		}
+		return s.rest(Idle, out)
+	case s.Again == Push:
+		return s.rest(Idle, nil) // a newer commit is there: plan that instead
+	case r.Mode == Observe:
+		return s.rest(Idle, s.tell(nil, NewsReport, f.Key))
+	case r.Mode == Auto || s.Consent == f.Digest:
+		by := ""
+		if s.Consent == f.Digest {
+			by = s.By
+		}
+		s.Phase, s.Consent, s.By = Applying, "", ""
+		s.Told = string(NewsApplying) + " " + f.Key
+		return s, []Effect{Tell{NewsApplying}, Apply{f.Digest, by}}
+	case s.Rejected == f.Digest:
+		return s.rest(Idle, nil)
+	}
+	s.Consent, s.By = "", ""
+	return s.rest(Waiting, s.tell(nil, NewsWaiting, f.Digest))
+}
+
+func (s State) broken(e Broken, now time.Time, r Rules) (State, []Effect) {
+	s.Fails++
+	s.Next = now.Add(r.pause(s.Fails))
+	if e.Final {
+		s.Next = now.Add(r.Interval)
+	}
+	s.Calm = false
+	return s.rest(Idle, s.tell(nil, NewsBroken, e.Why))
+}
+
+func (s State) applied(e Applied, now time.Time, r Rules) (State, []Effect) {
+	switch {
+	case e.Stopped:
+		s.Told = ""
+		s.Phase = Idle // after a shutdown nothing starts by itself
+		return s, []Effect{Tell{NewsStopped}}
+	case e.OK:
+		s.Fails, s.Settled, s.Calm, s.Digest = 0, s.Commit, true, ""
+		s.Next = now.Add(r.Interval)
+		s.Told = string(NewsApplied) + " " + e.Key
+		return s.rest(Idle, []Effect{Tell{NewsApplied}})
+	}
+	s.Fails++
+	s.Next = now.Add(r.pause(s.Fails))
+	s.Told = string(NewsFailed) + " " + e.Key
+	return s.rest(Idle, []Effect{Tell{NewsFailed}})
+}
+
+// pause is how long to wait after so many failures in a row: Backoff, doubled
+// each time, at most Interval (or Backoff, where that is longer).
+func (r Rules) pause(fails int) time.Duration {
+	d := r.Backoff
+	for range min(fails-1, 20) {
+		d *= 2
+		if d >= r.Interval {
+			return max(r.Interval, r.Backoff)
+		}
+	}
+	return d
+}
