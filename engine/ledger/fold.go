@@ -39,7 +39,7 @@ type Entry struct {
 	// Prev holds, for each field that writes changed, the value before its last
 	// change (Null where there was none): what a read that trails our write shows.
 	Prev resource.Map
-	Open   *Open     // the one open intent, or nil
+	Open *Open // the one open intent, or nil
 }
 
 // Open is an intent without an outcome.
@@ -58,6 +58,7 @@ type State struct {
 	Entries map[Key]*Entry
 	Ended   map[string]string             // tokens that ended: "deleted", "released", "not done", "gone"
 	at      map[resource.Address][]*Entry // by address
+	token   map[string]*Entry             // by token: one lives at one address only
 }
 
 // Fold gives the state after events, which must be in order of Seq. It fails
@@ -95,7 +96,8 @@ func (s *State) Sorted() []*Entry {
 // Apply folds one more event in. On error the state is unchanged.
 func (s *State) Apply(ev Event) error {
 	if s.Entries == nil {
-		s.Entries, s.Ended, s.at = map[Key]*Entry{}, map[string]string{}, map[resource.Address][]*Entry{}
+		s.Entries, s.Ended = map[Key]*Entry{}, map[string]string{}
+		s.at, s.token = map[resource.Address][]*Entry{}, map[string]*Entry{}
 	}
 	e := s.Entries[Key{ev.Address, ev.Token}]
 	var err error
@@ -115,11 +117,7 @@ func (s *State) Apply(ev Event) error {
 			e.Open.Doubt = ev.Fault
 		}
 	case Done, Failed:
-		if e == nil || e.Open == nil {
-			err = errNoIntent
-			break
-		}
-		s.close(e, ev)
+		err = s.ended(e, ev)
 	case Settled:
 		err = s.settled(e, ev)
 	case Moved:
@@ -155,8 +153,10 @@ func (s *State) intended(e *Entry, ev Event) error {
 	}
 	makes := ev.Intent.Op == Create || ev.Intent.Op == Adopt && e == nil
 	switch {
-	case makes && e != nil:
-		return fmt.Errorf("the token is in use")
+	case makes && s.token[ev.Token] != nil:
+		return s.inUse(ev.Token)
+	case makes && s.Ended[ev.Token] != "":
+		return fmt.Errorf("the token has ended: %s", s.Ended[ev.Token])
 	case !makes && e == nil:
 		return errNoEntry
 	case makes:
@@ -173,12 +173,19 @@ func (s *State) adopted(e *Entry, ev Event) error {
 		return fmt.Errorf("it carries no record")
 	}
 	if e == nil {
+		if s.token[ev.Token] != nil {
+			return s.inUse(ev.Token)
+		}
 		e = &Entry{Key: Key{ev.Address, ev.Token}}
 		s.enthrone(e)
 	}
 	e.Record, e.Made, e.At, e.Open = *ev.Record, true, ev.At, nil
 	delete(s.Ended, ev.Token)
 	return nil
+}
+
+func (s *State) inUse(token string) error {
+	return fmt.Errorf("the token is in use by %s", s.token[token].Address)
 }
 
 // enthrone makes e the current entry of its address; the one before is deposed.
@@ -188,6 +195,18 @@ func (s *State) enthrone(e *Entry) {
 	}
 	e.Role = Current
 	s.put(e)
+}
+
+// ended takes the outcome of e's open intent.
+func (s *State) ended(e *Entry, ev Event) error {
+	if e == nil || e.Open == nil {
+		return errNoIntent
+	}
+	if ev.Type == Done && ev.Record == nil && !ev.Gone {
+		return fmt.Errorf("it carries no record, nor is the object gone")
+	}
+	s.close(e, ev)
+	return nil
 }
 
 // close ends e's open intent as ev says.
@@ -264,23 +283,40 @@ func (s *State) moved(ev Event) error {
 	e.Address = ev.Address
 	s.put(e)
 	for _, o := range s.Entries {
-		for i, d := range o.Record.Deps {
-			if d.Address == *ev.From && d.Token == ev.Token {
-				o.Record.Deps = slices.Clone(o.Record.Deps)
-				o.Record.Deps[i].Address = ev.Address
-			}
+		o.Record.Deps = redirect(o.Record.Deps, *ev.From, e)
+		if o.Open != nil {
+			o.Open.Record.Deps = redirect(o.Open.Record.Deps, *ev.From, e)
 		}
 	}
+	s.crown(*ev.From)
+	s.crown(ev.Address)
 	return nil
 }
 
+// redirect gives deps with those on what moved away from an address pointing
+// at its new address; deps itself is not written to.
+func redirect(deps []Dep, from resource.Address, to *Entry) []Dep {
+	out := deps
+	for i, d := range deps {
+		if d.Address != from || d.Token != to.Token && (d.Token != "" || to.Role != Current) {
+			continue
+		}
+		if &out[0] == &deps[0] {
+			out = slices.Clone(deps)
+		}
+		out[i].Address = to.Address
+	}
+	return out
+}
+
 func (s *State) put(e *Entry) {
-	s.Entries[e.Key] = e
+	s.Entries[e.Key], s.token[e.Token] = e, e
 	s.at[e.Address] = append(s.at[e.Address], e)
 }
 
 func (s *State) drop(e *Entry) {
 	delete(s.Entries, e.Key)
+	delete(s.token, e.Token)
 	s.at[e.Address] = slices.DeleteFunc(s.at[e.Address], func(o *Entry) bool { return o == e })
 	if len(s.at[e.Address]) == 0 {
 		delete(s.at, e.Address)
@@ -292,11 +328,16 @@ func (s *State) drop(e *Entry) {
 func (s *State) remove(e *Entry, why string) {
 	s.drop(e)
 	s.Ended[e.Token] = why
-	if e.Role != Current {
-		return
-	}
+	s.crown(e.Address)
+}
+
+// crown makes the newest entry at an address current where none is.
+func (s *State) crown(a resource.Address) {
 	var heir *Entry
-	for _, o := range s.at[e.Address] {
+	for _, o := range s.at[a] {
+		if o.Role == Current {
+			return
+		}
 		if heir == nil || o.Token > heir.Token {
 			heir = o
 		}
