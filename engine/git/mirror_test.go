@@ -221,6 +221,7 @@ func TestDamagedMirrorIsRebuilt(t *testing.T) {
 		},
 		"everything gone": func(t *testing.T, dir string) { must(t, os.RemoveAll(dir)) },
 	}
+	wantAfter := map[string]Kind{"packs gone": Corrupt, "packs garbled": Corrupt, "ref garbled": Corrupt, "everything gone": NoRevision}
 	for name, damage := range damages {
 		for _, reopened := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, reopened=%v", name, reopened), func(t *testing.T) {
@@ -232,12 +233,8 @@ func TestDamagedMirrorIsRebuilt(t *testing.T) {
 				damage(t, m.opts.Dir)
 				if reopened {
 					m = open(t, Options{URL: p.url, Dir: m.opts.Dir})
-				} else if c, err := m.Head(t.Context()); err == nil {
-					tree, err := m.Tree(c.Hash)
-					if err == nil {
-						_, err = fs.ReadFile(tree, "a.txt")
-					}
-					t.Logf("reading the damaged mirror: %v", err)
+				} else if err := readHead(t, m, "a.txt"); name != "HEAD gone" { // which reading does without
+					wantKind(t, err, wantAfter[name])
 				}
 				if _, err := m.Fetch(t.Context()); err != nil {
 					t.Fatal(err)
@@ -249,6 +246,21 @@ func TestDamagedMirrorIsRebuilt(t *testing.T) {
 			})
 		}
 	}
+}
+
+// readHead reads a file of the head commit.
+func readHead(t *testing.T, m *Mirror, path string) error {
+	t.Helper()
+	c, err := m.Head(t.Context())
+	if err != nil {
+		return err
+	}
+	tree, err := m.Tree(c.Hash)
+	if err != nil {
+		return err
+	}
+	_, err = fs.ReadFile(tree, path)
+	return err
 }
 
 func garble(t *testing.T, dir string) {
