@@ -118,10 +118,11 @@ func (w *World) run(ctx context.Context, c Call, f func(c *Call, broken string) 
 		d = decide(c)
 	}
 	if c.Op.Mutates() {
-		if err := provider.CheckFence(ctx); err != nil && c.Op != provider.OpFind { // Find asks where it replays
-			return &provider.FencedError{Cause: err}
+		fenced := provider.CheckFence(ctx)
+		if fenced != nil && c.Op != provider.OpFind { // Find asks where it replays
+			return &provider.FencedError{Cause: fenced}
 		}
-		c.Fenced = provider.HasFence(ctx)
+		c.Fenced = provider.HasFence(ctx) && fenced == nil
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
