@@ -1,6 +1,53 @@
 package diag
 
+// The STORE codes.
+const (
+	StoreLocked   Code = "STORE-601"
+	StoreNewer    Code = "STORE-602"
+	StoreFull     Code = "STORE-603"
+	StoreCorrupt  Code = "STORE-604"
+	StoreTampered Code = "STORE-605"
+	StoreFenced   Code = "STORE-606"
+	StoreConflict Code = "STORE-607"
+)
+
 // storePages holds the STORE codes.
 func storePages() map[Code]Page {
-	return map[Code]Page{}
+	return map[Code]Page{
+		StoreLocked: {
+			Title: "another process holds the store",
+			Text: "A store belongs to one process at a time, so that two of them never make the same change twice. " +
+				"The message says which process holds it and since when. Talk to it through its socket, or stop it first.",
+		},
+		StoreNewer: {
+			Title: "the store was written by a newer isobar",
+			Text: "The store's tables are of a later version than this program knows, and it will not guess at their meaning. " +
+				"Run the newer isobar again, or restore the copy of the store that was made before the upgrade.",
+		},
+		StoreFull: {
+			Title: "the store cannot be written to",
+			Text: "The disk is full or fails, or the file may not be written. No change is made while its intent cannot be recorded; " +
+				"what was recorded before can still be read. Free space or mend the permissions, then start again.",
+		},
+		StoreCorrupt: {
+			Title: "the store is damaged",
+			Text: "The file is not a store, or parts of it cannot be read. Restore it from a copy. " +
+				"Objects that were made since that copy bear isobar's marks and are found again by them.",
+		},
+		StoreTampered: {
+			Title: "the audit log was altered",
+			Text: "Each row of the audit log carries a hash that covers the row before it and the events that were written with it. " +
+				"The row that the message names does not fit. Compare with a copy, and find out who can write to the file.",
+		},
+		StoreFenced: {
+			Title: "another process works on the environment",
+			Text: "Only the process that holds an environment's lease may change anything in it. " +
+				"This one does not hold it, or holds it no more, and has stopped before doing anything further.",
+		},
+		StoreConflict: {
+			Title: "the ledger has moved on",
+			Text: "Something was recorded in this environment after it was read, so what was decided from it may be wrong. " +
+				"Nothing was written. Plan again.",
+		},
+	}
 }

@@ -14,6 +14,7 @@ func Restore(seq int64, entries []*Entry, ended map[string]string) *State {
 		Seq: seq, Ended: ended,
 		Entries: make(map[Key]*Entry, len(entries)),
 		at:      make(map[resource.Address][]*Entry, len(entries)),
+		token:   make(map[string]*Entry, len(entries)),
 	}
 	if s.Ended == nil {
 		s.Ended = map[string]string{}
@@ -33,6 +34,7 @@ func (s *State) Clone() *State {
 		Seq: s.Seq, Ended: maps.Clone(s.Ended),
 		Entries: make(map[Key]*Entry, len(s.Entries)),
 		at:      make(map[resource.Address][]*Entry, len(s.at)),
+		token:   make(map[string]*Entry, len(s.token)),
 	}
 	if c.Ended == nil {
 		c.Ended = map[string]string{}

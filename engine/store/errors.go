@@ -1,0 +1,91 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+
+	"isobar.dev/engine/diag"
+)
+
+// What can go wrong. Test with errors.Is; Finding tells people.
+var (
+	ErrLocked    = errors.New("another process holds the store")
+	ErrConflict  = errors.New("the ledger has moved on")
+	ErrFenced    = errors.New("the lease has passed to another process")
+	ErrHeld      = errors.New("another process holds the lease")
+	ErrRefused   = errors.New("the store refuses it")
+	ErrNewer     = errors.New("the store was written by a newer isobar")
+	ErrFull      = errors.New("the store cannot be written to")
+	ErrCorrupt   = errors.New("the store is damaged")
+	ErrTampered  = errors.New("the audit log was altered")
+	ErrNotFound  = errors.New("no such entry in the store")
+	ErrAmbiguous = errors.New("more than one run begins like this")
+	ErrConsumed  = errors.New("the approval was used already")
+	ErrRejected  = errors.New("the plan was rejected")
+	ErrClosed    = errors.New("the store is closed")
+)
+
+// failure is an error of a class above with the particulars.
+type failure struct {
+	class error
+	text  string
+	cause error
+}
+
+func (f *failure) Error() string { return f.class.Error() + ": " + f.text }
+
+func (f *failure) Unwrap() []error {
+	if f.cause == nil {
+		return []error{f.class}
+	}
+	return []error{f.class, f.cause}
+}
+
+func errorf(class error, format string, args ...any) error {
+	return &failure{class: class, text: fmt.Sprintf(format, args...)}
+}
+
+func wrap(class, cause error) error {
+	return &failure{class: class, text: cause.Error(), cause: cause}
+}
+
+// classify sorts an error of the operating system or the database, once.
+func classify(err error) error {
+	var known *failure
+	switch {
+	case err == nil || errors.As(err, &known) || errors.Is(err, ErrClosed):
+		return err
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EROFS),
+		errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		return wrap(ErrFull, err)
+	}
+	if class := driverClass(err); class != nil {
+		return wrap(class, err)
+	}
+	return err
+}
+
+// Finding tells a person what is wrong with the store and how to mend it. ok is
+// false for an error that is not of this package's making.
+func Finding(err error) (f diag.Finding, ok bool) {
+	for _, c := range []struct {
+		class error
+		code  diag.Code
+		mend  string
+	}{
+		{ErrLocked, diag.StoreLocked, "use the running daemon, or stop it first"},
+		{ErrNewer, diag.StoreNewer, "run the newer isobar, or restore the copy of the store from before the upgrade"},
+		{ErrFull, diag.StoreFull, "free space on its disk and make it writable, then start again: what was written is kept"},
+		{ErrCorrupt, diag.StoreCorrupt, "restore the store from a copy; what the cloud holds since then is found by its marks"},
+		{ErrTampered, diag.StoreTampered, "compare with a copy of the store, and find out who can write to its file"},
+		{ErrFenced, diag.StoreFenced, "nothing: the process that holds the lease goes on"},
+		{ErrHeld, diag.StoreFenced, "wait for it to end, or stop it"},
+		{ErrConflict, diag.StoreConflict, "plan again"},
+	} {
+		if errors.Is(err, c.class) {
+			return diag.Finding{Code: c.code, Severity: diag.Error, Message: err.Error(), Mend: c.mend}, true
+		}
+	}
+	return diag.Finding{}, false
+}

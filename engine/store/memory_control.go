@@ -1,0 +1,240 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+)
+
+// lease gives the environment's lease, which may never have been taken.
+func (d *memory) lease(env string) Lease {
+	l := d.leases[env]
+	l.Env = env
+	return l
+}
+
+// Acquire implements Leases.
+func (m *Memory) Acquire(ctx context.Context, env, owner string, ttl time.Duration, now time.Time) (epoch int64, err error) {
+	err = m.with(ctx, func(d *memory) error {
+		was := d.lease(env)
+		l, err := acquire(was, owner, ttl, now)
+		if err != nil {
+			return err
+		}
+		d.leases[env] = l
+		epoch = l.Epoch
+		if l.Epoch != was.Epoch {
+			d.record(leaseEntry(l, "lease taken", millis(now)))
+		}
+		return nil
+	})
+	return epoch, err
+}
+
+// Heartbeat implements Leases.
+func (m *Memory) Heartbeat(ctx context.Context, env, owner string, ttl time.Duration, now time.Time) error {
+	return m.with(ctx, func(d *memory) error {
+		l, err := heartbeat(d.lease(env), owner, ttl, now)
+		if err == nil {
+			d.leases[env] = l
+		}
+		return err
+	})
+}
+
+// Release implements Leases.
+func (m *Memory) Release(ctx context.Context, env, owner string, now time.Time) error {
+	return m.with(ctx, func(d *memory) error {
+		l, ok := release(d.lease(env), owner)
+		if ok {
+			d.leases[env] = l
+			d.record(leaseEntry(Lease{Env: env, Owner: owner, Epoch: l.Epoch}, "lease released", millis(now)))
+		}
+		return nil
+	})
+}
+
+// Lease implements Leases.
+func (m *Memory) Lease(ctx context.Context, env string) (out Lease, err error) {
+	err = m.with(ctx, func(d *memory) error {
+		out = d.leases[env]
+		return nil
+	})
+	return out, err
+}
+
+// PutApproval implements Approvals.
+func (m *Memory) PutApproval(ctx context.Context, a Approval) error {
+	if err := a.check(); err != nil {
+		return err
+	}
+	return m.with(ctx, func(d *memory) error {
+		a.At, a.Run = whole(a.At), ""
+		d.approvals[[2]string{a.Env, a.Digest}] = a
+		d.record(approvalEntry(a))
+		return nil
+	})
+}
+
+func (d *memory) approval(env, digest string) (Approval, error) {
+	a, ok := d.approvals[[2]string{env, digest}]
+	if !ok {
+		return Approval{}, errorf(ErrNotFound, "approval of %s in %s", digest, env)
+	}
+	return a, nil
+}
+
+// Approval implements Approvals.
+func (m *Memory) Approval(ctx context.Context, env, digest string) (out Approval, err error) {
+	err = m.with(ctx, func(d *memory) (err error) {
+		out, err = d.approval(env, digest)
+		return err
+	})
+	return out, err
+}
+
+// Consume implements Approvals.
+func (m *Memory) Consume(ctx context.Context, env, digest, run string, at time.Time) (out Approval, err error) {
+	err = m.with(ctx, func(d *memory) error {
+		a, err := d.approval(env, digest)
+		if err != nil {
+			return err
+		}
+		a, used, err := consume(a, run)
+		if err != nil {
+			return err
+		}
+		if used {
+			d.approvals[[2]string{env, digest}] = a
+			d.record(consumeEntry(a, millis(at)))
+		}
+		out = a
+		return nil
+	})
+	return out, err
+}
+
+// Enqueue implements Outbox.
+func (m *Memory) Enqueue(ctx context.Context, msg Message) (added bool, err error) {
+	if msg.Key == "" {
+		return false, errorf(ErrRefused, "a message wants a key")
+	}
+	if err := check("message "+msg.Key, msg.Body); err != nil {
+		return false, err
+	}
+	err = m.with(ctx, func(d *memory) error {
+		if _, ok := d.outbox[msg.Key]; !ok {
+			added = true
+			d.outbox[msg.Key] = letter{Message: msg.normal(), n: len(d.outbox)}
+		}
+		return nil
+	})
+	return added, err
+}
+
+// Due implements Outbox.
+func (m *Memory) Due(ctx context.Context, now time.Time, limit int) (out []Message, err error) {
+	err = m.with(ctx, func(d *memory) error {
+		var due []letter
+		for _, l := range d.outbox {
+			if !l.sent && millis(l.NotBefore) <= millis(now) {
+				due = append(due, l)
+			}
+		}
+		slices.SortFunc(due, func(a, b letter) int { return cmp.Compare(a.n, b.n) })
+		for _, l := range due[:min(max(limit, 0), len(due))] {
+			out = append(out, l.normal())
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Sent implements Outbox.
+func (m *Memory) Sent(ctx context.Context, key, ref string, _ time.Time) error {
+	return m.with(ctx, func(d *memory) error {
+		l, ok := d.outbox[key]
+		if !ok {
+			return errorf(ErrNotFound, "message %s", key)
+		}
+		l.sent, l.ref = true, ref
+		d.outbox[key] = l
+		return nil
+	})
+}
+
+// Retry implements Outbox.
+func (m *Memory) Retry(ctx context.Context, key string, notBefore time.Time, why string) error {
+	return m.with(ctx, func(d *memory) error {
+		l, ok := d.outbox[key]
+		if !ok || l.sent {
+			return errorf(ErrNotFound, "unsent message %s", key)
+		}
+		l.NotBefore, l.LastError = whole(notBefore), why
+		l.Tries++
+		d.outbox[key] = l
+		return nil
+	})
+}
+
+// Ref implements Outbox.
+func (m *Memory) Ref(ctx context.Context, key string) (ref string, err error) {
+	err = m.with(ctx, func(d *memory) error {
+		l, ok := d.outbox[key]
+		if !ok || !l.sent {
+			return errorf(ErrNotFound, "delivered message %s", key)
+		}
+		ref = l.ref
+		return nil
+	})
+	return ref, err
+}
+
+// Audit implements AuditLog.
+func (m *Memory) Audit(ctx context.Context, e AuditEntry) error {
+	if err := e.check(); err != nil {
+		return err
+	}
+	return m.with(ctx, func(d *memory) error {
+		d.record(e)
+		return nil
+	})
+}
+
+// AuditRows implements AuditLog.
+func (m *Memory) AuditRows(ctx context.Context, after int64, limit int) (out []AuditRow, err error) {
+	err = m.with(ctx, func(d *memory) error {
+		rest := d.audit[min(max(after, 0), int64(len(d.audit))):]
+		for _, r := range rest[:min(max(limit, 0), len(rest))] {
+			r.Body = own(r.Body)
+			out = append(out, r)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// VerifyAudit implements AuditLog.
+func (m *Memory) VerifyAudit(ctx context.Context) error {
+	return m.with(ctx, func(d *memory) error {
+		v := verifier{seen: map[string]int64{}}
+		v.events = func(env string, first, last int64) ([]eventRow, error) {
+			rows := d.events[env]
+			if first < 1 || last < first || last > int64(len(rows)) {
+				return nil, nil
+			}
+			return rows[first-1 : last], nil
+		}
+		for _, r := range d.audit {
+			if err := v.row(r); err != nil {
+				return err
+			}
+		}
+		last := map[string]int64{}
+		for env, rows := range d.events {
+			last[env] = int64(len(rows))
+		}
+		return v.done(last)
+	})
+}

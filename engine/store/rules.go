@@ -1,0 +1,114 @@
+package store
+
+import (
+	"strings"
+	"time"
+)
+
+// The rules that both back ends share: pure functions of the rows they read.
+
+// acquire gives the lease after owner asks for it.
+func acquire(l Lease, owner string, ttl time.Duration, now time.Time) (Lease, error) {
+	if owner == "" || ttl <= 0 {
+		return l, errorf(ErrRefused, "a lease wants an owner and a positive time to live")
+	}
+	if l.Owner != "" && l.Owner != owner && now.Before(l.Expires) {
+		return l, errorf(ErrHeld, "%s holds %s until %s", l.Owner, l.Env, l.Expires.Format(time.RFC3339))
+	}
+	if l.Owner != owner {
+		l.Epoch++
+	}
+	l.Owner, l.Expires = owner, whole(now.Add(ttl))
+	return l, nil
+}
+
+func heartbeat(l Lease, owner string, ttl time.Duration, now time.Time) (Lease, error) {
+	if owner == "" || l.Owner != owner {
+		return l, errorf(ErrFenced, "%s of %s is not the lease's owner", owner, l.Env)
+	}
+	l.Expires = whole(now.Add(ttl))
+	return l, nil
+}
+
+// release gives the lease after owner gave it up; ok is false where it was not
+// owner's.
+func release(l Lease, owner string) (Lease, bool) {
+	if owner == "" || l.Owner != owner {
+		return l, false
+	}
+	l.Owner, l.Expires = "", time.Time{}
+	l.Epoch++
+	return l, true
+}
+
+// admit checks an append's fence and expectation.
+func admit(l Lease, epoch, last, expect int64) error {
+	if l.Epoch != epoch {
+		return errorf(ErrFenced, "%s is at epoch %d, the writer at %d", l.Env, l.Epoch, epoch)
+	}
+	if last != expect {
+		return errorf(ErrConflict, "%s is at event %d, the writer at %d", l.Env, last, expect)
+	}
+	return nil
+}
+
+func (a Approval) check() error {
+	if a.Env == "" || a.Digest == "" || a.By == "" {
+		return errorf(ErrRefused, "an approval wants an environment, a digest and a name")
+	}
+	if a.Verdict != Approve && a.Verdict != Reject {
+		return errorf(ErrRefused, "%q is no verdict: it is approve or reject", a.Verdict)
+	}
+	return nil
+}
+
+// consume gives the approval after run used it; used is false where it had
+// done so before.
+func consume(a Approval, run string) (_ Approval, used bool, err error) {
+	switch {
+	case run == "":
+		return a, false, errorf(ErrRefused, "an approval is used by a run")
+	case a.Verdict == Reject:
+		return a, false, errorf(ErrRejected, "%s of %s, by %s", a.Digest, a.Env, a.By)
+	case a.Run == run:
+		return a, false, nil
+	case a.Run != "":
+		return a, false, errorf(ErrConsumed, "%s of %s, by run %s", a.Digest, a.Env, a.Run)
+	}
+	a.Run = run
+	return a, true, nil
+}
+
+func (r Run) check() error {
+	if r.ID == "" || r.Env == "" {
+		return errorf(ErrRefused, "a run wants an id and an environment")
+	}
+	return check("run "+r.ID, r.Plan, r.Report)
+}
+
+// oneRun picks the id that is prefix or, alone, begins with it.
+func oneRun(prefix string, ids []string) (string, error) {
+	var found []string
+	for _, id := range ids {
+		if id == prefix {
+			return id, nil
+		}
+		if prefix != "" && strings.HasPrefix(id, prefix) {
+			found = append(found, id)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return "", errorf(ErrNotFound, "run %q", prefix)
+	case 1:
+		return found[0], nil
+	}
+	return "", errorf(ErrAmbiguous, "%q begins %d of them, give more of it", prefix, len(found))
+}
+
+func (e AuditEntry) check() error {
+	if e.Kind == "" || e.Kind == kindEvents {
+		return errorf(ErrRefused, "%q is no kind for an audit row", e.Kind)
+	}
+	return check("an audit row", e.Body)
+}

@@ -1,0 +1,111 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"os"
+	"sync"
+
+	"isobar.dev/engine/ledger"
+)
+
+// SQL is a store in an SQL database.
+type SQL struct {
+	db   *sql.DB
+	held *os.File // the lock, or nil
+
+	mu    sync.Mutex // taken before a transaction that uses folds
+	folds map[string]*ledger.State
+
+	closing sync.Once
+	closed  error
+	done    chan struct{}
+}
+
+func newSQL(db *sql.DB) *SQL {
+	return &SQL{db: db, folds: map[string]*ledger.State{}, done: make(chan struct{})}
+}
+
+// Close gives up the database and the lock. It waits for calls under way.
+func (s *SQL) Close() error {
+	s.closing.Do(func() {
+		close(s.done)
+		s.closed = s.db.Close()
+		if s.held != nil {
+			s.closed = errors.Join(s.closed, s.held.Close())
+		}
+	})
+	return s.closed
+}
+
+// tx runs f in a transaction.
+func (s *SQL) tx(ctx context.Context, f func(*sql.Tx) error) error {
+	select {
+	case <-s.done:
+		return ErrClosed
+	default:
+	}
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return classify(err)
+	}
+	if err := f(tx); err != nil {
+		_ = tx.Rollback() // err says more
+		return classify(err)
+	}
+	return classify(tx.Commit())
+}
+
+// exec runs one statement as a transaction of its own.
+func (s *SQL) exec(ctx context.Context, text string, args ...any) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, text, args...)
+		return err
+	})
+}
+
+// rows calls each for every row.
+func rows(ctx context.Context, tx *sql.Tx, each func(*sql.Rows) error, text string, args ...any) (err error) {
+	rs, err := tx.QueryContext(ctx, text, args...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rs.Close()) }()
+	for rs.Next() {
+		if err := each(rs); err != nil {
+			return err
+		}
+	}
+	return rs.Err()
+}
+
+// one scans the only row into dest; ErrNotFound names what is missing.
+func one(ctx context.Context, tx *sql.Tx, what string, q query, dest ...any) error {
+	err := tx.QueryRowContext(ctx, q.text, q.args...).Scan(dest...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return errorf(ErrNotFound, "%s", what)
+	}
+	return err
+}
+
+type query struct {
+	text string
+	args []any
+}
+
+func ask(text string, args ...any) query { return query{text, args} }
+
+// audit adds a row to the chain.
+func audit(ctx context.Context, tx *sql.Tx, e AuditEntry) error {
+	var prev AuditRow
+	err := tx.QueryRowContext(ctx, `SELECT seq, hash FROM audit_log ORDER BY seq DESC LIMIT 1`).Scan(&prev.Seq, &prev.Hash)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	r := chain(prev, e)
+	_, err = tx.ExecContext(ctx, `INSERT INTO audit_log (seq, at, kind, env, run, actor, body, prev, hash)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		r.Seq, millis(r.At), r.Kind, r.Env, r.Run, r.Actor, string(r.Body), r.Prev, r.Hash)
+	return err
+}

@@ -1,0 +1,189 @@
+package storetest
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"isobar.dev/engine/store"
+)
+
+func leases(t *testing.T, s store.Store) {
+	ctx, now := t.Context(), t0()
+	none, err := s.Lease(ctx, "prod")
+	must(t, err)
+	same(t, none, store.Lease{})
+	for _, c := range []struct {
+		owner string
+		after time.Duration
+		epoch int64
+		err   error
+	}{
+		{"a", 0, 1, nil},
+		{"a", 5 * time.Second, 1, nil},
+		{"b", 14 * time.Second, 0, store.ErrHeld},
+		{"b", 15 * time.Second, 2, nil},
+		{"a", 16 * time.Second, 0, store.ErrHeld},
+		{"a", 30 * time.Second, 3, nil},
+		{"", time.Hour, 0, store.ErrRefused},
+	} {
+		epoch, err := s.Acquire(ctx, "prod", c.owner, 10*time.Second, now.Add(c.after))
+		wantErr(t, err, c.err)
+		if epoch != c.epoch {
+			t.Fatalf("%s after %s: epoch %d, want %d", c.owner, c.after, epoch, c.epoch)
+		}
+	}
+	must(t, s.Heartbeat(ctx, "prod", "a", time.Minute, now.Add(40*time.Second)))
+	wantErr(t, s.Heartbeat(ctx, "prod", "b", time.Minute, now), store.ErrFenced)
+	l, err := s.Lease(ctx, "prod")
+	must(t, err)
+	same(t, l, store.Lease{Env: "prod", Owner: "a", Epoch: 3, Expires: kept(now.Add(100 * time.Second))})
+	must(t, s.Release(ctx, "prod", "b", now))
+	must(t, s.Release(ctx, "prod", "a", now))
+	wantErr(t, s.Heartbeat(ctx, "prod", "a", time.Minute, now), store.ErrFenced)
+	wantErr(t, s.Heartbeat(ctx, "prod", "", time.Minute, now), store.ErrFenced)
+	l, err = s.Lease(ctx, "prod")
+	must(t, err)
+	same(t, l, store.Lease{Env: "prod", Epoch: 4})
+}
+
+func approvals(t *testing.T, s store.Store) {
+	ctx, now := t.Context(), t0()
+	_, err := s.Consume(ctx, "prod", "d1", "r1", now)
+	wantErr(t, err, store.ErrNotFound)
+	must(t, s.PutApproval(ctx, store.Approval{Env: "prod", Digest: "d1", By: "eve", At: now, Verdict: store.Reject}))
+	_, err = s.Consume(ctx, "prod", "d1", "r1", now)
+	wantErr(t, err, store.ErrRejected)
+	a := store.Approval{Env: "prod", Digest: "d1", By: "ann", At: now, Verdict: store.Approve}
+	must(t, s.PutApproval(ctx, a))
+	a.At = kept(now)
+	got, err := s.Approval(ctx, "prod", "d1")
+	must(t, err)
+	same(t, got, a)
+	a.Run = "r1"
+	for range 2 {
+		got, err = s.Consume(ctx, "prod", "d1", "r1", now)
+		must(t, err)
+		same(t, got, a)
+	}
+	_, err = s.Consume(ctx, "prod", "d1", "r2", now)
+	wantErr(t, err, store.ErrConsumed)
+	_, err = s.Approval(ctx, "dev", "d1")
+	wantErr(t, err, store.ErrNotFound)
+	wantErr(t, s.PutApproval(ctx, store.Approval{Env: "prod", Digest: "d", By: "ann", Verdict: "maybe"}), store.ErrRefused)
+	must(t, s.PutApproval(ctx, a)) // a new verdict on the same plan
+	_, err = s.Consume(ctx, "prod", "d1", "r2", now)
+	must(t, err)
+}
+
+func outbox(t *testing.T, s store.Store) {
+	ctx, now := t.Context(), t0()
+	add := func(m store.Message, want bool) {
+		t.Helper()
+		added, err := s.Enqueue(ctx, m)
+		must(t, err)
+		if added != want {
+			t.Fatalf("%s: added is %v", m.Key, added)
+		}
+	}
+	due := func(at time.Time, limit int) (keys []string) {
+		t.Helper()
+		ms, err := s.Due(ctx, at, limit)
+		must(t, err)
+		for _, m := range ms {
+			keys = append(keys, m.Key)
+		}
+		return keys
+	}
+	add(store.Message{Key: "z", Channel: "#ops", Thread: "run", Kind: "head", Body: json.RawMessage(`{"a": "<"}`), NotBefore: now}, true)
+	add(store.Message{Key: "a"}, true)
+	add(store.Message{Key: "z", Body: json.RawMessage(`"other"`)}, false)
+	same(t, due(now.Add(-time.Second), 9), []string{"a"})
+	same(t, due(now, 9), []string{"z", "a"})
+	same(t, due(now, 1), []string{"z"})
+	_, err := s.Ref(ctx, "z")
+	wantErr(t, err, store.ErrNotFound)
+	must(t, s.Retry(ctx, "z", now.Add(time.Minute), "it is down"))
+	same(t, due(now, 9), []string{"a"})
+	ms, err := s.Due(ctx, now.Add(time.Minute), 1)
+	must(t, err)
+	if m := ms[0]; m.Tries != 1 || m.LastError != "it is down" || m.Channel != "#ops" || m.Thread != "run" || string(m.Body) != `{"a":"\u003c"}` {
+		t.Fatalf("got %+v", m)
+	}
+	must(t, s.Sent(ctx, "z", "ts-1", now))
+	ref, err := s.Ref(ctx, "z")
+	must(t, err)
+	same(t, ref, "ts-1")
+	same(t, due(now.Add(time.Hour), 9), []string{"a"})
+	add(store.Message{Key: "z"}, false)
+	wantErr(t, s.Retry(ctx, "z", now, "x"), store.ErrNotFound)
+	wantErr(t, s.Sent(ctx, "none", "x", now), store.ErrNotFound)
+	_, err = s.Enqueue(ctx, store.Message{})
+	wantErr(t, err, store.ErrRefused)
+}
+
+func observations(t *testing.T, s store.Store) {
+	ctx, now := t.Context(), t0()
+	_, err := s.Observation(ctx, "prod", "aws")
+	wantErr(t, err, store.ErrNotFound)
+	put := func(body string, at time.Time) {
+		t.Helper()
+		must(t, s.PutObservation(ctx, store.Observation{Env: "prod", Scope: "aws", Seen: at, Body: json.RawMessage(body)}))
+	}
+	put(`1`, now)
+	put(`2`, now.Add(time.Second))
+	put(`3`, now)
+	o, err := s.Observation(ctx, "prod", "aws")
+	must(t, err)
+	if string(o.Body) != "2" || !o.Seen.Equal(kept(now.Add(time.Second))) {
+		t.Fatalf("got %+v", o)
+	}
+	_, err = s.Evaluation(ctx, "d")
+	wantErr(t, err, store.ErrNotFound)
+	must(t, s.PutEvaluation(ctx, "d", []byte(`{"x":1}`), now))
+	b, err := s.Evaluation(ctx, "d")
+	must(t, err)
+	same(t, string(b), `{"x":1}`)
+	wantErr(t, s.PutEvaluation(ctx, "d", []byte(`{`), now), store.ErrRefused)
+}
+
+func auditLog(t *testing.T, s store.Store) {
+	ctx, now := t.Context(), t0()
+	must(t, s.VerifyAudit(ctx))
+	must(t, s.Audit(ctx, store.AuditEntry{At: now, Kind: "login", Actor: "ann", Body: json.RawMessage(`{"a":1}`)}))
+	_, err := s.Append(ctx, "prod", 0, 0, create("main", "t1"))
+	must(t, err)
+	_, err = s.Acquire(ctx, "prod", "a", time.Minute, now)
+	must(t, err)
+	must(t, s.PutApproval(ctx, store.Approval{Env: "prod", Digest: "d", By: "ann", At: now, Verdict: store.Approve}))
+	_, err = s.Consume(ctx, "prod", "d", "r1", now)
+	must(t, err)
+	must(t, s.Release(ctx, "prod", "a", now))
+	rows, err := s.AuditRows(ctx, 0, 100)
+	must(t, err)
+	var kinds []string
+	for i, r := range rows {
+		kinds = append(kinds, r.Kind)
+		if r.Seq != int64(i)+1 || i > 0 && r.Prev != rows[i-1].Hash {
+			t.Fatalf("row %d does not follow: %+v", i, r)
+		}
+	}
+	same(t, kinds, []string{"login", "events", "lease taken", "approval", "approval used", "lease released"})
+	part, err := s.AuditRows(ctx, 2, 3)
+	must(t, err)
+	same(t, part, rows[2:5])
+	must(t, s.VerifyAudit(ctx))
+	wantErr(t, s.Audit(ctx, store.AuditEntry{At: now, Kind: "events"}), store.ErrRefused)
+	wantErr(t, s.Audit(ctx, store.AuditEntry{At: now}), store.ErrRefused)
+}
+
+func closed(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	must(t, s.Close())
+	_, err := s.State(ctx, "prod")
+	wantErr(t, err, store.ErrClosed)
+	_, err = s.Append(ctx, "prod", 0, 0, create("main", "t1"))
+	wantErr(t, err, store.ErrClosed)
+	wantErr(t, s.PutEnvironment(ctx, store.Environment{Name: "x"}), store.ErrClosed)
+	must(t, s.Close())
+}
