@@ -142,7 +142,7 @@ func (b *builder) corrections(it *item) []Correction {
 	if it.want == nil || it.live.Seen != Present || it.diff == nil {
 		return nil
 	}
-	if it.entry.Address != it.addr && !it.replaces() && it.held == nil {
+	if it.entry.Address != it.addr && it.held == nil {
 		from := it.entry.Address
 		out = append(out, Correction{Address: it.addr, Token: it.entry.Token, Type: ledger.Moved, From: &from})
 	} else if it.entry.Address != it.addr {
@@ -151,11 +151,11 @@ func (b *builder) corrections(it *item) []Correction {
 	old := &it.entry.Record
 	rec := *old
 	rec.Applied, rec.Schema = it.diff.applied, it.kind.Schema
-	rec.Outs = known(it.kind.Outputs(it.live.Object))
+	rec.Outs = known(it.kind.Outputs(it.live.Object), old.Outs)
 	if !it.replaces() {
 		rec.Meta = it.want.Meta
 	}
-	if it.action == "" || it.stray {
+	if it.action == "" || it.action == Adopt || it.stray && !it.replaces() {
 		rec.Deps = depsOf(b, it)
 	}
 	c.Record = &rec
@@ -173,10 +173,14 @@ func (b *builder) corrections(it *item) []Correction {
 	return append(out, c)
 }
 
-// known leaves out what could not be read.
-func known(m resource.Map) resource.Map {
+// known puts what was known before in place of what could not be read.
+func known(m, before resource.Map) resource.Map {
 	for k, v := range m {
-		if resource.HasUnread(v) {
+		switch {
+		case !resource.HasUnread(v):
+		case before[k] != nil:
+			m[k] = before[k]
+		default:
 			delete(m, k)
 		}
 	}
@@ -184,8 +188,19 @@ func known(m resource.Map) resource.Map {
 }
 
 func recordsEqual(a, b *ledger.Record) bool {
-	return a.Schema == b.Schema && slices.Equal(a.Deps, b.Deps) && metaEqual(a.Meta, b.Meta) &&
+	return a.Schema == b.Schema && sameDeps(a.Deps, b.Deps) && metaEqual(a.Meta, b.Meta) &&
 		mapsEqual(a.Applied, b.Applied) && mapsEqual(a.Outs, b.Outs)
+}
+
+// sameDeps compares dependencies in any order.
+func sameDeps(a, b []ledger.Dep) bool {
+	return slices.Equal(a, b) || len(a) == len(b) && slices.Equal(sortedDeps(a), sortedDeps(b))
+}
+
+func sortedDeps(deps []ledger.Dep) []ledger.Dep {
+	return slices.SortedFunc(slices.Values(deps), func(x, y ledger.Dep) int {
+		return cmp.Or(x.Address.Compare(y.Address), cmp.Compare(x.Token, y.Token), cmp.Compare(x.Aspect, y.Aspect))
+	})
 }
 
 func mapsEqual(a, b resource.Map) bool {
@@ -233,12 +248,4 @@ func put(h hash.Hash, parts ...string) {
 		h.Write(n[:])
 		h.Write([]byte(s))
 	}
-}
-
-// ShortDigest is a digest as people type it: "9c1e-44b0".
-func ShortDigest(digest string) string {
-	if len(digest) < 8 {
-		return digest
-	}
-	return digest[:4] + "-" + digest[4:8]
 }

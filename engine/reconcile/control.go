@@ -1,0 +1,65 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"isobar.dev/engine/cycle"
+	"isobar.dev/engine/store"
+	"isobar.dev/engine/view"
+)
+
+// isFenced reports whether an error says that somebody else holds the lease.
+func isFenced(err error) bool {
+	return errors.Is(err, store.ErrFenced) || errors.Is(err, store.ErrHeld)
+}
+
+// ErrNoPlan says that no waiting plan has the digest that a person named.
+var ErrNoPlan = errors.New("no plan waits under that name")
+
+// Verdict records what a person says of the plan that waits in env, named by
+// its digest or the beginning of it, as in "9c1e-44b0". It returns the
+// environment's row. env may be "": then the digest must name just one.
+func (d *Daemon) Verdict(ctx context.Context, env, digest, by string, v store.Verdict) (store.Environment, error) {
+	rows, err := d.Store.Environments(ctx)
+	if err != nil {
+		return store.Environment{}, err
+	}
+	prefix := strings.ToLower(strings.ReplaceAll(digest, "-", ""))
+	var found []store.Environment
+	var waiting []string
+	for _, row := range rows {
+		if row.PlanDigest == "" || env != "" && row.Name != env {
+			continue
+		}
+		waiting = append(waiting, row.Name+" waits with plan "+view.PlanID(row.PlanDigest))
+		if len(prefix) >= 8 && strings.HasPrefix(row.PlanDigest, prefix) {
+			found = append(found, row)
+		}
+	}
+	if len(found) != 1 {
+		if len(waiting) == 0 {
+			waiting = []string{"nothing waits"}
+		}
+		return store.Environment{}, fmt.Errorf("%w: %q (%s)", ErrNoPlan, digest, strings.Join(waiting, "; "))
+	}
+	row := found[0]
+	err = d.Store.PutApproval(ctx, store.Approval{Env: row.Name, Digest: row.PlanDigest, By: by, At: d.Runner.Now(), Verdict: v})
+	if err != nil {
+		return row, err
+	}
+	if v == store.Approve {
+		d.queue.add(row.Name, cycle.Approved{Digest: row.PlanDigest, By: by})
+	} else {
+		d.queue.add(row.Name, cycle.Turned{Digest: row.PlanDigest, By: by})
+	}
+	return row, nil
+}
+
+// Look makes an environment be looked at now.
+func (d *Daemon) Look(env string) { d.queue.add(env, cycle.Ticked{Trigger: cycle.Manual}) }
+
+// Queued counts the environments that wait for a worker.
+func (d *Daemon) Queued() int { return d.queue.length() }

@@ -1,0 +1,95 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"isobar.dev/engine/provider"
+	"isobar.dev/engine/store"
+)
+
+// Tenure is how a process holds environments: as whom, and for how long at a
+// time. A store that one process holds alone has one owner name for all
+// processes after each other, so a restart waits for nobody.
+type Tenure struct {
+	Leases store.Leases
+	Owner  string
+	TTL    time.Duration
+	Now    func() time.Time
+}
+
+// lease is an environment held for a run.
+type lease struct {
+	t     Tenure
+	env   string
+	epoch int64
+	stop  context.CancelFunc
+	ended chan struct{}
+
+	mu      sync.Mutex
+	expires time.Time
+	lost    error
+}
+
+// hold takes an environment's lease and renews it until release. The lease's
+// fence falls as soon as it may have expired.
+func (t Tenure) hold(ctx context.Context, env string) (*lease, error) {
+	at := t.Now()
+	epoch, err := t.Leases.Acquire(ctx, env, t.Owner, t.TTL, at)
+	if err != nil {
+		return nil, err
+	}
+	beat, stop := context.WithCancel(context.WithoutCancel(ctx))
+	l := &lease{t: t, env: env, epoch: epoch, stop: stop, ended: make(chan struct{}), expires: at.Add(t.TTL)}
+	go l.renew(beat)
+	return l, nil
+}
+
+func (l *lease) renew(ctx context.Context) {
+	defer close(l.ended)
+	tick := time.NewTicker(l.t.TTL / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		at := l.t.Now()
+		err := l.t.Leases.Heartbeat(ctx, l.env, l.t.Owner, l.t.TTL, at)
+		l.mu.Lock()
+		if err == nil {
+			l.expires = at.Add(l.t.TTL)
+		} else if ctx.Err() == nil && isFenced(err) {
+			l.lost = err
+		}
+		l.mu.Unlock()
+	}
+}
+
+// fence tells whether the lease still holds.
+func (l *lease) fence(context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lost != nil {
+		return fmt.Errorf("another isobar works on %s now: %w", l.env, l.lost)
+	}
+	if now := l.t.Now(); !now.Before(l.expires) {
+		return fmt.Errorf("the lease on %s ran out at %s", l.env, l.expires.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// guard returns a ctx whose mutating calls the lease fences.
+func (l *lease) guard(ctx context.Context) context.Context {
+	return provider.WithFence(ctx, l.fence)
+}
+
+// release ends the renewal. The lease itself runs out, or is taken again by the
+// same owner.
+func (l *lease) release() {
+	l.stop()
+	<-l.ended
+}

@@ -1,0 +1,278 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"io/fs"
+	"slices"
+	"time"
+
+	"isobar.dev/engine/apply"
+	"isobar.dev/engine/diag"
+	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/observe"
+	"isobar.dev/engine/plan"
+	"isobar.dev/engine/policy"
+	"isobar.dev/engine/provider"
+	"isobar.dev/engine/resource"
+	"isobar.dev/engine/spec"
+)
+
+// Specs evaluates repositories. A user's mistakes come back as a diag.List.
+type Specs interface {
+	Estate(ctx context.Context, tree fs.FS) (spec.Estate, error)
+	Digest(tree fs.FS, env string) (string, error)
+	Environment(ctx context.Context, tree fs.FS, env string) (spec.Environment, error)
+}
+
+// Policies judges plans. A policy's own mistakes come back as a diag.List.
+type Policies interface {
+	Judge(ctx context.Context, tree fs.FS, env spec.Environment, in policy.Input) (diag.List, error)
+}
+
+// Ledger keeps events and their fold.
+type Ledger interface {
+	apply.Events
+	State(ctx context.Context, env string) (*ledger.State, error)
+}
+
+// Runner does runs. Its fields are read only; it is safe for concurrent use by
+// runs of different environments.
+type Runner struct {
+	Specs     Specs
+	Policies  Policies
+	Ledger    Ledger
+	Catalogue provider.Catalogue
+	Sessions  *Sessions
+	Observer  *observe.Observer
+	Engine    *apply.Engine
+	Now       func() time.Time
+	Schema    string // the version of the schemas, for the ledger
+}
+
+// Job is one environment to plan.
+type Job struct {
+	Tree    fs.FS
+	Env     string
+	Commit  string
+	Actor   string
+	Trigger string
+	Run     string // the run's id
+	Epoch   int64  // the lease's
+	Destroy bool   // plan the deletion of everything, as a person asked by name
+}
+
+// Draft is a plan with all that applying it needs.
+type Draft struct {
+	Job      Job
+	Estate   spec.Estate
+	Spec     spec.Environment
+	Plan     *plan.Plan
+	Findings diag.List // policy's decisions; an Error denies
+	Warnings diag.List // of the spec
+	Wants    int
+	Took     time.Duration // of the observation
+	Open     int           // intents that could not be settled yet
+	Owned    int           // objects in the ledger
+	Unread   int           // objects that could not be read
+
+	journal *apply.Journal
+	world   observe.World
+	opened  accounts
+	outs    map[resource.Address]resource.Map
+}
+
+// Denied reports whether a policy forbids the plan.
+func (d *Draft) Denied() bool { return d.Findings.Errors() > 0 }
+
+// Drift counts the changes that have no cause but drift.
+func (d *Draft) Drift() int {
+	n := 0
+	for i := range d.Plan.Changes {
+		if OnlyDrift(&d.Plan.Changes[i]) {
+			n++
+		}
+	}
+	return n
+}
+
+// OnlyDrift reports whether a change has no cause but that the world moved.
+func OnlyDrift(c *plan.Change) bool {
+	for _, r := range c.Reasons {
+		if r.Cause != plan.CauseDrift {
+			return false
+		}
+	}
+	return len(c.Reasons) > 0
+}
+
+// Draft evaluates, settles what earlier runs left open, observes, plans and
+// judges. Errors of type diag.List are the user's to mend.
+func (r *Runner) Draft(ctx context.Context, job Job) (*Draft, error) {
+	d := &Draft{Job: job}
+	var err error
+	if d.Estate, err = r.Specs.Estate(ctx, job.Tree); err != nil {
+		return nil, err
+	}
+	lost, err := r.evaluate(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	state, err := r.Ledger.State(ctx, job.Env)
+	if err != nil {
+		return nil, err
+	}
+	d.journal = apply.NewJournal(r.Ledger, state, r.Now)
+	d.journal.Env, d.journal.RunID, d.journal.Epoch = job.Env, job.Run, job.Epoch
+	d.opened = r.Sessions.open(ctx, d.Estate.ID, d.Spec.Providers, state)
+	if d.Open, err = r.Engine.Settle(ctx, d.Estate.ID, d.journal, d.opened.accounts); err != nil {
+		return nil, err
+	}
+	if err := r.foreign(ctx, d); err != nil {
+		return nil, err
+	}
+	r.look(ctx, d)
+	d.Plan = r.build(d, lost)
+	d.Findings, err = r.judge(ctx, d)
+	return d, err
+}
+
+// evaluate evaluates the spec. lost says that it is gone or empty, rather than
+// edited.
+func (r *Runner) evaluate(ctx context.Context, d *Draft) (lost bool, err error) {
+	if d.Job.Destroy {
+		d.Spec, err = r.Specs.Environment(ctx, d.Job.Tree, d.Job.Env)
+		d.Spec.Desired = nil
+		return false, err
+	}
+	if !slices.Contains(d.Estate.Environments, d.Job.Env) {
+		d.Spec = spec.Environment{Name: d.Job.Env, Mode: d.Estate.Mode}
+		return true, nil
+	}
+	d.Spec, err = r.Specs.Environment(ctx, d.Job.Tree, d.Job.Env)
+	d.Warnings = d.Spec.Warnings
+	return len(d.Spec.Desired) == 0, err
+}
+
+// foreign takes the outputs of other environments' resources from their
+// ledgers.
+func (r *Runner) foreign(ctx context.Context, d *Draft) error {
+	states := map[string]*ledger.State{}
+	d.outs = map[resource.Address]resource.Map{}
+	for i := range d.Spec.Desired {
+		for _, ref := range resource.Refs(d.Spec.Desired[i].Fields) {
+			env := ref.Address.Env
+			if env == d.Job.Env || d.outs[ref.Address] != nil {
+				continue
+			}
+			if states[env] == nil {
+				s, err := r.Ledger.State(ctx, env)
+				if err != nil {
+					return err
+				}
+				states[env] = s
+			}
+			if e := states[env].Current(ref.Address); e != nil && e.Made {
+				d.outs[ref.Address] = e.Record.Outs
+			}
+		}
+	}
+	return nil
+}
+
+// look observes the world for a draft.
+func (r *Runner) look(ctx context.Context, d *Draft) {
+	started := r.Now()
+	d.journal.View(func(s *ledger.State) {
+		d.world = r.Observer.Observe(ctx, observe.Request{
+			Estate: d.Estate.ID, Env: d.Job.Env, Ledger: s, Desired: d.Spec.Desired,
+			Sessions: d.opened.sessions(), Blind: d.opened.blind,
+		})
+	})
+	d.Took, d.Wants = r.Now().Sub(started), d.world.Wants
+}
+
+// build makes the plan of what was seen.
+func (r *Runner) build(d *Draft, lost bool) *plan.Plan {
+	in := plan.Input{
+		Env: d.Job.Env, Estate: d.Estate.ID, Desired: d.Spec.Desired, Lost: lost,
+		Live: d.world.Live, Strays: d.world.Strays, Kinds: r.kinds(), Outs: d.outs, Blind: d.world.Blind,
+		Deletes: plan.Budget{Count: d.Spec.Deletes.Max, Percent: int(d.Spec.Deletes.MaxShare * 100)},
+	}
+	if d.Job.Destroy {
+		in.Deletes = plan.Budget{}
+	}
+	var p *plan.Plan
+	d.journal.View(func(s *ledger.State) {
+		in.Ledger = s
+		d.Owned = len(s.Entries)
+		p = plan.Build(in)
+	})
+	d.Unread = 0
+	for _, live := range d.world.Live {
+		if live.Seen == plan.Unread {
+			d.Unread++
+		}
+	}
+	return p
+}
+
+// kinds gives plan what it needs to know of every kind.
+func (r *Runner) kinds() map[string]plan.Kind {
+	out := make(map[string]plan.Kind, len(r.Catalogue.Descriptors))
+	for name := range r.Catalogue.Descriptors {
+		k, d, ok := r.Catalogue.Kind(name)
+		if ok {
+			out[name] = plan.Kind{Descriptor: d, Schema: r.Schema, Marked: !k.Unmarked, Found: k.Origin == provider.OriginFound}
+		}
+	}
+	return out
+}
+
+// judge holds the plan against the rules.
+func (r *Runner) judge(ctx context.Context, d *Draft) (diag.List, error) {
+	if r.Policies == nil {
+		return nil, nil
+	}
+	return r.Policies.Judge(ctx, d.Job.Tree, d.Spec, policy.Input{
+		Plan: d.Plan, Desired: d.Spec.Desired, Live: d.live(), Kinds: r.Catalogue.Descriptors, Commit: d.Job.Commit,
+		Actor: d.Job.Actor, Trigger: d.Job.Trigger, Mode: d.Spec.Mode,
+	})
+}
+
+// live gives the objects that were seen, in order of their addresses.
+func (d *Draft) live() []resource.Object {
+	out := make([]resource.Object, 0, len(d.world.Live))
+	for _, r := range d.world.Live {
+		if r.Seen == plan.Present {
+			out = append(out, r.Object)
+		}
+	}
+	slices.SortFunc(out, func(a, b resource.Object) int { return cmp.Or(a.Address.Compare(b.Address), cmp.Compare(a.ID, b.ID)) })
+	return out
+}
+
+// Outcome is how an apply ended.
+type Outcome struct {
+	*apply.Report
+	After *plan.Plan // what a look afterwards still found to do; nil where there was none
+}
+
+// OK reports whether all steps were done and nothing was left to do.
+func (o *Outcome) OK() bool { return o.Report.OK() && (o.After == nil || len(o.After.Steps) == 0) }
+
+// Apply takes a draft's steps, then looks again: what a second plan would still
+// do is in After. progress may be nil. When ctx ends no further step starts.
+func (r *Runner) Apply(ctx context.Context, d *Draft, progress func(apply.Result)) *Outcome {
+	run := &apply.Run{
+		Estate: d.Estate.ID, Plan: d.Plan, Journal: d.journal, Accounts: d.opened.accounts, Outs: d.outs,
+		Schema: r.Schema, Progress: progress,
+	}
+	out := &Outcome{Report: r.Engine.Apply(ctx, run)}
+	if out.Err != nil || out.Stopped {
+		return out
+	}
+	r.look(ctx, d)
+	out.After = r.build(d, d.Plan.Env != "" && len(d.Spec.Desired) == 0 && !d.Job.Destroy)
+	return out
+}

@@ -1,0 +1,129 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"sync"
+
+	"isobar.dev/engine/apply"
+	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/provider"
+	"isobar.dev/engine/resource"
+	"isobar.dev/engine/spec"
+)
+
+// Sessions opens sessions and keeps them, one for the same provider and
+// settings, so that environments share reads and budgets. Safe for concurrent
+// use.
+type Sessions struct {
+	Catalogue provider.Catalogue
+	Options   provider.Options
+	HTTP      *http.Client // with the fence in its transport
+
+	mu   sync.Mutex
+	pool map[string]*opening
+}
+
+type opening struct {
+	done    chan struct{}
+	session provider.Session
+	err     error
+}
+
+// accounts are the sessions of one run by alias, and why others have none.
+type accounts struct {
+	accounts map[string]apply.Account
+	blind    map[string]string
+}
+
+func (a accounts) sessions() map[string]provider.Session {
+	out := make(map[string]provider.Session, len(a.accounts))
+	for alias, acc := range a.accounts {
+		out[alias] = acc.Session
+	}
+	return out
+}
+
+// open gives a session for each alias of a spec, and for each that only the
+// ledger still knows. A refused one is tried again by the next run.
+func (s *Sessions) open(ctx context.Context, estate string, aliases map[string]spec.Provider, state *ledger.State) accounts {
+	type want struct {
+		typ      string
+		settings resource.Map
+	}
+	wants := map[string]want{}
+	for alias, p := range aliases {
+		wants[alias] = want{p.Type, p.Settings}
+	}
+	for _, e := range state.Sorted() {
+		rec := e.Record
+		if e.Open != nil && rec.Settings == nil {
+			rec = e.Open.Record
+		}
+		alias := cmp.Or(rec.Meta.Alias, e.Address.Provider)
+		if w, ok := wants[alias]; ok && (rec.Settings == nil || resource.Equal(w.settings, rec.Settings)) {
+			continue
+		} else if ok {
+			alias += " (before)" // its settings changed: what it made before lives there
+		}
+		if rec.Settings != nil {
+			wants[alias] = want{e.Address.Provider, rec.Settings}
+		}
+	}
+	out := accounts{accounts: map[string]apply.Account{}, blind: map[string]string{}}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for alias, w := range wants {
+		wg.Go(func() {
+			session, err := s.get(ctx, w.typ, provider.Config{Alias: alias, Estate: estate, Settings: w.settings, HTTP: s.HTTP})
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				out.blind[alias] = err.Error()
+				return
+			}
+			out.accounts[alias] = apply.Account{Session: session, Settings: w.settings}
+		})
+	}
+	wg.Wait()
+	return out
+}
+
+// get gives the kept session of a provider and settings, opening it once.
+func (s *Sessions) get(ctx context.Context, typ string, c provider.Config) (provider.Session, error) {
+	t, ok := s.Catalogue.Type(typ)
+	if !ok {
+		return nil, &resource.Failure{Class: resource.Invalid, Message: "this isobar has no provider " + typ}
+	}
+	key := typ + "\x00" + c.Estate + "\x00" + string(resource.Encode(c.Settings))
+	s.mu.Lock()
+	if s.pool == nil {
+		s.pool = map[string]*opening{}
+	}
+	o := s.pool[key]
+	if o == nil {
+		o = &opening{done: make(chan struct{})}
+		s.pool[key] = o
+		s.mu.Unlock()
+		session, err := t.Open(ctx, c)
+		if err == nil {
+			o.session = provider.Wrap(session, s.Options)
+		}
+		o.err = err
+		if err != nil {
+			s.mu.Lock()
+			delete(s.pool, key)
+			s.mu.Unlock()
+		}
+		close(o.done)
+		return o.session, o.err
+	}
+	s.mu.Unlock()
+	select {
+	case <-o.done:
+		return o.session, o.err
+	case <-ctx.Done():
+		return nil, &resource.Failure{Class: resource.Transient, Message: ctx.Err().Error(), Err: ctx.Err()}
+	}
+}

@@ -1,0 +1,218 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"isobar.dev/engine/cycle"
+	"isobar.dev/engine/diag"
+	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/resource"
+	"isobar.dev/engine/store"
+	"isobar.dev/engine/view"
+)
+
+// reporter is what a turn knows for its reports.
+type reporter struct {
+	steps   []view.Step
+	outcome *Outcome
+	broken  diag.List
+	err     error
+	head    string // the thread's head as last told
+	edits   int
+}
+
+// tell reports news: in the log, in the store's runs and in chat.
+func (t *turn) tell(ctx context.Context, n cycle.News) error {
+	state := newsState(n)
+	switch n {
+	case cycle.NewsApplying:
+		t.run.State = store.Applying
+	case cycle.NewsWaiting, cycle.NewsReport:
+		t.run.State, t.run.Ended = store.Waiting, t.d.Runner.Now()
+		if n == cycle.NewsReport {
+			t.run.State = store.NoChanges
+		}
+		t.row.State, t.row.Note = "waiting", "plan "+view.PlanID(t.state.Digest)+" needs an approval"
+		if n == cycle.NewsReport {
+			t.row.State, t.row.Note = "differs", "mode observe: nothing is applied"
+		}
+	case cycle.NewsDenied:
+		t.run.State, t.run.Ended = store.Denied, t.d.Runner.Now()
+	case cycle.NewsBroken:
+		t.run.State, t.run.Ended = store.Failed, t.d.Runner.Now()
+		t.run.Note = t.row.Note
+	case cycle.NewsInSync, cycle.NewsHeld:
+		t.run.State, t.run.Ended = store.NoChanges, t.d.Runner.Now()
+	case cycle.NewsRejected:
+		t.row.State, t.row.Note = "rejected", ""
+	}
+	t.log(ctx, n)
+	run := t.viewRun(state)
+	if t.run.ID == "" {
+		return nil
+	}
+	if err := t.keepRun(ctx, run); err != nil {
+		return err
+	}
+	if n != cycle.NewsApplying {
+		t.d.Meter.Run(t.env, cycle.Trigger(t.run.Trigger), t.run.State, t.since(t.run.Started))
+	}
+	t.thread(ctx, run)
+	return nil
+}
+
+func (t *turn) log(ctx context.Context, n cycle.News) {
+	attrs := []any{"env", t.env, "run", t.run.ID, "commit", short(t.row.Commit), "trigger", t.run.Trigger}
+	if t.draft != nil {
+		attrs = append(attrs, "plan", view.PlanID(t.draft.Plan.Digest), "changes", len(t.draft.Plan.Changes), "held", len(t.draft.Plan.Held))
+		for _, f := range t.draft.Findings {
+			t.d.Log.WarnContext(ctx, "policy", "env", t.env, "severity", string(f.Severity), "rule", string(f.Code), "finding", f.String())
+		}
+	}
+	if n == cycle.NewsBroken || n == cycle.NewsFailed {
+		t.d.Log.WarnContext(ctx, string(n), append(attrs, "note", t.row.Note)...)
+		return
+	}
+	t.d.Log.InfoContext(ctx, string(n), attrs...)
+}
+
+func short(hash string) string { return hash[:min(len(hash), 7)] }
+
+func newsState(n cycle.News) view.State {
+	switch n {
+	case cycle.NewsWaiting:
+		return view.Waiting
+	case cycle.NewsDenied:
+		return view.Denied
+	case cycle.NewsApplying:
+		return view.Applying
+	case cycle.NewsApplied:
+		return view.Applied
+	case cycle.NewsFailed, cycle.NewsBroken:
+		return view.Failed
+	case cycle.NewsStopped, cycle.NewsRejected:
+		return view.Stopped
+	case cycle.NewsInSync:
+		return view.InSync
+	}
+	return view.Planned
+}
+
+// viewRun is the run as people see it.
+func (t *turn) viewRun(state view.State) *view.Run {
+	r := &view.Run{
+		ID: t.run.ID, Env: t.env, Commit: t.run.Commit, Subject: t.run.Subject, By: t.run.Actor, State: state,
+		Took: t.since(t.run.Started), Drift: -1,
+	}
+	if t.draft != nil {
+		r.Plan, r.Changes, r.Lost, r.Policy = t.draft.Plan.Digest, len(t.draft.Plan.Changes), t.draft.Plan.Held, t.draft.Findings
+	}
+	if len(t.news.broken) > 0 {
+		r.Policy = t.news.broken
+	} else if t.news.err != nil {
+		r.Why = t.news.err.Error()
+	}
+	r.Steps = t.news.steps
+	out := t.news.outcome
+	if out == nil {
+		if state == view.Applying {
+			r.Steps = t.withPending(r.Steps)
+		}
+		return r
+	}
+	r.Steps = nil
+	for i := range out.Results {
+		r.Steps = append(r.Steps, stepView(out.Results[i]))
+	}
+	if out.After != nil {
+		r.Drift = len(out.After.Changes)
+	}
+	if out.Err != nil {
+		r.Why = out.Err.Error()
+	}
+	if state == view.Failed {
+		if out.Count("done")+out.Count("converged") > 0 {
+			r.State = view.Partial
+		}
+		r.After = max(t.state.Next.Sub(t.d.Runner.Now()), time.Second)
+	}
+	return r
+}
+
+// withPending adds the steps that have not ended to those that have.
+func (t *turn) withPending(done []view.Step) []view.Step {
+	ended := map[string]bool{}
+	for _, s := range done {
+		ended[s.ID] = true
+	}
+	out := append([]view.Step(nil), done...)
+	for i := range t.draft.Plan.Steps {
+		if s := &t.draft.Plan.Steps[i]; !ended[s.ID] {
+			out = append(out, view.Step{ID: s.ID, Address: s.Address, Op: s.Op, Aspect: s.Aspect, State: view.StepWaiting})
+		}
+	}
+	return out
+}
+
+// ViewPlan is the draft as people see it.
+func (d *Draft) ViewPlan(kinds resource.Descriptors, subject string) *view.Plan {
+	return &view.Plan{
+		Plan: *d.Plan, Commit: d.Job.Commit, Subject: subject, Mode: d.Spec.Mode, Policy: d.Findings, Spec: d.Warnings,
+		Kinds: kinds, Reads: d.Wants, Took: d.Took,
+	}
+}
+
+// keepRun writes the run with its plan and report.
+func (t *turn) keepRun(ctx context.Context, r *view.Run) error {
+	if t.draft != nil {
+		t.run.Plan = t.draft.ViewPlan(t.d.Runner.Catalogue.Descriptors, t.run.Subject).JSON()
+	}
+	t.run.Report = r.JSON()
+	t.saved = true
+	return t.d.Store.PutRun(ctx, t.run)
+}
+
+// message is what the outbox carries.
+type message struct {
+	Text string `json:"text"`
+}
+
+// thread brings the run's chat thread up to date: its head is posted once and
+// edited after, each line is posted once.
+func (t *turn) thread(ctx context.Context, r *view.Run) {
+	if t.d.Chat == nil || t.run.ID == "" || t.head.channel == "" {
+		return
+	}
+	chat := r.Chat(view.Page{})
+	if t.draft != nil && (r.State == view.Waiting || r.State == view.Planned) {
+		chat = t.draft.ViewPlan(t.d.Runner.Catalogue.Descriptors, t.run.Subject).Chat()
+	}
+	head := "run " + t.run.ID
+	send := func(m store.Message) bool {
+		m.Channel = t.head.channel
+		added, err := t.d.Store.Enqueue(ctx, m)
+		if err != nil {
+			t.d.Log.WarnContext(ctx, "a message could not be kept", "env", t.env, "run", t.run.ID, "error", err)
+		}
+		return added
+	}
+	if !send(store.Message{Key: head, Kind: postMessage, Body: body(chat.Head)}) && chat.Head != t.news.head {
+		t.news.edits++
+		send(store.Message{Key: fmt.Sprintf("%s edit %d", head, t.news.edits), Thread: head, Kind: editMessage, Body: body(chat.Head)})
+	}
+	t.news.head = chat.Head
+	for _, l := range chat.Thread {
+		send(store.Message{Key: head + " " + l.Key, Thread: head, Kind: replyMessage, Body: body(l.Text)})
+	}
+	t.d.ring()
+}
+
+func body(text string) json.RawMessage {
+	b, _ := json.Marshal(message{text}) // a string always encodes
+	return b
+}
+
+func (t *turn) countOwned(s *ledger.State) { t.row.Resources = len(s.Entries) }

@@ -1,0 +1,315 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"isobar.dev/engine/apply"
+	"isobar.dev/engine/cycle"
+	"isobar.dev/engine/diag"
+	"isobar.dev/engine/plan"
+	"isobar.dev/engine/store"
+	"isobar.dev/engine/view"
+)
+
+// turn is one worker's time with one environment: events go in, effects are
+// run, and what they come to goes in again, until nothing is left.
+type turn struct {
+	d     *Daemon
+	env   string
+	row   store.Environment
+	state cycle.State
+	rules cycle.Rules
+	head  *head
+	draft *Draft
+	run   store.Run
+	news  reporter
+	saved bool // the run is in the store
+}
+
+func (d *Daemon) turn(ctx context.Context, env string, evs []cycle.Event) error {
+	t := &turn{d: d, env: env}
+	keep := context.WithoutCancel(ctx)
+	row, err := d.Store.Environment(keep, env)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	t.row = row
+	t.row.Name = env
+	if len(row.Cycle) > 0 {
+		if err := json.Unmarshal(row.Cycle, &t.state); err != nil {
+			return err
+		}
+	}
+	t.head, t.row.Repo = d.snapshot(env)
+	if t.head == nil {
+		return nil // its repository was not fetched yet: the first fetch wakes it
+	}
+	t.rules = cycle.Rules{Mode: cycle.Mode(t.row.Mode), Interval: d.Interval, Backoff: d.Backoff}
+	if t.state.Phase == cycle.Planning || t.state.Phase == cycle.Applying {
+		t.state.Phase = cycle.Idle // of a process that ended: whatever comes now starts over
+	}
+	for len(evs) > 0 {
+		ev := evs[0]
+		var effects []cycle.Effect
+		t.state, effects = cycle.Step(t.state, ev, d.Runner.Now(), t.rules)
+		var next []cycle.Event
+		for _, e := range effects {
+			got, err := t.do(ctx, e)
+			if err != nil {
+				return errors.Join(err, t.save(keep))
+			}
+			next = append(next, got...)
+		}
+		// what came meanwhile goes first: a newer commit makes the plan just made old
+		evs = append(append(evs[1:], d.queue.more(env)...), next...)
+	}
+	if err := t.save(keep); err != nil {
+		return err
+	}
+	if wait := t.state.Next.Sub(d.Runner.Now()); !t.state.Next.IsZero() {
+		d.queue.at(env, max(wait, 0), cycle.Ticked{Trigger: cycle.Drift})
+	}
+	return nil
+}
+
+// save keeps the environment's row.
+func (t *turn) save(ctx context.Context) error {
+	body, err := json.Marshal(t.state)
+	if err != nil {
+		return err
+	}
+	t.row.Cycle = body
+	t.row.PlanDigest = ""
+	if t.state.Phase == cycle.Waiting {
+		t.row.PlanDigest = t.state.Digest
+	}
+	t.d.Meter.Looked(t.row)
+	return t.d.Store.PutEnvironment(ctx, t.row)
+}
+
+// do runs one effect and gives the events that it came to.
+func (t *turn) do(ctx context.Context, e cycle.Effect) ([]cycle.Event, error) {
+	switch e := e.(type) {
+	case cycle.MakePlan:
+		return t.plan(ctx, e.Trigger)
+	case cycle.Apply:
+		return t.apply(ctx, e)
+	case cycle.Tell:
+		return nil, t.tell(context.WithoutCancel(ctx), e.What)
+	}
+	return nil, nil
+}
+
+// plan drafts the environment and says what the plan came to.
+func (t *turn) plan(ctx context.Context, trigger cycle.Trigger) ([]cycle.Event, error) {
+	d := t.d
+	if h, _ := d.snapshot(t.env); h != nil {
+		t.head = h
+	}
+	t.run = store.Run{
+		ID: d.NewID(), Env: t.env, Trigger: string(trigger), Commit: t.head.commit.Hash, Subject: t.head.commit.Subject,
+		Actor: t.head.commit.Author, State: store.Planning, Started: d.Runner.Now(),
+	}
+	t.saved, t.draft = false, nil
+	l, err := d.Tenure.hold(ctx, t.env)
+	if err != nil {
+		return nil, err
+	}
+	defer l.release()
+	draft, err := d.Runner.Draft(l.guard(ctx), Job{
+		Tree: t.head.tree, Env: t.env, Commit: t.head.commit.Hash, Actor: t.head.commit.Author,
+		Trigger: string(trigger), Run: t.run.ID, Epoch: l.epoch,
+	})
+	t.row.CheckedAt, t.row.Commit = d.Runner.Now(), t.head.commit.Hash
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, nil // a shutdown: it starts over
+		}
+		return t.broken(err), nil
+	}
+	t.draft = draft
+	t.learn(draft)
+	return []cycle.Event{cycle.Planned(t.facts(draft))}, nil
+}
+
+// learn copies what a draft tells into the environment's row.
+func (t *turn) learn(draft *Draft) {
+	t.row.Mode = cmp.Or(draft.Spec.Mode, t.row.Mode, string(cycle.Approve))
+	t.rules.Mode = cycle.Mode(t.row.Mode)
+	t.row.Digest, t.row.Resources, t.row.Unread = draft.Spec.Digest, draft.Owned, draft.Unread
+	t.row.Drift = draft.Drift()
+	t.row.State, t.row.Note = stateWords(draft)
+	t.run.Digest, t.run.Counts = draft.Plan.Digest, counts(draft.Plan)
+}
+
+func stateWords(draft *Draft) (state, note string) {
+	switch {
+	case draft.Denied():
+		return "denied", draft.Findings.Sorted()[0].String()
+	case draft.Unread > 0 && len(draft.Plan.Steps) == 0:
+		return "unreadable", draft.firstHeld()
+	case len(draft.Plan.Steps) > 0:
+		return "changes", ""
+	case len(draft.Plan.Held) > 0:
+		return "held", draft.firstHeld()
+	}
+	return "in sync", ""
+}
+
+func (d *Draft) firstHeld() string {
+	if len(d.Plan.Held) == 0 {
+		return ""
+	}
+	h := d.Plan.Held[0]
+	return h.Address.Local() + ": " + h.Text
+}
+
+func counts(p *plan.Plan) store.Counts {
+	c := store.Counts{Held: len(p.Held)}
+	for i := range p.Changes {
+		switch p.Changes[i].Action {
+		case plan.Create:
+			c.Create++
+		case plan.Update, plan.Adopt:
+			c.Update++
+		case plan.Replace:
+			c.Replace++
+		case plan.Delete, plan.Forget:
+			c.Delete++
+		}
+	}
+	return c
+}
+
+// facts sums a draft up for the cycle.
+func (t *turn) facts(draft *Draft) cycle.Facts {
+	f := cycle.Facts{
+		Digest: draft.Plan.Digest, Denied: draft.Denied(), Changes: len(draft.Plan.Changes), Drift: draft.Drift(), Held: len(draft.Plan.Held),
+	}
+	f.Key = cmp.Or(f.Digest, t.head.commit.Hash)
+	if f.Denied {
+		f.Key += " " + draft.Findings.Error()
+	}
+	for _, h := range draft.Plan.Held {
+		if f.Digest == "" {
+			f.Key += " " + h.Address.String() + string(h.Why)
+		}
+	}
+	return f
+}
+
+// broken says that no plan could be made. A user's mistake stays one until the
+// next push.
+func (t *turn) broken(err error) []cycle.Event {
+	var list diag.List
+	final := errors.As(err, &list)
+	t.row.State, t.row.Note = "broken", err.Error()
+	if final {
+		t.row.Note = list.Sorted()[0].String()
+		if digest, derr := t.d.Runner.Specs.Digest(t.head.tree, t.env); derr == nil {
+			t.row.Digest = digest
+		}
+	}
+	t.news.broken = list
+	t.news.err = err
+	return []cycle.Event{cycle.Broken{Why: t.head.commit.Hash + " " + err.Error(), Final: final}}
+}
+
+// apply takes the draft's steps.
+func (t *turn) apply(ctx context.Context, e cycle.Apply) ([]cycle.Event, error) {
+	d := t.d
+	keep := context.WithoutCancel(ctx)
+	l, err := d.Tenure.hold(ctx, t.env)
+	if err != nil {
+		return nil, err
+	}
+	defer l.release()
+	t.draft.journal.Epoch = l.epoch
+	if e.By != "" {
+		if _, err := d.Store.Consume(keep, t.env, e.Digest, t.run.ID, d.Runner.Now()); err != nil {
+			return nil, err
+		}
+		t.run.Note = "approved by " + e.By
+	}
+	t.run.State = store.Applying
+	t.row.State, t.row.Note = "applying", ""
+	if err := t.save(keep); err != nil {
+		return nil, err
+	}
+	out := d.Runner.Apply(l.guard(ctx), t.draft, func(r apply.Result) { t.progress(keep, r) })
+	t.news.outcome = out
+	t.finish(out)
+	return []cycle.Event{cycle.Applied{OK: out.OK(), Stopped: out.Stopped && !out.Report.OK(), Key: t.run.ID}}, out.Err
+}
+
+// finish sums an outcome up in the run and the row.
+func (t *turn) finish(out *Outcome) {
+	t.run.Ended = t.d.Runner.Now()
+	t.run.Counts.Failed = out.Count(apply.Failed) + out.Count(apply.InDoubt) + out.Count(apply.Moved)
+	t.row.CheckedAt = t.run.Ended
+	switch {
+	case out.OK():
+		t.run.State = store.Applied
+		t.row.State, t.row.Note, t.row.Drift = "in sync", "", 0
+	case out.Stopped:
+		t.run.State = store.Drained
+		t.row.State = "stopped"
+	case out.Count(apply.Done)+out.Count(apply.Converged) > 0:
+		t.run.State = store.Partial
+		t.row.State = "partial"
+	default:
+		t.run.State = store.Failed
+		t.row.State = "failed"
+	}
+	t.draft.journal.View(t.countOwned)
+	for i := range out.Results {
+		if err := out.Results[i].Err; err != nil && t.row.State != "in sync" {
+			t.row.Note = out.Results[i].Step.Address.Local() + ": " + err.Error()
+			break
+		}
+	}
+}
+
+// progress tells how a step went, in the log and in the run's thread.
+func (t *turn) progress(ctx context.Context, r apply.Result) {
+	if r.Outcome == "" {
+		return
+	}
+	attrs := []any{"env", t.env, "run", t.run.ID, "step", r.Step.ID, "outcome", string(r.Outcome), "took_ms", r.Ended.Sub(r.Started).Milliseconds()}
+	if r.ID != "" {
+		attrs = append(attrs, "id", string(r.ID))
+	}
+	if r.Err != nil {
+		t.d.Log.WarnContext(ctx, "step", append(attrs, "error", r.Err)...)
+	} else {
+		t.d.Log.InfoContext(ctx, "step", attrs...)
+	}
+	t.news.steps = append(t.news.steps, stepView(r))
+	t.thread(ctx, t.viewRun(view.Applying))
+}
+
+func stepView(r apply.Result) view.Step {
+	s := view.Step{ID: r.Step.ID, Address: r.Step.Address, Op: r.Step.Op, Aspect: r.Step.Aspect, At: r.Ended, Took: r.Ended.Sub(r.Started)}
+	switch r.Outcome {
+	case apply.Done, apply.Converged:
+		s.State = view.StepDone
+	case apply.InDoubt:
+		s.State = view.StepDoubt
+	case apply.NotStarted:
+		s.State, s.Took = view.StepWaiting, 0
+	default:
+		s.State = view.StepFailed
+	}
+	if r.Err != nil {
+		f := apply.FaultOf(r.Err)
+		s.Text, s.RequestID = f.Message, f.RequestID
+	}
+	return s
+}
+
+// since is a duration from a time to now.
+func (t *turn) since(at time.Time) time.Duration { return t.d.Runner.Now().Sub(at) }

@@ -1,0 +1,184 @@
+// Package web is the daemon's doors: the control socket with /api/v1, and the
+// HTTP listener with health, readiness and metrics. It turns requests into
+// calls of ports that it declares, and answers in JSON. It must not decide
+// anything. Floor 7.
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"isobar.dev/engine/reconcile"
+	"isobar.dev/engine/store"
+	"isobar.dev/engine/view"
+)
+
+// Records is what the API reads.
+type Records interface {
+	Environments(ctx context.Context) ([]store.Environment, error)
+	Runs(ctx context.Context, f store.RunFilter) ([]store.Run, error)
+	Run(ctx context.Context, id string) (store.Run, error)
+}
+
+// Control is what the API sets going.
+type Control interface {
+	Verdict(ctx context.Context, env, digest, by string, v store.Verdict) (store.Environment, error)
+	Look(env string)
+	Ready() error
+}
+
+// API answers /api/v1. Its fields are read only; it is safe for concurrent use.
+type API struct {
+	Records Records
+	Control Control
+	Now     func() time.Time
+	Version string
+}
+
+// Problem is an error as the API tells it.
+type Problem struct {
+	Error string `json:"error"`
+}
+
+// VerdictRequest is the body of POST /api/v1/plans/{digest}/approve and reject.
+type VerdictRequest struct {
+	Env string `json:"env,omitempty"`
+	By  string `json:"by"`
+}
+
+// VerdictAnswer says whose plan a verdict was on.
+type VerdictAnswer struct {
+	Env    string `json:"env"`
+	Digest string `json:"digest"`
+}
+
+// About is the answer of GET /api/v1/about.
+type About struct {
+	Version string `json:"version"`
+}
+
+// maxBody bounds a request's body, in bytes.
+const maxBody = 64 << 10
+
+// Handler gives the API's routes.
+func (a *API) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /api/v1/about", func(w http.ResponseWriter, _ *http.Request) { answer(w, About{a.Version}) })
+	mux.HandleFunc("GET /api/v1/environments", a.environments)
+	mux.HandleFunc("GET /api/v1/runs", a.runs)
+	mux.HandleFunc("GET /api/v1/runs/{id}", a.run)
+	mux.HandleFunc("POST /api/v1/plans/{digest}/approve", a.verdict(store.Approve))
+	mux.HandleFunc("POST /api/v1/plans/{digest}/reject", a.verdict(store.Reject))
+	mux.HandleFunc("POST /api/v1/environments/{env}/look", a.look)
+	return mux
+}
+
+func answer(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v) // the peer may be gone: nobody is left to tell
+}
+
+func refuse(w http.ResponseWriter, err error) {
+	code := http.StatusInternalServerError
+	switch {
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, reconcile.ErrNoPlan):
+		code = http.StatusNotFound
+	case errors.Is(err, store.ErrAmbiguous):
+		code = http.StatusConflict
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(Problem{err.Error()}) // as in answer
+}
+
+func (a *API) environments(w http.ResponseWriter, r *http.Request) {
+	rows, err := a.Records.Environments(r.Context())
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	now := a.Now()
+	out := make([]view.Status, 0, len(rows))
+	for _, row := range rows {
+		s := view.Status{
+			Env: row.Name, Mode: row.Mode, Commit: row.Commit, State: row.State, Drift: row.Drift,
+			Checked: -1, Seconds: -1, Resources: row.Resources, Note: row.Note,
+		}
+		if !row.CheckedAt.IsZero() {
+			s.Checked = now.Sub(row.CheckedAt)
+			s.Seconds = s.Checked.Seconds()
+		}
+		out = append(out, s)
+	}
+	answer(w, out)
+}
+
+func (a *API) runs(w http.ResponseWriter, r *http.Request) {
+	limit, err := strconv.Atoi(r.URL.Query().Get("limit"))
+	if err != nil || limit <= 0 || limit > 1000 {
+		limit = 20
+	}
+	rows, err := a.Records.Runs(r.Context(), store.RunFilter{Env: r.URL.Query().Get("env"), Limit: limit})
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	now := a.Now()
+	out := make([]view.RunLine, 0, len(rows))
+	for _, row := range rows {
+		ago := now.Sub(row.Started)
+		l := view.RunLine{
+			ID: row.ID, Env: row.Env, Commit: row.Commit, State: view.State(row.State), Ago: ago, Seconds: ago.Seconds(), Note: row.Note,
+			Changes: row.Counts.Create + row.Counts.Update + row.Counts.Replace + row.Counts.Delete,
+		}
+		if !row.Ended.IsZero() {
+			l.Took = row.Ended.Sub(row.Started)
+			l.Lasted = l.Took.Seconds()
+		}
+		out = append(out, l)
+	}
+	answer(w, out)
+}
+
+// RunAnswer is one run with its plan and report, as view renders them in JSON.
+type RunAnswer struct {
+	store.Run
+	Plan   json.RawMessage `json:"plan,omitempty"`
+	Report json.RawMessage `json:"report,omitempty"`
+}
+
+func (a *API) run(w http.ResponseWriter, r *http.Request) {
+	row, err := a.Records.Run(r.Context(), r.PathValue("id"))
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	answer(w, RunAnswer{Run: row, Plan: row.Plan, Report: row.Report})
+}
+
+func (a *API) verdict(v store.Verdict) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var req VerdictRequest
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&req); err != nil || req.By == "" {
+			w.WriteHeader(http.StatusBadRequest)
+			answer(w, Problem{`the body must be JSON such as {"by": "mei"}: it says who decides`})
+			return
+		}
+		row, err := a.Control.Verdict(r.Context(), req.Env, r.PathValue("digest"), req.By, v)
+		if err != nil {
+			refuse(w, err)
+			return
+		}
+		answer(w, VerdictAnswer{row.Name, row.PlanDigest})
+	}
+}
+
+func (a *API) look(w http.ResponseWriter, r *http.Request) {
+	a.Control.Look(r.PathValue("env"))
+	w.WriteHeader(http.StatusAccepted)
+	answer(w, struct{}{})
+}
