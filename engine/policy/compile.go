@@ -1,0 +1,396 @@
+package policy
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
+
+	"isobar.dev/engine/diag"
+)
+
+// Module is one Rego file.
+type Module struct {
+	Path   string // as people know it, "policies/network.rego"
+	Source string
+}
+
+// Engine is compiled rules. It is safe for concurrent use.
+type Engine struct {
+	// Deadline bounds one evaluation of all rules together; 0 is DefaultDeadline.
+	Deadline   time.Duration
+	probes     []probe
+	exceptions *rego.PreparedEvalQuery // nil: no rule waives anything
+}
+
+// DefaultDeadline is how long all rules together may take over one plan. The
+// aim for 1,000 changes is 0.2 s.
+const DefaultDeadline = 2 * time.Second
+
+// verdict is what a rule's decisions mean.
+type verdict string
+
+const (
+	deny verdict = "deny"
+	warn verdict = "warn"
+)
+
+// probe is one deciding rule, asked on its own so that its decisions, its
+// errors and its slowness can be laid at its place.
+type probe struct {
+	name    string // "deny_open_ssh"
+	suffix  string // "open_ssh", by which exceptions name it; "" for a bare deny
+	verdict verdict
+	id      string // from its metadata: custom.id
+	mend    string // from its metadata: custom.mend
+	title   string
+	at      diag.Place
+	probing string // the generated rule's name
+	query   rego.PreparedEvalQuery
+}
+
+// rulePattern is Conftest's convention for the names of deciding rules.
+var rulePattern = regexp.MustCompile(`^(deny|violation|warn)(?:_([A-Za-z0-9_]+))?$`)
+
+// probePrefix starts the names of generated rules; no user's rule may.
+const probePrefix = "isobar__probe_"
+
+// mainPackage is the package whose rules decide.
+const mainPackage = "data.main"
+
+// Compile reads Rego files and prepares their rules. Files that end in
+// _test.rego are left out. The findings tell what cannot be parsed or
+// compiled, at its place; with an error among them there is no engine. Both
+// versions of Rego are read, so rules written for Terraform need no change.
+func Compile(ctx context.Context, mods []Module) (*Engine, diag.List) {
+	parsed, found := parse(mods, false)
+	if found.Errors() > 0 {
+		return nil, found.Sorted()
+	}
+	found = append(found, strangers(parsed)...)
+	probes := plantProbes(parsed)
+	c := newCompiler()
+	if c.Compile(parsed); c.Failed() {
+		return nil, append(found, compileFindings(c.Errors, mods)...).Sorted()
+	}
+	e := &Engine{probes: probes}
+	for i := range e.probes {
+		q, err := prepare(ctx, c, mainPackage+"."+e.probes[i].probing)
+		if err != nil {
+			return nil, append(found, prepareFinding(&e.probes[i], err)).Sorted()
+		}
+		e.probes[i].query = q
+	}
+	if c.GetRulesExact(ast.MustParseRef(mainPackage+".exception")) != nil {
+		q, err := prepare(ctx, c, mainPackage+".exception")
+		if err != nil {
+			return nil, append(found, prepareFinding(&probe{name: "exception"}, err)).Sorted()
+		}
+		e.exceptions = &q
+	}
+	return e, found.Sorted()
+}
+
+// Rules lists the deciding rules with their places, in order of place.
+func (e *Engine) Rules() []Rule {
+	out := make([]Rule, len(e.probes))
+	for i := range e.probes {
+		p := &e.probes[i]
+		out[i] = Rule{Name: p.name, ID: p.id, Title: p.title, Warns: p.verdict == warn, At: p.at}
+	}
+	return out
+}
+
+// Rule is one deciding rule.
+type Rule struct {
+	Name  string // "deny_open_ssh"
+	ID    string // "SG-001", or ""
+	Title string // from its metadata
+	Warns bool   // it warns; else it denies
+	At    diag.Place
+}
+
+func newCompiler() *ast.Compiler {
+	return ast.NewCompiler().WithCapabilities(capabilities()).WithDefaultRegoVersion(ast.RegoV1)
+}
+
+func prepare(ctx context.Context, c *ast.Compiler, query string) (rego.PreparedEvalQuery, error) {
+	return rego.New(rego.Query(query), rego.Compiler(c), rego.StrictBuiltinErrors(true)).PrepareForEval(ctx)
+}
+
+func prepareFinding(p *probe, err error) diag.Finding {
+	return diag.Finding{Code: "POL-305", Severity: diag.Error, Where: p.at, Subject: p.name, Message: "the rule cannot be prepared: " + err.Error()}
+}
+
+// capabilities are OPA's functions without those that look outside the input:
+// the network, the clock, randomness, the environment.
+func capabilities() *ast.Capabilities {
+	c := ast.CapabilitiesForThisVersion()
+	c.Builtins = slices.DeleteFunc(slices.Clone(c.Builtins), refused)
+	c.AllowNet = []string{}
+	return c
+}
+
+func refused(b *ast.Builtin) bool { return b.Nondeterministic }
+
+// parse reads each file as today's Rego, or else as the older version; where
+// neither can, the findings are of the version that has fewer of them.
+func parse(mods []Module, tests bool) (map[string]*ast.Module, diag.List) {
+	out := make(map[string]*ast.Module, len(mods))
+	var found diag.List
+	for _, m := range mods {
+		if strings.HasSuffix(m.Path, "_test.rego") && !tests {
+			continue
+		}
+		if out[m.Path] != nil {
+			found = append(found, diag.Finding{Code: "POL-304", Severity: diag.Error, Where: diag.Place{File: m.Path}, Message: "the file is given twice"})
+			continue
+		}
+		opts := ast.ParserOptions{RegoVersion: ast.RegoV1, ProcessAnnotation: true, Capabilities: capabilities()}
+		mod, err := ast.ParseModuleWithOpts(m.Path, m.Source, opts)
+		if err != nil {
+			opts.RegoVersion = ast.RegoV0
+			old, olderr := ast.ParseModuleWithOpts(m.Path, m.Source, opts)
+			switch {
+			case olderr == nil:
+				mod, err = old, nil
+			case countErrors(olderr) < countErrors(err):
+				err = olderr
+			}
+		}
+		switch {
+		case err != nil:
+			found = append(found, parseFindings(err, m)...)
+		case mod == nil:
+			found = append(found, diag.Finding{
+				Code: "POL-304", Severity: diag.Error, Where: diag.Place{File: m.Path},
+				Message: "the file holds no rules", Mend: "start it with a line such as: package main",
+			})
+		default:
+			out[m.Path] = mod
+		}
+	}
+	return out, found
+}
+
+func countErrors(err error) int {
+	var errs ast.Errors
+	if errors.As(err, &errs) {
+		return len(errs)
+	}
+	return 1
+}
+
+func parseFindings(err error, m Module) diag.List {
+	var errs ast.Errors
+	var one *ast.Error
+	switch {
+	case errors.As(err, &errs):
+	case errors.As(err, &one):
+		errs = ast.Errors{one}
+	default:
+		return diag.List{{Code: "POL-304", Severity: diag.Error, Where: diag.Place{File: m.Path}, Message: "not valid Rego: " + firstLine(err.Error())}}
+	}
+	out := make(diag.List, 0, len(errs))
+	for _, e := range errs {
+		f := locate(e.Location, m.Source)
+		f.Code, f.Severity = "POL-304", diag.Error
+		if f.Where.Line == 0 {
+			f.Where = diag.Place{File: m.Path}
+		}
+		f.Message = "not valid Rego: " + firstLine(e.Message)
+		f.Mend = "mend the line; isobar policy test shows when the file is read"
+		switch {
+		case strings.Contains(e.Message, "unexpected eof"):
+			f.Message, f.Mend = "not valid Rego: the file ends too early", "close the brace, bracket or quote that is still open"
+		case strings.Contains(e.Message, "empty module"):
+			f.Message, f.Mend = "the file holds no rules", "start it with a line such as: package main"
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// undefined matches the compiler's words for a function that does not exist.
+var undefined = regexp.MustCompile(`^undefined function ([\w.]+)`)
+
+func compileFindings(errs ast.Errors, mods []Module) diag.List {
+	out := make(diag.List, 0, len(errs))
+	for _, e := range errs {
+		src := ""
+		if e.Location != nil {
+			for _, m := range mods {
+				if m.Path == e.Location.File {
+					src = m.Source
+				}
+			}
+		}
+		f := locate(e.Location, src)
+		f.Code, f.Severity, f.Message = "POL-305", diag.Error, firstLine(e.Message)
+		f.Mend = "mend the rule; isobar policy test shows when it compiles"
+		if m := undefined.FindStringSubmatch(e.Message); m != nil && existsOutside(m[1]) {
+			f.Code = "POL-306"
+			f.Message = m[1] + " is not there for rules: they decide from the plan alone, without network, clock or chance"
+			f.Mend = "take what the rule needs from input; input.isobar holds environment, commit, actor, spec and live inventory"
+			f.Width = len(m[1])
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// existsOutside reports whether OPA has the function and rules here have not.
+func existsOutside(name string) bool {
+	b, ok := ast.BuiltinMap[name]
+	return ok && refused(b)
+}
+
+// locate makes a finding with the place and source line of a location.
+func locate(loc *ast.Location, src string) diag.Finding {
+	var f diag.Finding
+	if loc == nil {
+		return f
+	}
+	f.Where = diag.Place{File: loc.File, Line: loc.Row, Col: loc.Col}
+	lines := strings.Split(src, "\n")
+	if loc.Row >= 1 && loc.Row <= len(lines) {
+		f.Excerpt = strings.TrimSuffix(lines[loc.Row-1], "\r")
+	}
+	return f
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return strings.TrimSpace(line)
+}
+
+// strangers warns of deciding rules in packages that nobody asks, so that a
+// rule is not silently without effect.
+func strangers(mods map[string]*ast.Module) diag.List {
+	var out diag.List
+	for _, m := range mods {
+		if m.Package.Path.String() == mainPackage {
+			continue
+		}
+		for _, r := range m.Rules {
+			if n := ruleName(r); rulePattern.MatchString(n) {
+				out = append(out, diag.Finding{
+					Code: "POL-310", Severity: diag.Warning, Where: at(r.Loc()), Subject: n,
+					Message: fmt.Sprintf("the rule has no effect: its package is %s, and only main is asked", strings.TrimPrefix(m.Package.Path.String(), "data.")),
+					Mend:    "write package main at the file's top",
+				})
+			}
+		}
+	}
+	return out
+}
+
+func ruleName(r *ast.Rule) string {
+	ref := r.Head.Ref()
+	if len(ref) == 0 {
+		return ""
+	}
+	v, _ := ref[0].Value.(ast.Var)
+	return string(v)
+}
+
+func at(loc *ast.Location) diag.Place {
+	if loc == nil {
+		return diag.Place{}
+	}
+	return diag.Place{File: loc.File, Line: loc.Row, Col: loc.Col}
+}
+
+// plantProbes adds to package main, for each body of a deciding rule, a rule of
+// its own with the same body. The originals stay for tests and for rules that
+// use them. Rules of one value (deny = …) cannot be told apart by body and are
+// asked as they are.
+func plantProbes(mods map[string]*ast.Module) []probe {
+	var out []probe
+	paths := make([]string, 0, len(mods))
+	for p := range mods {
+		paths = append(paths, p)
+	}
+	slices.Sort(paths)
+	whole, docs := map[string]bool{}, documents(mods)
+	for _, path := range paths {
+		m := mods[path]
+		if m.Package.Path.String() != mainPackage {
+			continue
+		}
+		for _, r := range slices.Clone(m.Rules) {
+			p, ok := newProbe(r)
+			if !ok || whole[p.name] && r.Head.RuleKind() != ast.MultiValue {
+				continue
+			}
+			p.describe(docs[p.name])
+			if r.Head.RuleKind() == ast.MultiValue && len(r.Head.Ref()) <= 2 {
+				p.probing = fmt.Sprintf("%s%d", probePrefix, len(out))
+				m.Rules = append(m.Rules, renamed(r, p.probing))
+			} else {
+				whole[p.name], p.probing = true, p.name
+			}
+			out = append(out, p)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b probe) int {
+		return cmp.Or(cmp.Compare(a.at.File, b.at.File), cmp.Compare(a.at.Line, b.at.Line), cmp.Compare(a.name, b.name))
+	})
+	return out
+}
+
+func newProbe(r *ast.Rule) (probe, bool) {
+	n := ruleName(r)
+	m := rulePattern.FindStringSubmatch(n)
+	if m == nil || len(r.Head.Args) > 0 || r.Default {
+		return probe{}, false
+	}
+	p := probe{name: n, suffix: m[2], verdict: deny, at: at(r.Loc())}
+	if m[1] == "warn" {
+		p.verdict = warn
+	}
+	p.describe(r.Annotations)
+	return p, true
+}
+
+// describe fills what is not said yet from metadata.
+func (p *probe) describe(as []*ast.Annotations) {
+	for _, a := range as {
+		id, _ := a.Custom["id"].(string)
+		mend, _ := a.Custom["mend"].(string)
+		p.title, p.id, p.mend = cmp.Or(p.title, a.Title), cmp.Or(p.id, id), cmp.Or(p.mend, mend)
+	}
+}
+
+// documents are the metadata of whole rules (scope: document), by name.
+func documents(mods map[string]*ast.Module) map[string][]*ast.Annotations {
+	out := map[string][]*ast.Annotations{}
+	for _, m := range mods {
+		for _, r := range m.Rules {
+			for _, a := range r.Annotations {
+				if a.Scope == "document" && m.Package.Path.String() == mainPackage {
+					out[ruleName(r)] = append(out[ruleName(r)], a)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// renamed copies a rule under another name, with its key and body.
+func renamed(r *ast.Rule, name string) *ast.Rule {
+	c := r.Copy()
+	c.Annotations = nil
+	c.Head.Name = ast.Var(name)
+	ref := c.Head.Ref().Copy()
+	ref[0] = ast.VarTerm(name).SetLocation(ref[0].Location)
+	c.Head.SetRef(ref)
+	return c
+}

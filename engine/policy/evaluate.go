@@ -1,0 +1,280 @@
+package policy
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"isobar.dev/engine/diag"
+	"isobar.dev/engine/resource"
+)
+
+// Decision is what all rules say of one plan, in order: denials, warnings,
+// waived ones, each by id, address and message.
+type Decision struct{ Items []Item }
+
+// Item is one thing that a rule says.
+type Item struct {
+	Code    diag.Code        // POL-301 denied, POL-302 warned, POL-303 waived; else why a rule counts as denied
+	Rule    string           // "deny_open_ssh"
+	ID      string           // "SG-001": the decision's own, else the rule's metadata's; or ""
+	Message string           //
+	Mend    string           // what to do, or ""
+	Address resource.Address // of the object, zero where the rule named none
+	RuleAt  diag.Place       // the rule
+	SpecAt  diag.Place       // the object or its field in the spec, where known
+}
+
+// Denied reports whether a rule forbids the plan.
+func (d Decision) Denied() bool {
+	return slices.ContainsFunc(d.Items, func(i Item) bool { return i.severity() == diag.Error })
+}
+
+// Findings gives the decision for people: an Error denies, a Warning warns, a
+// Note was waived. Where is the place in the spec, else the rule's.
+func (d Decision) Findings() diag.List {
+	out := make(diag.List, len(d.Items))
+	for i := range d.Items {
+		out[i] = d.Items[i].finding()
+	}
+	return out
+}
+
+func (i *Item) severity() diag.Severity {
+	switch i.Code {
+	case "POL-302":
+		return diag.Warning
+	case "POL-303":
+		return diag.Note
+	}
+	return diag.Error
+}
+
+func (i *Item) finding() diag.Finding {
+	f := diag.Finding{Code: i.Code, Severity: i.severity(), Where: i.SpecAt, Message: i.Message, Mend: i.Mend}
+	if !i.Address.IsZero() {
+		f.Subject = i.Address.Local()
+	}
+	if i.ID != "" && !strings.HasPrefix(f.Message, i.ID) {
+		f.Message = i.ID + ": " + f.Message
+	}
+	rule := diag.Place{File: i.RuleAt.File, Line: i.RuleAt.Line}.String()
+	switch {
+	case f.Where.File == "":
+		f.Where = i.RuleAt
+	case rule != "":
+		f.Message += " (rule " + rule + ")"
+	}
+	return f
+}
+
+// Evaluate puts the plan to every rule. A rule that fails while it runs, or
+// that decides in an unreadable shape, counts as a denial at its place; so do
+// the deadline and what it left unasked. An error comes only from ctx.
+func (e *Engine) Evaluate(ctx context.Context, d *Document) (Decision, error) {
+	limit := cmp.Or(e.Deadline, DefaultDeadline)
+	timed, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	s := &session{doc: d, cache: topdown.NewVirtualCache()}
+	waived, items := e.waived(timed, s)
+	for i := range e.probes {
+		p := &e.probes[i]
+		rs, err := s.eval(timed, &p.query)
+		if ctx.Err() != nil {
+			return Decision{}, ctx.Err()
+		}
+		if err != nil && timed.Err() != nil {
+			items = append(items, Item{
+				Code: "POL-307", Rule: p.name, ID: p.id, RuleAt: p.at,
+				Message: fmt.Sprintf("policy %s was still running after %s, the limit for all rules together; nothing was applied", p.name, limit),
+				Mend:    "make the rule cheaper: a loop within a loop over all changes is the usual cause",
+			})
+			break
+		}
+		if err != nil {
+			items = append(items, failure(p, err))
+			continue
+		}
+		for _, it := range p.items(rs, d) {
+			if slices.Contains(waived, p.suffix) && (it.Code == "POL-301" || it.Code == "POL-302") {
+				it.Code = "POL-303"
+			}
+			items = append(items, it)
+		}
+	}
+	return Decision{Items: ordered(items)}, nil
+}
+
+// session is one evaluation: the rules share what they have worked out.
+type session struct {
+	doc   *Document
+	cache topdown.VirtualCache
+}
+
+func (s *session) eval(ctx context.Context, q *rego.PreparedEvalQuery) (rego.ResultSet, error) {
+	rs, err := q.Eval(ctx, rego.EvalParsedInput(s.doc.value), rego.EvalVirtualCache(s.cache))
+	if err != nil {
+		s.cache = topdown.NewVirtualCache() // an aborted evaluation may leave it half filled
+	}
+	return rs, err
+}
+
+// waived asks the exception rules which rules they waive: a set of lists of
+// suffixes, "open_ssh" for deny_open_ssh and "" for a bare deny.
+func (e *Engine) waived(ctx context.Context, s *session) (names []string, items []Item) {
+	if e.exceptions == nil {
+		return nil, nil
+	}
+	rs, err := s.eval(ctx, e.exceptions)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, nil // the first rule will say so
+		}
+		return nil, []Item{failure(&probe{name: "exception"}, err)}
+	}
+	for _, v := range values(rs) {
+		l, ok := v.([]any)
+		if !ok {
+			l = []any{v}
+		}
+		for _, n := range l {
+			if name, ok := n.(string); ok {
+				names = append(names, name)
+			}
+		}
+	}
+	return names, nil
+}
+
+// failure makes a denial of a rule that broke while it ran.
+func failure(p *probe, err error) Item {
+	it := Item{
+		Code: "POL-308", Rule: p.name, ID: p.id, RuleAt: p.at, Message: "policy " + p.name + " broke: " + firstLine(err.Error()),
+		Mend: "mend the rule: until it runs through, it counts as a denial",
+	}
+	var te *topdown.Error
+	if errors.As(err, &te) {
+		it.Message = "policy " + p.name + " broke: " + firstLine(te.Message)
+		if te.Location != nil {
+			it.RuleAt = at(te.Location)
+		}
+	}
+	return it
+}
+
+// values are the members of the one result of a query.
+func values(rs rego.ResultSet) []any {
+	var out []any
+	for _, r := range rs {
+		for _, x := range r.Expressions {
+			switch v := x.Value.(type) {
+			case []any:
+				out = append(out, v...)
+			default:
+				out = append(out, v)
+			}
+		}
+	}
+	return out
+}
+
+// items reads a rule's decisions: strings, or objects with msg.
+func (p *probe) items(rs rego.ResultSet, d *Document) []Item {
+	var out []Item
+	for _, v := range values(rs) {
+		switch x := v.(type) {
+		case bool:
+			if x {
+				out = append(out, p.item(cmp.Or(p.title, p.name+" holds"), nil, d))
+			}
+		case string:
+			out = append(out, p.item(x, nil, d))
+		case map[string]any:
+			out = append(out, p.objectItems(x, d)...)
+		default:
+			out = append(out, p.unreadable(v))
+		}
+	}
+	return out
+}
+
+func (p *probe) objectItems(x map[string]any, d *Document) []Item {
+	if msg, ok := x["msg"].(string); ok {
+		return []Item{p.item(msg, x, d)}
+	}
+	var out []Item
+	for k, v := range x { // deny[msg] in today's Rego is an object of true
+		if yes, ok := v.(bool); !ok || !yes {
+			return []Item{p.unreadable(x)}
+		}
+		out = append(out, p.item(k, nil, d))
+	}
+	return out
+}
+
+func (p *probe) unreadable(v any) Item {
+	return Item{
+		Code: "POL-309", Rule: p.name, ID: p.id, RuleAt: p.at,
+		Message: fmt.Sprintf("policy %s decided %s, which is neither a text nor an object with msg", p.name, shorten(fmt.Sprint(v))),
+		Mend:    `let it give a text, or {"msg": …, "address": …}`,
+	}
+}
+
+func shorten(s string) string {
+	r := []rune(firstLine(s))
+	if len(r) > 80 {
+		return string(r[:80]) + "…"
+	}
+	return string(r)
+}
+
+// item makes a decision of a message and the object's other keys: id, address,
+// path and mend, all optional.
+func (p *probe) item(msg string, x map[string]any, d *Document) Item {
+	it := Item{Code: "POL-301", Rule: p.name, ID: p.id, Message: strings.TrimSpace(msg), Mend: p.mend, RuleAt: p.at}
+	if p.verdict == warn {
+		it.Code = "POL-302"
+	}
+	word := func(key string) string { s, _ := x[key].(string); return s }
+	it.ID, it.Mend = cmp.Or(word("id"), it.ID), cmp.Or(word("mend"), it.Mend)
+	a, ok := d.names[word("address")]
+	if !ok {
+		a, ok = d.mentioned(msg)
+	}
+	if ok {
+		it.Address = a
+		it.SpecAt = d.place(a, word("path"))
+	}
+	return it
+}
+
+// mentioned finds the one object that a message names.
+func (d *Document) mentioned(msg string) (found resource.Address, ok bool) {
+	for _, w := range strings.FieldsFunc(msg, func(r rune) bool { return strings.ContainsRune(" \t\n'\"`,;:()[]{}<>", r) }) {
+		a, known := d.names[strings.TrimRight(w, ".!?")]
+		if !known {
+			continue
+		}
+		if ok && a != found {
+			return resource.Address{}, false
+		}
+		found, ok = a, true
+	}
+	return found, ok
+}
+
+// ordered sorts items by severity, id, address, message and rule, each once.
+func ordered(items []Item) []Item {
+	rank := map[diag.Severity]int{diag.Error: 0, diag.Warning: 1, diag.Note: 2}
+	slices.SortStableFunc(items, func(a, b Item) int {
+		return cmp.Or(cmp.Compare(rank[a.severity()], rank[b.severity()]), cmp.Compare(a.ID, b.ID), a.Address.Compare(b.Address),
+			cmp.Compare(a.Message, b.Message), cmp.Compare(a.RuleAt.File, b.RuleAt.File), cmp.Compare(a.RuleAt.Line, b.RuleAt.Line))
+	})
+	return slices.Compact(items)
+}

@@ -1,0 +1,307 @@
+package policy
+
+import (
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"isobar.dev/engine/diag"
+	"isobar.dev/engine/plan"
+	"isobar.dev/engine/resource"
+)
+
+// Input is what rules judge: a plan and its surroundings. Nothing of it is
+// written to.
+type Input struct {
+	Plan    *plan.Plan
+	Kinds   resource.Descriptors // by full kind name
+	Desired []resource.Desired   // the spec's inventory; it also places decisions
+	Live    []resource.Object    // the live inventory, with addresses
+	Commit  string               // the commit's hash, or ""
+	Actor   string               // who asked: a committer, a user
+	Trigger string               // what began the run: push, pull_request, drift, command
+	Mode    string               // observe, approve or auto
+}
+
+// Document is a plan in the form that rules see, parsed once. It is read-only,
+// so safe for concurrent use.
+type Document struct {
+	value   ast.Value
+	desired map[resource.Address]*resource.Desired
+	kinds   resource.Descriptors
+	names   map[string]resource.Address // every name that a rule may give an object
+}
+
+// NewDocument builds the rules' input: Terraform's plan JSON, format_version
+// "1.2", with resource_changes, resource_drift and planned_values, and the
+// object isobar.
+//
+// A kind with a Terraform type has that type, and its fields have Terraform's
+// names (see Type and the shape functions for what differs in structure);
+// another keeps its isobar name as type, "vsphere.vm", with its fields in
+// snake_case, and its address is "vsphere.vm.db". Secrets and sensitive fields
+// hold "(secret)" and are true in before_sensitive and after_sensitive; what
+// only apply will tell is absent from after and true in after_unknown.
+func NewDocument(in Input) *Document {
+	d := &Document{
+		desired: make(map[resource.Address]*resource.Desired, len(in.Desired)),
+		kinds:   in.Kinds, names: map[string]resource.Address{},
+	}
+	var spec, planned []*ast.Term
+	for i := range in.Desired {
+		w := &in.Desired[i]
+		d.desired[w.Address] = w
+		d.name(w.Address)
+		vals := d.fields(w.Address, w.Fields).known
+		planned = append(planned, object(append(d.identity(w.Address), item("values", vals))...))
+		spec = append(spec, object(append(d.identity(w.Address), item("values", vals), item("isobar", d.about(w.Address)))...))
+	}
+	var changes, drift []*ast.Term
+	for i := range in.Plan.Changes {
+		c := &in.Plan.Changes[i]
+		d.name(c.Address)
+		changes = append(changes, d.change(c))
+		if t := d.drift(c); t != nil {
+			drift = append(drift, t)
+		}
+	}
+	live := make([]*ast.Term, 0, len(in.Live))
+	for i := range in.Live {
+		live = append(live, d.live(&in.Live[i]))
+	}
+	iso := object(
+		item("environment", text(in.Plan.Env)), item("commit", text(in.Commit)), item("actor", text(in.Actor)),
+		item("trigger", text(in.Trigger)), item("mode", text(in.Mode)), item("digest", text(in.Plan.Digest)),
+		item("spec", list(spec)), item("live", list(live)), item("kinds", d.kindTable()), item("held", held(in.Plan.Held)),
+	)
+	d.value = object(
+		item("format_version", text("1.2")), item("resource_changes", list(changes)), item("resource_drift", list(drift)),
+		item("planned_values", object(item("root_module", object(item("resources", list(planned)))))),
+		item("isobar", iso),
+	).Value
+	return d
+}
+
+// JSON gives the document as rules see it, for people who write rules.
+func (d *Document) JSON() (any, error) { return ast.JSON(d.value) }
+
+// name records the names under which a rule may speak of an object.
+func (d *Document) name(a resource.Address) {
+	d.names[d.tfAddress(a)], d.names[a.Local()], d.names[a.String()] = a, a, a
+}
+
+// tfAddress is the object's address in Terraform's form.
+func (d *Document) tfAddress(a resource.Address) string {
+	return Type(d.kinds[a.Type()], a.Type()) + "." + a.Name
+}
+
+// identity is what Terraform says of every resource.
+func (d *Document) identity(a resource.Address) [][2]*ast.Term {
+	return [][2]*ast.Term{
+		item("address", text(d.tfAddress(a))), item("type", text(Type(d.kinds[a.Type()], a.Type()))), item("name", text(a.Name)),
+		item("mode", text("managed")), item("provider_name", text(a.Provider)),
+	}
+}
+
+// about is what isobar says of it beside that.
+func (d *Document) about(a resource.Address) *ast.Term {
+	kv := [][2]*ast.Term{item("address", text(a.Local())), item("kind", text(a.Type()))}
+	if w := d.desired[a]; w != nil {
+		kv = append(kv, item("file", text(w.At.File)), item("line", ast.InternedTerm(w.At.Line)))
+	}
+	return object(kv...)
+}
+
+func (d *Document) change(c *plan.Change) *ast.Term {
+	before, after := d.side(c, c.Before), d.side(c, c.After)
+	if c.After != nil {
+		d.foretell(c, &after)
+	}
+	var replaced []*ast.Term
+	for i := range c.Fields {
+		if c.Fields[i].Replaces {
+			replaced = append(replaced, d.tfPath(c.Address, c.Fields[i].Path))
+		}
+	}
+	kv := [][2]*ast.Term{
+		item("actions", list(actions(c))), item("before", before.known), item("after", after.known),
+		item("after_unknown", after.unknown), item("before_sensitive", before.sensitive), item("after_sensitive", after.sensitive),
+	}
+	if len(replaced) > 0 {
+		kv = append(kv, item("replace_paths", list(replaced)))
+	}
+	if c.Action == plan.Adopt {
+		kv = append(kv, item("importing", object(item("id", text(string(c.ID))))))
+	}
+	about := object(
+		item("action", text(string(c.Action))), item("address", text(c.Address.Local())), item("kind", text(c.Address.Type())),
+		item("disruptive", ast.InternedTerm(c.Disruptive)), item("deposed", ast.InternedTerm(c.Deposed)),
+		item("file", text(c.At.File)), item("line", ast.InternedTerm(c.At.Line)),
+	)
+	return object(append(d.identity(c.Address), item("change", object(kv...)), item("isobar", about))...)
+}
+
+// side is one side of a change with the object's id; null where there is none.
+func (d *Document) side(c *plan.Change, m resource.Map) sides {
+	if m == nil {
+		return sides{ast.NullTerm(), object(), object()}
+	}
+	s := d.fields(c.Address, m)
+	if c.ID != "" && m["id"] == nil && c.Action != plan.Replace {
+		s.known = with(s.known, "id", text(string(c.ID)))
+	}
+	return s
+}
+
+// foretell marks the outputs of what is made anew as known after apply.
+func (d *Document) foretell(c *plan.Change, s *sides) {
+	k := d.kinds[c.Address.Type()]
+	if k == nil || c.Action != plan.Create && c.Action != plan.Replace {
+		return
+	}
+	known, _ := s.known.Value.(ast.Object)
+	for i := range k.Outs {
+		name := snake(k.Outs[i].Name)
+		if known.Get(text(name)) == nil && (k.Field(k.Outs[i].Name) == nil || k.Field(k.Outs[i].Name).Computed) {
+			s.unknown = with(s.unknown, name, ast.InternedTerm(true))
+		}
+	}
+}
+
+// actions gives Terraform's words for an action.
+func actions(c *plan.Change) []*ast.Term {
+	switch c.Action {
+	case plan.Create:
+		return []*ast.Term{text("create")}
+	case plan.Update:
+		return []*ast.Term{text("update")}
+	case plan.Delete:
+		return []*ast.Term{text("delete")}
+	case plan.Forget:
+		return []*ast.Term{text("forget")}
+	case plan.Replace:
+		if c.First {
+			return []*ast.Term{text("create"), text("delete")}
+		}
+		return []*ast.Term{text("delete"), text("create")}
+	case plan.Adopt:
+		if len(c.Fields) > 0 {
+			return []*ast.Term{text("update")}
+		}
+	}
+	return []*ast.Term{text("no-op")}
+}
+
+// drift is the object's entry in resource_drift: before is what was applied,
+// after what was found; nil where it did not drift.
+func (d *Document) drift(c *plan.Change) *ast.Term {
+	before, after := resource.Map{}, resource.Map{}
+	for i := range c.Fields {
+		f := &c.Fields[i]
+		if f.Cause == plan.CauseDrift && len(f.Path) > 0 {
+			graft(before, f.Path, hide(f, f.After))
+			graft(after, f.Path, hide(f, f.Before))
+		}
+	}
+	action, gone := "update", c.Action == plan.Create && len(c.Reasons) > 0 && c.Reasons[0].Cause == plan.CauseDrift
+	if gone {
+		action, before = "delete", c.After
+	} else if len(before)+len(after) == 0 {
+		return nil
+	}
+	was, is := d.fields(c.Address, before), sides{known: ast.NullTerm(), sensitive: object()}
+	if !gone {
+		is = d.fields(c.Address, after)
+	}
+	return object(append(d.identity(c.Address), item("change", object(
+		item("actions", list([]*ast.Term{text(action)})), item("before", was.known), item("after", is.known),
+		item("before_sensitive", was.sensitive), item("after_sensitive", is.sensitive),
+	)), item("isobar", d.about(c.Address)))...)
+}
+
+func hide(f *plan.FieldChange, v resource.Value) resource.Value {
+	if f.Sensitive && v != nil {
+		return resource.Secret{}
+	}
+	return v
+}
+
+// graft sets the node at path within m, which is ours to write.
+func graft(m resource.Map, path resource.Path, v resource.Value) {
+	for _, e := range path[:len(path)-1] {
+		next, ok := m[e].(resource.Map)
+		if !ok {
+			next = resource.Map{}
+			m[e] = next
+		}
+		m = next
+	}
+	if v != nil {
+		m[path[len(path)-1]] = v
+	}
+}
+
+func (d *Document) live(o *resource.Object) *ast.Term {
+	vals := with(d.fields(o.Address, o.Fields).known, "id", text(string(o.ID)))
+	return object(append(d.identity(o.Address), item("values", vals), item("isobar", d.about(o.Address)))...)
+}
+
+// kindTable tells which fields each kind takes, by the type that rules see.
+func (d *Document) kindTable() *ast.Term {
+	kv := make([][2]*ast.Term, 0, len(d.kinds))
+	for kind, k := range d.kinds {
+		var fs []*ast.Term
+		for i := range k.Fields {
+			if !k.Fields[i].Computed {
+				fs = append(fs, text(tfName(&k.Fields[i])))
+			}
+		}
+		kv = append(kv, item(Type(k, kind), object(item("kind", text(kind)), item("fields", list(fs)))))
+	}
+	return object(kv...)
+}
+
+func held(hs []plan.Held) *ast.Term {
+	out := make([]*ast.Term, len(hs))
+	for i, h := range hs {
+		out[i] = object(item("address", text(h.Address.Local())), item("action", text(string(h.Action))), item("why", text(string(h.Why))))
+	}
+	return list(out)
+}
+
+// place finds where an object, and the field of it that path names, stand in
+// the spec. The path may use isobar's or Terraform's names; what cannot be
+// found is left out, from the end.
+func (d *Document) place(a resource.Address, path string) diag.Place {
+	w := d.desired[a]
+	if w == nil {
+		return diag.Place{}
+	}
+	at := w.At
+	if p, ok := w.Place(d.ownPath(a, path)); ok {
+		at = p
+	}
+	return diag.Place{File: at.File, Line: at.Line, Col: at.Col}
+}
+
+// ownPath turns a path with Terraform's names and list indices into the
+// spec's own.
+func (d *Document) ownPath(a resource.Address, path string) resource.Path {
+	var out resource.Path
+	k := d.kinds[a.Type()]
+	var fs []resource.Field
+	if k != nil {
+		fs = k.Fields
+	}
+	for _, e := range strings.FieldsFunc(path, func(r rune) bool { return r == '.' || r == '[' || r == ']' || r == '"' }) {
+		name := e
+		for i := range fs {
+			if fs[i].Name == e || tfName(&fs[i]) == e {
+				name, fs = fs[i].Name, fs[i].Fields
+				break
+			}
+		}
+		out = append(out, name)
+	}
+	return out
+}

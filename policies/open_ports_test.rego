@@ -1,0 +1,91 @@
+package main
+
+group(rule) := {"resource_changes": [{
+	"address": "aws_security_group.web",
+	"type": "aws_security_group",
+	"change": {"actions": ["create"], "after": {"ingress": [rule]}},
+}]}
+
+tcp(from, to, cidr) := {"protocol": "tcp", "from_port": from, "to_port": to, "cidr_blocks": [cidr]}
+
+ids(decisions) := {d.msg | some d in decisions}
+
+test_ssh_to_the_world_is_denied if {
+	found := deny_open_admin_port with input as group(tcp(22, 22, "0.0.0.0/0"))
+	ids(found) == {"SSH (port 22) is open to the world"}
+}
+
+test_the_decision_names_object_and_field if {
+	found := deny_open_admin_port with input as group(tcp(22, 22, "0.0.0.0/0"))
+	some d in found
+	d.address == "aws_security_group.web"
+	d.path == "ingress"
+}
+
+test_a_range_over_all_ports_is_denied if {
+	found := deny_open_admin_port with input as group(tcp(0, 65535, "0.0.0.0/0"))
+	count(found) == 2
+}
+
+test_all_protocols_are_denied if {
+	rule := {"protocol": "-1", "from_port": 0, "to_port": 0, "cidr_blocks": ["0.0.0.0/0"]}
+	found := deny_open_admin_port with input as group(rule)
+	count(found) == 2
+}
+
+test_ipv6_is_denied if {
+	rule := {"protocol": "tcp", "from_port": 3389, "to_port": 3389, "cidr_blocks": [], "ipv6_cidr_blocks": ["::/0"]}
+	found := deny_open_admin_port with input as group(rule)
+	ids(found) == {"RDP (port 3389) is open to the world"}
+}
+
+test_half_the_world_is_denied if {
+	found := deny_open_admin_port with input as group(tcp(22, 22, "128.0.0.0/1"))
+	count(found) == 1
+}
+
+test_a_named_network_is_fine if {
+	found := deny_open_admin_port with input as group(tcp(22, 22, "10.0.0.0/8"))
+	count(found) == 0
+}
+
+test_https_to_the_world_is_fine if {
+	doc := group(tcp(443, 443, "0.0.0.0/0"))
+	admin := deny_open_admin_port with input as doc
+	database := deny_open_database_port with input as doc
+	count(admin) + count(database) == 0
+}
+
+test_udp_is_fine if {
+	rule := {"protocol": "udp", "from_port": 22, "to_port": 22, "cidr_blocks": ["0.0.0.0/0"]}
+	found := deny_open_admin_port with input as group(rule)
+	count(found) == 0
+}
+
+test_an_unknown_block_is_fine if {
+	rule := {"protocol": "tcp", "from_port": 22, "to_port": 22, "cidr_blocks": [null]}
+	found := deny_open_admin_port with input as group(rule)
+	count(found) == 0
+}
+
+test_what_is_deleted_is_fine if {
+	doc := {"resource_changes": [{
+		"address": "aws_security_group.web",
+		"type": "aws_security_group",
+		"change": {"actions": ["delete"], "before": {"ingress": [tcp(22, 22, "0.0.0.0/0")]}, "after": null},
+	}]}
+	found := deny_open_admin_port with input as doc
+	count(found) == 0
+}
+
+test_each_database_port_is_denied if {
+	every port, name in database_ports {
+		found := deny_open_database_port with input as group(tcp(port, port, "0.0.0.0/0"))
+		ids(found) == {sprintf("%s (port %d) is open to the world", [name, port])}
+	}
+}
+
+test_a_database_in_the_network_is_fine if {
+	found := deny_open_database_port with input as group(tcp(5432, 5432, "10.0.0.0/8"))
+	count(found) == 0
+}

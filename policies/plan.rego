@@ -1,0 +1,46 @@
+# METADATA
+# title: What rules ask of a plan
+# description: Helpers over the plan; any rule may import data.isobar.plan.
+package isobar.plan
+
+# living are the changes after which an object is there.
+living contains rc if {
+	some rc in input.resource_changes
+	rc.change.after != null
+}
+
+# of_type are the living changes of one type.
+of_type(type) := {rc | some rc in living; rc.type == type}
+
+# going are the changes that end an object, replacements among them.
+going contains rc if {
+	some rc in input.resource_changes
+	"delete" in rc.change.actions
+}
+
+# takes_tags tells whether a type has a tags field.
+takes_tags(type) if "tags" in input.isobar.kinds[type].fields
+
+# world holds for an address block that covers at least half of all addresses.
+world(cidr) if {
+	parts := split(cidr, "/")
+	parts[1] in {"0", "1"}
+}
+
+# open_to_world are the ingress rules of a security group that let anybody in.
+open_to_world(group) := {rule |
+	some rule in object.get(group.change.after, "ingress", [])
+	some list in ["cidr_blocks", "ipv6_cidr_blocks"]
+	some cidr in object.get(rule, list, [])
+	is_string(cidr)
+	world(cidr)
+}
+
+# covers holds for a rule that lets TCP through to the port.
+covers(rule, _) if rule.protocol == "-1"
+
+covers(rule, port) if {
+	rule.protocol in {"tcp", "6"}
+	rule.from_port <= port
+	rule.to_port >= port
+}
