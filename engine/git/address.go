@@ -12,13 +12,13 @@ import (
 // address is a parsed URL of a repository, its credentials taken out.
 type address struct {
 	url   string        // what go-git dials; no userinfo
-	shown string        // what people see; no userinfo, no query
+	shown string        // what people see; no userinfo
 	local string        // the absolute directory of a local repository, else ""
 	user  *url.Userinfo // what stood in the URL, or nil
 }
 
-// Redact gives the URL without user, password and query, for messages. What
-// can't be parsed comes out as a placeholder.
+// Redact gives the URL without user and password, for messages. What Open would
+// not take comes out as a placeholder.
 func Redact(raw string) string {
 	at, err := parseAddress(raw)
 	if err != nil {
@@ -46,11 +46,12 @@ func parseAddress(raw string) (address, error) {
 		if u.Host == "" {
 			return address{}, badAddress("the address names no host")
 		}
+		if u.RawQuery != "" { // it may hold a token, and Git has no use for it
+			return address{}, badAddress("the address has a query")
+		}
 		user := u.User
 		u.User, u.Fragment = nil, ""
-		dial := u.String()
-		u.RawQuery = ""
-		return address{url: dial, shown: u.String(), user: user}, nil
+		return address{url: u.String(), shown: u.String(), user: user}, nil
 	}
 	return address{}, badAddress("addresses of this scheme are not taken")
 }

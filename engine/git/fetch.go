@@ -203,6 +203,12 @@ func (m *Mirror) rebuild(ctx context.Context) (changed bool, err error) {
 		return false, corrupt(m.at.shown, err)
 	}
 	if _, err := m.fetchInto(ctx, openStorage(fresh)); err != nil {
+		if KindOf(err) == Corrupt { // in a new directory: not the mirror's fault
+			err = &Error{
+				Kind: Unreachable, URL: m.at.shown, What: "the answer is incomplete, or can't be stored", Err: errors.Unwrap(errors.Unwrap(err)),
+				Mend: "check the server, what stands between, and the disk; it is tried again at the next poll",
+			}
+		}
 		return false, errors.Join(err, os.RemoveAll(fresh))
 	}
 	err = m.read.swap(func() error {

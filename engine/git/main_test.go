@@ -61,7 +61,7 @@ func newPeer(t *testing.T, overHTTP bool) *peer {
 func (p *peer) push(t *testing.T, msg string, force bool, files ...string) string {
 	t.Helper()
 	for i := 0; i < len(files); i += 2 {
-		must(t, p.clone.Write(files[i], files[i+1]))
+		must(t, p.clone.Write(files[i], files[i+1])) //nolint:gosec // pairs
 	}
 	h, err := p.clone.Commit(t.Context(), msg)
 	must(t, err)

@@ -3,6 +3,7 @@ package git
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"os"
@@ -43,6 +44,7 @@ func TestFetchFollowsTheRemote(t *testing.T) {
 			}
 			wantFile(t, m, second, "a.txt", "two")
 			wantFile(t, m, first, "a.txt", "one")
+			wantFile(t, m, second, "env/b.txt", "b")
 
 			// A force-push drops the second commit from the branch.
 			old, err := m.Tree(second)
@@ -210,6 +212,48 @@ func TestServerDown(t *testing.T) {
 	}
 }
 
+// A transfer that breaks off leaves what was there, and the next one succeeds.
+func TestTransferBreaksOff(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string]string{
+		"at once":     "",
+		"in the pack": "0008NAK\nPACK\x00\x00\x00\x02\x00\x00\x00\x09\x91\x0c",
+		"no Git":      "<html>log in to the proxy</html>",
+		"empty pack":  "0008NAK\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPeer(t, true)
+			first := p.push(t, "First", false, "a.txt", "one")
+			m := open(t, Options{URL: p.url})
+			fetch(t, m)
+			second := p.push(t, "Second", false, "a.txt", "two")
+			p.srv.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+				if !strings.HasSuffix(r.URL.Path, "/git-upload-pack") {
+					return false
+				}
+				w.Header().Set("Content-Type", "application/x-git-upload-pack-result")
+				_, err := io.WriteString(w, body)
+				return err == nil
+			})
+			if _, err := m.Fetch(t.Context()); err == nil {
+				t.Fatal("no error")
+			} else if k := KindOf(err); k != Unreachable {
+				t.Fatalf("error %v of kind %q", err, k)
+			}
+			if head(t, m).Hash != first {
+				t.Fatal("the old head is lost")
+			}
+			wantFile(t, m, first, "a.txt", "one")
+			p.srv.Intercept(nil)
+			if !fetch(t, m) || head(t, m).Hash != second {
+				t.Fatal("the next fetch did not bring the commit")
+			}
+			wantFile(t, m, second, "a.txt", "two")
+		})
+	}
+}
+
 func TestDamagedMirrorIsRebuilt(t *testing.T) {
 	t.Parallel()
 	damages := map[string]func(t *testing.T, dir string){
@@ -367,17 +411,18 @@ func TestLargeTreeReadConcurrentlyWhileFetching(t *testing.T) {
 
 func TestAddresses(t *testing.T) {
 	t.Parallel()
-	for raw, want := range map[string]string{
-		"https://u:p@h.example/r.git?t=1": "https://h.example/r.git",
-		"https://token@h.example/r":       "https://h.example/r",
-		"/srv/a:b/r.git":                  "/srv/a:b/r.git",
-		"file:///srv/a%20b":               "/srv/a b",
-		"https://u:p@h.example:x%zz/":     "(unreadable address)",
-		"ssh://git@h.example/r":           "(unreadable address)",
-		"git@h.example:o/r.git":           "(unreadable address)",
-		"":                                "(unreadable address)",
-		"file://host/x":                   "(unreadable address)",
-		"https:///x":                      "(unreadable address)",
+	for raw, want := range map[string]string{ //nolint:gosec // made up, to be redacted
+		"https://u:p@h.example/r.git": "https://h.example/r.git",
+		"https://h.example/r.git?t=1": "(unreadable address)",
+		"https://token@h.example/r":   "https://h.example/r",
+		"/srv/a:b/r.git":              "/srv/a:b/r.git",
+		"file:///srv/a%20b":           "/srv/a b",
+		"https://u:p@h.example:x%zz/": "(unreadable address)",
+		"ssh://git@h.example/r":       "(unreadable address)",
+		"git@h.example:o/r.git":       "(unreadable address)",
+		"":                            "(unreadable address)",
+		"file://host/x":               "(unreadable address)",
+		"https:///x":                  "(unreadable address)",
 	} {
 		if got := Redact(raw); got != want {
 			t.Errorf("Redact(%q) = %q, want %q", raw, got, want)

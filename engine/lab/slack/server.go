@@ -36,7 +36,7 @@ type Options struct {
 }
 
 // DefaultToken is what the lab takes when told no other.
-const DefaultToken = "xoxb-lab-token"
+const DefaultToken = "xoxb-lab-token" //nolint:gosec // the lab's own
 
 // Server is a running Slack. Safe for concurrent use.
 type Server struct {
