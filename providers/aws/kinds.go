@@ -1,0 +1,99 @@
+package aws
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"isobar.dev/engine/provider"
+	"isobar.dev/engine/resource"
+)
+
+// name is the provider's name, the first part of its kinds' full names.
+const name = "aws"
+
+// ec2Lag is how long EC2's reads may trail a write: its guide on eventual
+// consistency advises to repeat a describe with growing pauses for up to about
+// five minutes.
+// https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
+const ec2Lag = 5 * time.Minute
+
+// kind is what the session needs to know to drive one kind. Every func is safe
+// for concurrent use; errors are as the SDK gives them, classified by the
+// session.
+type kind struct {
+	provider.Kind
+	idFilter string            // the Describe filter that takes ids
+	fields   map[string]string // the fields that can change in place, with their aspects
+
+	// list describes what the filters let through, all pages. Beside an error
+	// it gives what came before it.
+	list func(ctx context.Context, s *session, filters []types.Filter) ([]resource.Object, error)
+	// enrich reads what the list does not carry into objs' own Fields, as far
+	// as aspects ask; nil for none. It gives the objects that are still there.
+	enrich func(ctx context.Context, s *session, objs []resource.Object, asks map[resource.ID]aspects) ([]resource.Object, error)
+
+	create func(ctx context.Context, s *session, want resource.Object, tags []types.TagSpecification, token string) (resource.Object, error)
+	// update brings one aspect other than "" from live to want.
+	update func(ctx context.Context, s *session, ch change) error
+	remove func(ctx context.Context, s *session, live resource.Object) error
+}
+
+// change is one aspect's update.
+type change struct {
+	aspect     string
+	live, want resource.Object
+}
+
+// kinds is the package's table of kinds, sorted by name. A new kind is a file
+// of its own and one line here.
+func kinds() []*kind {
+	ks := []*kind{
+		internetGateway(),
+		routeTable(),
+		securityGroup(),
+		subnet(),
+		vpc(),
+	}
+	slices.SortFunc(ks, func(a, b *kind) int { return strings.Compare(a.Name, b.Name) })
+	return ks
+}
+
+// Type is the provider, for the list of all providers.
+func Type() provider.Type {
+	ks := kinds()
+	t := provider.Type{Name: name, Open: open, Kinds: make([]provider.Kind, len(ks))}
+	for i, k := range ks {
+		t.Kinds[i] = k.Kind
+	}
+	return t
+}
+
+// aspects is a set of aspects that must be read; all of them where every.
+type aspects struct {
+	every bool
+	named map[string]bool
+}
+
+func aspectsOf(names []string) aspects {
+	a := aspects{every: names == nil, named: make(map[string]bool, len(names))}
+	for _, n := range names {
+		a.named[n] = true
+	}
+	return a
+}
+
+func (a aspects) has(n string) bool { return a.every || a.named[n] }
+
+func (a aspects) with(b aspects) aspects {
+	out := aspects{every: a.every || b.every, named: map[string]bool{}}
+	for _, m := range []map[string]bool{a.named, b.named} {
+		for n := range m {
+			out.named[n] = true
+		}
+	}
+	return out
+}

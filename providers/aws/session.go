@@ -1,0 +1,274 @@
+package aws
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"isobar.dev/engine/provider"
+	"isobar.dev/engine/resource"
+)
+
+// session is one account and region. It is immutable once open.
+type session struct {
+	account, region, partition string
+
+	ec2   *ec2.Client
+	kinds map[string]*kind
+	now   func() time.Time
+}
+
+// open loads credentials and asks once whose they are. The settings are
+// region, profile and accountId; a region may also come from the environment
+// or the profile, as everywhere in AWS.
+func open(ctx context.Context, c provider.Config) (provider.Session, error) {
+	cfg, err := load(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{region: cfg.Region, ec2: ec2.NewFromConfig(cfg), kinds: map[string]*kind{}}
+	s.now = time.Now //nolint:forbidigo // when AWS was asked is for this edge to say
+	for _, k := range kinds() {
+		s.kinds[k.Name] = k
+	}
+	id, err := reading(ctx, func(ctx context.Context) (*sts.GetCallerIdentityOutput, error) {
+		return sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.account = aws.ToString(id.Account)
+	if want := c.Settings.Text("accountId"); want != "" && want != s.account {
+		return nil, &resource.Failure{Class: resource.Denied, Op: "sts:GetCallerIdentity", Message: fmt.Sprintf(
+			"the credentials belong to account %s, the spec wants %s: choose other credentials (profile) or mend accountId", s.account, want)}
+	}
+	s.partition = "aws"
+	if parts := strings.SplitN(aws.ToString(id.Arn), ":", 3); len(parts) == 3 {
+		s.partition = parts[1]
+	}
+	return s, nil
+}
+
+func load(ctx context.Context, c provider.Config) (aws.Config, error) {
+	opts := []func(*config.LoadOptions) error{
+		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
+	}
+	if r := c.Settings.Text("region"); r != "" {
+		opts = append(opts, config.WithRegion(r))
+	}
+	if p := c.Settings.Text("profile"); p != "" {
+		opts = append(opts, config.WithSharedConfigProfile(p))
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, opts...)
+	if err != nil {
+		return cfg, &resource.Failure{Class: resource.Denied, Op: "aws:LoadConfig", Message: rootCause(err), Err: err}
+	}
+	if cfg.Region == "" {
+		return cfg, invalid("aws:LoadConfig", `no region is set: write providers: aws: region: "eu-west-1" in the environment`)
+	}
+	// The client is set after loading: with AWS_CA_BUNDLE in the environment,
+	// loading refuses one that is given to it.
+	base := cfg.HTTPClient
+	if c.HTTP != nil {
+		base = c.HTTP
+	} else if b, ok := base.(*awshttp.BuildableClient); ok || base == nil {
+		if b == nil {
+			b = awshttp.NewBuildableClient()
+		}
+		base = &http.Client{Transport: provider.FenceTransport(b.GetTransport()), CheckRedirect: noRedirect}
+	}
+	cfg.HTTPClient = watched{base}
+	return cfg, nil
+}
+
+// noRedirect leaves a redirect to the SDK, which knows no AWS API that needs
+// one: a signed request must not wander.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// call is what is known of one call while it runs.
+type call struct {
+	mutates bool
+	sent    atomic.Bool // the SDK handed the request to the HTTP client
+}
+
+type callKey struct{}
+
+// watched tells a call when its request leaves the SDK.
+type watched struct{ base aws.HTTPClient }
+
+// Do implements aws.HTTPClient.
+func (w watched) Do(r *http.Request) (*http.Response, error) {
+	if c, ok := r.Context().Value(callKey{}).(*call); ok {
+		c.sent.Store(true)
+	}
+	return w.base.Do(r)
+}
+
+// reading makes one reading call and classifies its error.
+func reading[O any](ctx context.Context, f func(context.Context) (O, error)) (O, error) {
+	return calling(ctx, &call{}, f)
+}
+
+// mutating makes one mutating call and classifies its error.
+func mutating[O any](ctx context.Context, f func(context.Context) (O, error)) (O, error) {
+	return calling(ctx, &call{mutates: true}, f)
+}
+
+func calling[O any](ctx context.Context, c *call, f func(context.Context) (O, error)) (O, error) {
+	out, err := f(context.WithValue(ctx, callKey{}, c))
+	return out, classify(err, c)
+}
+
+// send makes one mutating EC2 call whose answer says nothing of use.
+func send[I, O any](ctx context.Context, op func(context.Context, *I, ...func(*ec2.Options)) (*O, error), in *I) error {
+	_, err := mutating(ctx, func(ctx context.Context) (*O, error) { return op(ctx, in) })
+	return err
+}
+
+// Scope implements provider.Session.
+func (s *session) Scope() string { return name + "/" + s.account + "/" + s.region }
+
+// Create implements provider.Session.
+func (s *session) Create(ctx context.Context, want resource.Object, m resource.Mark) (provider.Progress, error) {
+	k, err := s.kind(want.Address.Kind)
+	if err != nil {
+		return provider.Progress{}, err
+	}
+	obj, err := k.create(ctx, s, want, creationTags(k, want, m), m.Token)
+	if err != nil {
+		return provider.Progress{}, err
+	}
+	obj.Address, obj.Mark = want.Address, m
+	return provider.Progress{Object: obj}, nil
+}
+
+// Update implements provider.Session.
+func (s *session) Update(ctx context.Context, live, want resource.Object, changes []resource.Change) (provider.Progress, error) {
+	k, err := s.kind(want.Address.Kind)
+	if err != nil {
+		return provider.Progress{}, err
+	}
+	aspect, err := aspectOf(k, changes)
+	if err != nil {
+		return provider.Progress{}, err
+	}
+	if aspect == "" {
+		err = s.retag(ctx, live, changes)
+	} else {
+		err = k.update(ctx, s, change{aspect: aspect, live: live, want: want})
+	}
+	if err != nil {
+		return provider.Progress{}, err
+	}
+	return provider.Progress{Object: resource.Object{Address: want.Address, ID: live.ID, Mark: live.Mark}}, nil
+}
+
+// Delete implements provider.Session.
+func (s *session) Delete(ctx context.Context, live, applied resource.Object) (provider.Progress, error) {
+	address := live.Address
+	if address.IsZero() {
+		address = applied.Address
+	}
+	k, err := s.kind(address.Kind)
+	if err != nil {
+		return provider.Progress{}, err
+	}
+	err = k.remove(ctx, s, live)
+	if resource.ClassOf(err) == resource.NotFound {
+		err = nil
+	}
+	return provider.Progress{Object: resource.Object{Address: address, ID: live.ID}}, err
+}
+
+// Poll implements provider.Session. No kind here has long work.
+func (s *session) Poll(_ context.Context, hs []resource.Handle) []provider.Polled {
+	out := make([]provider.Polled, len(hs))
+	for i, h := range hs {
+		out[i] = provider.Polled{Done: true, Err: &resource.Failure{Class: resource.Bug, Op: "aws:Poll",
+			Message: fmt.Sprintf("no AWS kind gave the handle %q", h)}}
+	}
+	return out
+}
+
+// Mark implements provider.Session.
+func (s *session) Mark(ctx context.Context, live resource.Object, m *resource.Mark) error {
+	if m == nil {
+		return s.untag(ctx, live.ID, markKeys())
+	}
+	if e := live.Mark.Estate; e != "" && e != m.Estate {
+		return &resource.Failure{Class: resource.Conflict, Op: "ec2:CreateTags", Message: fmt.Sprintf(
+			"%s carries the mark of another estate (%s): release it there first", live.ID, e)}
+	}
+	return s.tag(ctx, live.ID, m.Tags())
+}
+
+// replayWithin is how long after an intent a create is sent again with its
+// token. Later the mark tells for sure, and how long EC2 honours a token
+// beyond a day is not documented.
+// https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
+const replayWithin = time.Hour
+
+// Find implements provider.Session: it looks by mark; a kind whose create
+// takes a token is then created again under the same token.
+func (s *session) Find(ctx context.Context, in provider.Intent) (provider.Progress, error) {
+	k, err := s.kind(in.Want.Address.Kind)
+	if err != nil {
+		return provider.Progress{}, err
+	}
+	a := s.Read(ctx, []resource.Want{{Kind: k.Name, By: resource.Selector{Token: in.Mark.Token}}})[0]
+	if len(a.Objects) > 0 {
+		obj := a.Objects[0]
+		obj.Address = in.Want.Address
+		return provider.Progress{Object: obj}, nil
+	}
+	if a.Err != nil {
+		return provider.Progress{}, a.Err
+	}
+	if k.Settle != provider.SettleToken || s.now().Sub(in.Since) > replayWithin {
+		return provider.Progress{}, nil
+	}
+	return s.Create(ctx, in.Want, in.Mark)
+}
+
+func (s *session) kind(n string) (*kind, error) {
+	if k := s.kinds[n]; k != nil {
+		return k, nil
+	}
+	return nil, &resource.Failure{Class: resource.Bug, Op: "aws", Message: fmt.Sprintf("there is no kind %q", n)}
+}
+
+// arn gives an EC2 object's Amazon resource name, which not every answer has.
+func (s *session) arn(what string, owner, id *string) resource.String {
+	account := aws.ToString(owner)
+	if account == "" {
+		account = s.account
+	}
+	return resource.String("arn:" + s.partition + ":ec2:" + s.region + ":" + account + ":" + what + "/" + aws.ToString(id))
+}
+
+// creationTags is the mark and the user's tags, for the creating call.
+func creationTags(k *kind, want resource.Object, m resource.Mark) []types.TagSpecification {
+	all := m.Tags()
+	if all == nil {
+		all = map[string]string{}
+	}
+	if user, ok := want.Fields["tags"].(resource.Map); ok {
+		for key := range user {
+			all[key] = user.Text(key)
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return []types.TagSpecification{{ResourceType: tagType(k), Tags: tagList(all)}}
+}

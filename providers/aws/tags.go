@@ -1,0 +1,129 @@
+package aws
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"isobar.dev/engine/resource"
+)
+
+// tagType gives the name under which tag specifications know a kind: EC2's
+// names of the kinds here are ours with "-" for "_".
+func tagType(k *kind) types.ResourceType {
+	return types.ResourceType(strings.ReplaceAll(k.Name, "_", "-"))
+}
+
+// tagList gives tags in the order of their keys.
+func tagList(tags map[string]string) []types.Tag {
+	out := make([]types.Tag, 0, len(tags))
+	for _, k := range slices.Sorted(maps.Keys(tags)) {
+		out = append(out, types.Tag{Key: aws.String(k), Value: aws.String(tags[k])})
+	}
+	return out
+}
+
+// withTags splits live tags into o's mark and the field tags. A mark counts
+// only on an object of its address's kind; Amazon's own tags (aws:…) are not
+// settable and not shown.
+func withTags(o resource.Object, kind string, tags []types.Tag) resource.Object {
+	all := make(map[string]string, len(tags))
+	for _, t := range tags {
+		if k := aws.ToString(t.Key); !strings.HasPrefix(k, "aws:") {
+			all[k] = aws.ToString(t.Value)
+		}
+	}
+	mark, user := resource.MarkFromTags(all)
+	if mark.Address.Type() == name+"."+kind {
+		o.Mark = mark
+	}
+	if len(user) > 0 {
+		o.Fields["tags"] = user
+	}
+	return o
+}
+
+func markKeys() []string {
+	return []string{resource.MarkAddress, resource.MarkEnv, resource.MarkEstate, resource.MarkToken}
+}
+
+// aspectOf finds the one aspect that changes belong to: in this provider each
+// aspect is one field, and the only field without one is tags.
+func aspectOf(k *kind, changes []resource.Change) (string, error) {
+	aspect, seen := "", false
+	for _, c := range changes {
+		if len(c.Path) == 0 {
+			continue
+		}
+		a, ok := k.fields[c.Path[0]]
+		if !ok {
+			return "", &resource.Failure{Class: resource.Bug, Op: "aws:Update",
+				Message: "the field " + c.Path.String() + " of " + k.Name + " cannot be changed in place"}
+		}
+		if seen && a != aspect {
+			return "", &resource.Failure{Class: resource.Bug, Op: "aws:Update",
+				Message: "one update was asked for two aspects, " + aspect + " and " + a}
+		}
+		aspect, seen = a, true
+	}
+	if !seen {
+		return "", &resource.Failure{Class: resource.Bug, Op: "aws:Update", Message: "an update was asked for without a change"}
+	}
+	return aspect, nil
+}
+
+// retag brings the tags that changes name to what they want. Other tags are
+// not ours and stay.
+func (s *session) retag(ctx context.Context, live resource.Object, changes []resource.Change) error {
+	set, gone := map[string]string{}, map[string]bool{}
+	note := func(key string, after resource.Value) {
+		if v, ok := after.(resource.String); ok {
+			set[key] = string(v)
+		} else {
+			gone[key] = true
+		}
+	}
+	for _, c := range changes {
+		if len(c.Path) > 1 {
+			note(c.Path[1], c.After)
+			continue
+		}
+		before, _ := c.Before.(resource.Map)
+		after, _ := c.After.(resource.Map)
+		for key := range before {
+			note(key, after[key])
+		}
+		for key, v := range after {
+			note(key, v)
+		}
+	}
+	if err := s.tag(ctx, live.ID, set); err != nil {
+		return err
+	}
+	return s.untag(ctx, live.ID, slices.Sorted(maps.Keys(gone)))
+}
+
+func (s *session) tag(ctx context.Context, id resource.ID, tags map[string]string) error {
+	if len(tags) == 0 {
+		return nil
+	}
+	return send(ctx, s.ec2.CreateTags, &ec2.CreateTagsInput{Resources: []string{string(id)}, Tags: tagList(tags)})
+}
+
+// untag removes tags whatever their values; one that is not there is no error
+// in EC2.
+func (s *session) untag(ctx context.Context, id resource.ID, keys []string) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	tags := make([]types.Tag, len(keys))
+	for i, k := range keys {
+		tags[i] = types.Tag{Key: aws.String(k)}
+	}
+	return send(ctx, s.ec2.DeleteTags, &ec2.DeleteTagsInput{Resources: []string{string(id)}, Tags: tags})
+}
