@@ -37,3 +37,9 @@ test_replacements_count if {
 	found := deny_mass_delete with input as doc
 	count(found) == 1
 }
+
+test_destroy_is_meant if {
+	doc := json.patch(deleting(50, 50), [{"op": "add", "path": "/isobar/trigger", "value": "destroy"}])
+	found := deny_mass_delete with input as doc
+	count(found) == 0
+}

@@ -126,7 +126,7 @@ func prepare(ctx context.Context, c *ast.Compiler, query string) (rego.PreparedE
 }
 
 func prepareFinding(p *probe, err error) diag.Finding {
-	return diag.Finding{Code: "POL-305", Severity: diag.Error, Where: p.at, Subject: p.name, Message: "the rule cannot be prepared: " + err.Error()}
+	return diag.Finding{Code: diag.PolicyBroken, Severity: diag.Error, Where: p.at, Subject: p.name, Message: "the rule cannot be prepared: " + err.Error()}
 }
 
 // capabilities are OPA's functions without those that look outside the input:
@@ -150,7 +150,7 @@ func parse(mods []Module, tests bool) (map[string]*ast.Module, diag.List) {
 			continue
 		}
 		if out[m.Path] != nil {
-			found = append(found, diag.Finding{Code: "POL-304", Severity: diag.Error, Where: diag.Place{File: m.Path}, Message: "the file is given twice"})
+			found = append(found, diag.Finding{Code: diag.PolicyUnreadable, Severity: diag.Error, Where: diag.Place{File: m.Path}, Message: "the file is given twice"})
 			continue
 		}
 		opts := ast.ParserOptions{RegoVersion: ast.RegoV1, ProcessAnnotation: true, Capabilities: capabilities()}
@@ -170,7 +170,7 @@ func parse(mods []Module, tests bool) (map[string]*ast.Module, diag.List) {
 			found = append(found, parseFindings(err, m)...)
 		case mod == nil:
 			found = append(found, diag.Finding{
-				Code: "POL-304", Severity: diag.Error, Where: diag.Place{File: m.Path},
+				Code: diag.PolicyUnreadable, Severity: diag.Error, Where: diag.Place{File: m.Path},
 				Message: "the file holds no rules", Mend: "start it with a line such as: package main",
 			})
 		default:
@@ -196,12 +196,12 @@ func parseFindings(err error, m Module) diag.List {
 	case errors.As(err, &one):
 		errs = ast.Errors{one}
 	default:
-		return diag.List{{Code: "POL-304", Severity: diag.Error, Where: diag.Place{File: m.Path}, Message: "not valid Rego: " + firstLine(err.Error())}}
+		return diag.List{{Code: diag.PolicyUnreadable, Severity: diag.Error, Where: diag.Place{File: m.Path}, Message: "not valid Rego: " + firstLine(err.Error())}}
 	}
 	out := make(diag.List, 0, len(errs))
 	for _, e := range errs {
 		f := locate(e.Location, m.Source)
-		f.Code, f.Severity = "POL-304", diag.Error
+		f.Code, f.Severity = diag.PolicyUnreadable, diag.Error
 		if f.Where.Line == 0 {
 			f.Where = diag.Place{File: m.Path}
 		}
@@ -233,10 +233,10 @@ func compileFindings(errs ast.Errors, mods []Module) diag.List {
 			}
 		}
 		f := locate(e.Location, src)
-		f.Code, f.Severity, f.Message = "POL-305", diag.Error, firstLine(e.Message)
+		f.Code, f.Severity, f.Message = diag.PolicyBroken, diag.Error, firstLine(e.Message)
 		f.Mend = "mend the rule; isobar policy test shows when it compiles"
 		if m := undefined.FindStringSubmatch(e.Message); m != nil && existsOutside(m[1]) {
-			f.Code = "POL-306"
+			f.Code = diag.PolicyOutside
 			f.Message = m[1] + " is not there for rules: they decide from the plan alone, without network, clock or chance"
 			f.Mend = "take what the rule needs from input; input.isobar holds environment, commit, actor, spec and live inventory"
 			f.Width = len(m[1])
@@ -282,7 +282,7 @@ func strangers(mods map[string]*ast.Module) diag.List {
 		for _, r := range m.Rules {
 			if n := ruleName(r); rulePattern.MatchString(n) {
 				out = append(out, diag.Finding{
-					Code: "POL-310", Severity: diag.Warning, Where: at(r.Loc()), Subject: n,
+					Code: diag.PolicyIdle, Severity: diag.Warning, Where: at(r.Loc()), Subject: n,
 					Message: fmt.Sprintf("the rule has no effect: its package is %s, and only main is asked", strings.TrimPrefix(m.Package.Path.String(), "data.")),
 					Mend:    "write package main at the file's top",
 				})

@@ -47,10 +47,10 @@ func (d Decision) Findings() diag.List {
 }
 
 func (i *Item) severity() diag.Severity {
-	switch i.Code {
-	case "POL-302":
+	if i.Code == diag.PolicyWarned {
 		return diag.Warning
-	case "POL-303":
+	}
+	if i.Code == diag.PolicyWaived {
 		return diag.Note
 	}
 	return diag.Error
@@ -91,7 +91,7 @@ func (e *Engine) Evaluate(ctx context.Context, d *Document) (Decision, error) {
 		}
 		if err != nil && timed.Err() != nil {
 			items = append(items, Item{
-				Code: "POL-307", Rule: p.name, ID: p.id, RuleAt: p.at,
+				Code: diag.PolicySlow, Rule: p.name, ID: p.id, RuleAt: p.at,
 				Message: fmt.Sprintf("policy %s was still running after %s, the limit for all rules together; nothing was applied", p.name, limit),
 				Mend:    "make the rule cheaper: a loop within a loop over all changes is the usual cause",
 			})
@@ -102,8 +102,8 @@ func (e *Engine) Evaluate(ctx context.Context, d *Document) (Decision, error) {
 			continue
 		}
 		for _, it := range p.items(rs, d) {
-			if slices.Contains(waived, p.suffix) && (it.Code == "POL-301" || it.Code == "POL-302") {
-				it.Code = "POL-303"
+			if slices.Contains(waived, p.suffix) && (it.Code == diag.PolicyDenied || it.Code == diag.PolicyWarned) {
+				it.Code = diag.PolicyWaived
 			}
 			items = append(items, it)
 		}
@@ -155,7 +155,7 @@ func (e *Engine) waived(ctx context.Context, s *session) (names []string, items 
 // failure makes a denial of a rule that broke while it ran.
 func failure(p *probe, err error) Item {
 	it := Item{
-		Code: "POL-308", Rule: p.name, ID: p.id, RuleAt: p.at, Message: "policy " + p.name + " broke: " + firstLine(err.Error()),
+		Code: diag.PolicyFailed, Rule: p.name, ID: p.id, RuleAt: p.at, Message: "policy " + p.name + " broke: " + firstLine(err.Error()),
 		Mend: "mend the rule: until it runs through, it counts as a denial",
 	}
 	var te *topdown.Error
@@ -220,7 +220,7 @@ func (p *probe) objectItems(x map[string]any, d *Document) []Item {
 
 func (p *probe) unreadable(v any) Item {
 	return Item{
-		Code: "POL-309", Rule: p.name, ID: p.id, RuleAt: p.at,
+		Code: diag.PolicyShape, Rule: p.name, ID: p.id, RuleAt: p.at,
 		Message: fmt.Sprintf("policy %s decided %s, which is neither a text nor an object with msg", p.name, shorten(fmt.Sprint(v))),
 		Mend:    `let it give a text, or {"msg": …, "address": …}`,
 	}
@@ -237,9 +237,9 @@ func shorten(s string) string {
 // item makes a decision of a message and the object's other keys: id, address,
 // path and mend, all optional.
 func (p *probe) item(msg string, x map[string]any, d *Document) Item {
-	it := Item{Code: "POL-301", Rule: p.name, ID: p.id, Message: strings.TrimSpace(msg), Mend: p.mend, RuleAt: p.at}
+	it := Item{Code: diag.PolicyDenied, Rule: p.name, ID: p.id, Message: strings.TrimSpace(msg), Mend: p.mend, RuleAt: p.at}
 	if p.verdict == warn {
-		it.Code = "POL-302"
+		it.Code = diag.PolicyWarned
 	}
 	word := func(key string) string { s, _ := x[key].(string); return s }
 	it.ID, it.Mend = cmp.Or(word("id"), it.ID), cmp.Or(word("mend"), it.Mend)

@@ -19,7 +19,7 @@ type Input struct {
 	Live    []resource.Object    // the live inventory, with addresses
 	Commit  string               // the commit's hash, or ""
 	Actor   string               // who asked: a committer, a user
-	Trigger string               // what began the run: push, pull_request, drift, command
+	Trigger string               // what began the run: push, pull_request, drift, command or destroy
 	Mode    string               // observe, approve or auto
 }
 
@@ -30,6 +30,10 @@ type Document struct {
 	desired map[resource.Address]*resource.Desired
 	kinds   resource.Descriptors
 	names   map[string]resource.Address // every name that a rule may give an object
+
+	// Used while the document is built, and not after.
+	keys      map[string]*ast.Term
+	fieldKeys map[*resource.Field]*ast.Term
 }
 
 // NewDocument builds the rules' input: Terraform's plan JSON, format_version
@@ -46,6 +50,7 @@ func NewDocument(in Input) *Document {
 	d := &Document{
 		desired: make(map[resource.Address]*resource.Desired, len(in.Desired)),
 		kinds:   in.Kinds, names: map[string]resource.Address{},
+		keys: map[string]*ast.Term{}, fieldKeys: map[*resource.Field]*ast.Term{},
 	}
 	var spec, planned []*ast.Term
 	for i := range in.Desired {
@@ -53,8 +58,8 @@ func NewDocument(in Input) *Document {
 		d.desired[w.Address] = w
 		d.name(w.Address)
 		vals := d.fields(w.Address, w.Fields).known
-		planned = append(planned, object(append(d.identity(w.Address), item("values", vals))...))
-		spec = append(spec, object(append(d.identity(w.Address), item("values", vals), item("isobar", d.about(w.Address)))...))
+		planned = append(planned, object(append(d.identity(w.Address), d.item("values", vals))...))
+		spec = append(spec, object(append(d.identity(w.Address), d.item("values", vals), d.item("isobar", d.about(w.Address)))...))
 	}
 	var changes, drift []*ast.Term
 	for i := range in.Plan.Changes {
@@ -70,15 +75,16 @@ func NewDocument(in Input) *Document {
 		live = append(live, d.live(&in.Live[i]))
 	}
 	iso := object(
-		item("environment", text(in.Plan.Env)), item("commit", text(in.Commit)), item("actor", text(in.Actor)),
-		item("trigger", text(in.Trigger)), item("mode", text(in.Mode)), item("digest", text(in.Plan.Digest)),
-		item("spec", list(spec)), item("live", list(live)), item("kinds", d.kindTable()), item("held", held(in.Plan.Held)),
+		d.item("environment", text(in.Plan.Env)), d.item("commit", text(in.Commit)), d.item("actor", text(in.Actor)),
+		d.item("trigger", text(in.Trigger)), d.item("mode", text(in.Mode)), d.item("digest", text(in.Plan.Digest)),
+		d.item("spec", list(spec)), d.item("live", list(live)), d.item("kinds", d.kindTable()), d.item("held", d.held(in.Plan.Held)),
 	)
 	d.value = object(
-		item("format_version", text("1.2")), item("resource_changes", list(changes)), item("resource_drift", list(drift)),
-		item("planned_values", object(item("root_module", object(item("resources", list(planned)))))),
-		item("isobar", iso),
+		d.item("format_version", text("1.2")), d.item("resource_changes", list(changes)), d.item("resource_drift", list(drift)),
+		d.item("planned_values", object(d.item("root_module", object(d.item("resources", list(planned)))))),
+		d.item("isobar", iso),
 	).Value
+	d.keys, d.fieldKeys = nil, nil
 	return d
 }
 
@@ -98,16 +104,16 @@ func (d *Document) tfAddress(a resource.Address) string {
 // identity is what Terraform says of every resource.
 func (d *Document) identity(a resource.Address) [][2]*ast.Term {
 	return [][2]*ast.Term{
-		item("address", text(d.tfAddress(a))), item("type", text(Type(d.kinds[a.Type()], a.Type()))), item("name", text(a.Name)),
-		item("mode", text("managed")), item("provider_name", text(a.Provider)),
+		d.item("address", text(d.tfAddress(a))), d.item("type", text(Type(d.kinds[a.Type()], a.Type()))), d.item("name", text(a.Name)),
+		d.item("mode", text("managed")), d.item("provider_name", text(a.Provider)),
 	}
 }
 
 // about is what isobar says of it beside that.
 func (d *Document) about(a resource.Address) *ast.Term {
-	kv := [][2]*ast.Term{item("address", text(a.Local())), item("kind", text(a.Type()))}
+	kv := [][2]*ast.Term{d.item("address", text(a.Local())), d.item("kind", text(a.Type()))}
 	if w := d.desired[a]; w != nil {
-		kv = append(kv, item("file", text(w.At.File)), item("line", ast.InternedTerm(w.At.Line)))
+		kv = append(kv, d.item("file", text(w.At.File)), d.item("line", ast.InternedTerm(w.At.Line)))
 	}
 	return object(kv...)
 }
@@ -124,21 +130,21 @@ func (d *Document) change(c *plan.Change) *ast.Term {
 		}
 	}
 	kv := [][2]*ast.Term{
-		item("actions", list(actions(c))), item("before", before.known), item("after", after.known),
-		item("after_unknown", after.unknown), item("before_sensitive", before.sensitive), item("after_sensitive", after.sensitive),
+		d.item("actions", list(actions(c))), d.item("before", before.known), d.item("after", after.known),
+		d.item("after_unknown", after.unknown), d.item("before_sensitive", before.sensitive), d.item("after_sensitive", after.sensitive),
 	}
 	if len(replaced) > 0 {
-		kv = append(kv, item("replace_paths", list(replaced)))
+		kv = append(kv, d.item("replace_paths", list(replaced)))
 	}
 	if c.Action == plan.Adopt {
-		kv = append(kv, item("importing", object(item("id", text(string(c.ID))))))
+		kv = append(kv, d.item("importing", object(d.item("id", text(string(c.ID))))))
 	}
 	about := object(
-		item("action", text(string(c.Action))), item("address", text(c.Address.Local())), item("kind", text(c.Address.Type())),
-		item("disruptive", ast.InternedTerm(c.Disruptive)), item("deposed", ast.InternedTerm(c.Deposed)),
-		item("file", text(c.At.File)), item("line", ast.InternedTerm(c.At.Line)),
+		d.item("action", text(string(c.Action))), d.item("address", text(c.Address.Local())), d.item("kind", text(c.Address.Type())),
+		d.item("disruptive", ast.InternedTerm(c.Disruptive)), d.item("deposed", ast.InternedTerm(c.Deposed)),
+		d.item("file", text(c.At.File)), d.item("line", ast.InternedTerm(c.At.Line)),
 	)
-	return object(append(d.identity(c.Address), item("change", object(kv...)), item("isobar", about))...)
+	return object(append(d.identity(c.Address), d.item("change", object(kv...)), d.item("isobar", about))...)
 }
 
 // side is one side of a change with the object's id; null where there is none.
@@ -148,7 +154,7 @@ func (d *Document) side(c *plan.Change, m resource.Map) sides {
 	}
 	s := d.fields(c.Address, m)
 	if c.ID != "" && m["id"] == nil && c.Action != plan.Replace {
-		s.known = with(s.known, "id", text(string(c.ID)))
+		s.known = with(s.known, d.key("id"), text(string(c.ID)))
 	}
 	return s
 }
@@ -162,8 +168,8 @@ func (d *Document) foretell(c *plan.Change, s *sides) {
 	known, _ := s.known.Value.(ast.Object)
 	for i := range k.Outs {
 		name := snake(k.Outs[i].Name)
-		if known.Get(text(name)) == nil && (k.Field(k.Outs[i].Name) == nil || k.Field(k.Outs[i].Name).Computed) {
-			s.unknown = with(s.unknown, name, ast.InternedTerm(true))
+		if known.Get(d.key(name)) == nil && (k.Field(k.Outs[i].Name) == nil || k.Field(k.Outs[i].Name).Computed) {
+			s.unknown = with(s.unknown, d.key(name), ast.InternedTerm(true))
 		}
 	}
 }
@@ -213,10 +219,10 @@ func (d *Document) drift(c *plan.Change) *ast.Term {
 	if !gone {
 		is = d.fields(c.Address, after)
 	}
-	return object(append(d.identity(c.Address), item("change", object(
-		item("actions", list([]*ast.Term{text(action)})), item("before", was.known), item("after", is.known),
-		item("before_sensitive", was.sensitive), item("after_sensitive", is.sensitive),
-	)), item("isobar", d.about(c.Address)))...)
+	return object(append(d.identity(c.Address), d.item("change", object(
+		d.item("actions", list([]*ast.Term{text(action)})), d.item("before", was.known), d.item("after", is.known),
+		d.item("before_sensitive", was.sensitive), d.item("after_sensitive", is.sensitive),
+	)), d.item("isobar", d.about(c.Address)))...)
 }
 
 func hide(f *plan.FieldChange, v resource.Value) resource.Value {
@@ -242,8 +248,8 @@ func graft(m resource.Map, path resource.Path, v resource.Value) {
 }
 
 func (d *Document) live(o *resource.Object) *ast.Term {
-	vals := with(d.fields(o.Address, o.Fields).known, "id", text(string(o.ID)))
-	return object(append(d.identity(o.Address), item("values", vals), item("isobar", d.about(o.Address)))...)
+	vals := with(d.fields(o.Address, o.Fields).known, d.key("id"), text(string(o.ID)))
+	return object(append(d.identity(o.Address), d.item("values", vals), d.item("isobar", d.about(o.Address)))...)
 }
 
 // kindTable tells which fields each kind takes, by the type that rules see.
@@ -256,15 +262,15 @@ func (d *Document) kindTable() *ast.Term {
 				fs = append(fs, text(tfName(&k.Fields[i])))
 			}
 		}
-		kv = append(kv, item(Type(k, kind), object(item("kind", text(kind)), item("fields", list(fs)))))
+		kv = append(kv, d.item(Type(k, kind), object(d.item("kind", text(kind)), d.item("fields", list(fs)))))
 	}
 	return object(kv...)
 }
 
-func held(hs []plan.Held) *ast.Term {
+func (d *Document) held(hs []plan.Held) *ast.Term {
 	out := make([]*ast.Term, len(hs))
 	for i, h := range hs {
-		out[i] = object(item("address", text(h.Address.Local())), item("action", text(string(h.Action))), item("why", text(string(h.Why))))
+		out[i] = object(d.item("address", text(h.Address.Local())), d.item("action", text(string(h.Action))), d.item("why", text(string(h.Why))))
 	}
 	return list(out)
 }

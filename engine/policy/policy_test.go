@@ -142,8 +142,10 @@ func TestRefusedAtCompile(t *testing.T) {
 	for name, c := range map[string]struct{ rules, want string }{
 		"no Rego at all":    {"package main\n\ndeny contains msg if {\n\tmsg := \"x\"\n", "POL-304 error policies/p.rego:5: not valid Rego: the file ends too early\n"},
 		"a slip of the pen": {"package main\n\ndeny contains msg if {\n\tmsg := := \"x\"\n}\n", "POL-304 error policies/p.rego:4:9: not valid Rego: unexpected "},
-		"http.send": {"package main\n\ndeny contains \"x\" if http.send({\"url\": \"http://x\", \"method\": \"get\"}).status_code == 200\n",
-			"POL-306 error policies/p.rego:3:22: http.send is not there for rules: they decide from the plan alone, without network, clock or chance\n"},
+		"http.send": {
+			"package main\n\ndeny contains \"x\" if http.send({\"url\": \"http://x\", \"method\": \"get\"}).status_code == 200\n",
+			"POL-306 error policies/p.rego:3:22: http.send is not there for rules: they decide from the plan alone, without network, clock or chance\n",
+		},
 		"the clock":            {"package main\ndeny contains \"x\" if time.now_ns() > 0\n", "POL-306 error policies/p.rego:2:22: time.now_ns is not there"},
 		"the environment":      {"package main\ndeny contains \"x\" if opa.runtime().env.HOME\n", "POL-306 error policies/p.rego:2:22: opa.runtime is not there"},
 		"chance":               {"package main\ndeny contains \"x\" if rand.intn(\"a\", 2) == 1\n", "POL-306 error policies/p.rego:2:22: rand.intn is not there"},
@@ -304,4 +306,28 @@ func BenchmarkEvaluate(b *testing.B) {
 			}
 		}
 	})
+}
+
+// TestOneDocumentManyReaders: an engine and a document serve evaluations at
+// once, as the race detector sees.
+func TestOneDocumentManyReaders(t *testing.T) {
+	t.Parallel()
+	e, _ := policy.Compile(t.Context(), pack(t, false))
+	doc := policy.NewDocument(many(t, 10))
+	got := make(chan string)
+	for range 4 {
+		go func() {
+			d, err := e.Evaluate(t.Context(), doc)
+			got <- fmt.Sprint(lines(d.Findings()), err)
+		}()
+	}
+	first := <-got
+	for range 3 {
+		if other := <-got; other != first {
+			t.Errorf("got:\n%sand:\n%s", first, other)
+		}
+	}
+	if !strings.Contains(first, "SG-001") {
+		t.Errorf("nothing is denied:\n%s", first)
+	}
 }

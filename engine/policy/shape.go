@@ -32,22 +32,19 @@ func (d *Document) fields(a resource.Address, m resource.Map) sides {
 	if k != nil {
 		m = shape(k, m)
 	}
-	s := convertMap(m, func(key string) (*resource.Field, string) {
-		if k == nil {
-			return nil, snake(key)
+	s := d.convertMap(m, func(key string) (*resource.Field, *ast.Term) {
+		var f *resource.Field
+		if k != nil {
+			f = k.Field(key)
 		}
-		f := k.Field(key)
-		if f == nil {
-			return nil, snake(key)
-		}
-		return f, tfName(f)
+		return f, d.fieldKey(f, key)
 	})
 	if k == nil || k.TF == "" {
 		return s
 	}
 	if known, ok := s.known.Value.(ast.Object); ok {
-		if tags := known.Get(text("tags")); tags != nil {
-			s.known = with(s.known, "tags_all", tags)
+		if tags := known.Get(d.key("tags")); tags != nil {
+			s.known = with(s.known, d.key("tags_all"), tags)
 		}
 	}
 	return s
@@ -129,9 +126,9 @@ func snake(s string) string {
 }
 
 // namer finds a key's descriptor and the name under which rules know it.
-type namer func(key string) (*resource.Field, string)
+type namer func(key string) (*resource.Field, *ast.Term)
 
-func convertMap(m resource.Map, name namer) sides {
+func (d *Document) convertMap(m resource.Map, name namer) sides {
 	known := make([][2]*ast.Term, 0, len(m))
 	var unknown, sensitive [][2]*ast.Term
 	for key, v := range m {
@@ -139,15 +136,15 @@ func convertMap(m resource.Map, name namer) sides {
 		if f != nil && (f.Sensitive || f.WriteOnly) && v != nil && !isUnknown(v) {
 			v = resource.Secret{}
 		}
-		s := convert(f, v)
+		s := d.convert(f, v)
 		if s.known != nil {
-			known = append(known, item(n, s.known))
+			known = append(known, ast.Item(n, s.known))
 		}
 		if s.unknown != nil {
-			unknown = append(unknown, item(n, s.unknown))
+			unknown = append(unknown, ast.Item(n, s.unknown))
 		}
 		if s.sensitive != nil {
-			sensitive = append(sensitive, item(n, s.sensitive))
+			sensitive = append(sensitive, ast.Item(n, s.sensitive))
 		}
 	}
 	return sides{object(known...), object(unknown...), object(sensitive...)}
@@ -160,7 +157,7 @@ func isUnknown(v resource.Value) bool {
 
 // convert turns one value; a nil side is absent. References that are not
 // resolved, and what could not be read, are not known.
-func convert(f *resource.Field, v resource.Value) sides {
+func (d *Document) convert(f *resource.Field, v resource.Value) sides {
 	yes := ast.InternedTerm(true)
 	switch x := v.(type) {
 	case nil:
@@ -178,9 +175,9 @@ func convert(f *resource.Field, v resource.Value) sides {
 	case resource.Secret:
 		return sides{known: text(resource.Hidden), sensitive: yes}
 	case resource.Map:
-		return convertNested(f, x)
+		return d.convertNested(f, x)
 	case resource.List:
-		return convertList(f, x)
+		return d.convertList(f, x)
 	case resource.Template:
 		if slices.ContainsFunc(x, func(e resource.Value) bool { _, ok := e.(resource.Secret); return ok }) {
 			return sides{known: text(resource.Hidden), sensitive: yes}
@@ -192,25 +189,25 @@ func convert(f *resource.Field, v resource.Value) sides {
 
 // convertNested turns a struct, whose fields are renamed, or a map, whose keys
 // are the user's.
-func convertNested(f *resource.Field, m resource.Map) sides {
-	s := convertMap(m, func(key string) (*resource.Field, string) {
-		if f == nil || f.Type == "map" {
-			if f != nil {
-				return f.Elem, key
-			}
-			return nil, key
+func (d *Document) convertNested(f *resource.Field, m resource.Map) sides {
+	s := d.convertMap(m, func(key string) (*resource.Field, *ast.Term) {
+		switch {
+		case f == nil:
+			return nil, d.key(key)
+		case f.Type == "map":
+			return f.Elem, d.key(key)
 		}
 		for i := range f.Fields {
 			if f.Fields[i].Name == key {
-				return &f.Fields[i], tfName(&f.Fields[i])
+				return &f.Fields[i], d.fieldKey(&f.Fields[i], key)
 			}
 		}
-		return nil, snake(key)
+		return nil, d.fieldKey(nil, key)
 	})
 	return s.trim()
 }
 
-func convertList(f *resource.Field, l resource.List) sides {
+func (d *Document) convertList(f *resource.Field, l resource.List) sides {
 	var elem *resource.Field
 	if f != nil {
 		elem = f.Elem
@@ -222,7 +219,7 @@ func convertList(f *resource.Field, l resource.List) sides {
 		if elem != nil && (elem.Sensitive || elem.WriteOnly) && !isUnknown(e) {
 			e = resource.Secret{}
 		}
-		s := convert(elem, e)
+		s := d.convert(elem, e)
 		some, secret = some || s.unknown != nil, secret || s.sensitive != nil
 		known = append(known, orNull(s.known))
 		unknown = append(unknown, orFalse(s.unknown))
@@ -281,19 +278,46 @@ func (d *Document) tfPath(a resource.Address, p resource.Path) *ast.Term {
 
 func text(s string) *ast.Term { return ast.InternedTerm(s) }
 
-func item(key string, v *ast.Term) [2]*ast.Term { return [2]*ast.Term{text(key), orNull(v)} }
+// key is an object's key; equal ones share one term, since a document has few
+// of them, many times over.
+func (d *Document) key(s string) *ast.Term {
+	t := d.keys[s]
+	if t == nil {
+		t = text(s)
+		d.keys[s] = t
+	}
+	return t
+}
+
+// fieldKey is the key under which rules know a field; f is nil for a field
+// that no descriptor has.
+func (d *Document) fieldKey(f *resource.Field, name string) *ast.Term {
+	if f == nil {
+		return d.key(snake(name))
+	}
+	t := d.fieldKeys[f]
+	if t == nil {
+		t = d.key(tfName(f))
+		d.fieldKeys[f] = t
+	}
+	return t
+}
+
+func (d *Document) item(key string, v *ast.Term) [2]*ast.Term {
+	return [2]*ast.Term{d.key(key), orNull(v)}
+}
 
 func object(kv ...[2]*ast.Term) *ast.Term { return ast.ObjectTerm(kv...) }
 
 func list(ts []*ast.Term) *ast.Term { return ast.ArrayTerm(ts...) }
 
 // with is an object with one more key; another value is left as it is.
-func with(t *ast.Term, key string, v *ast.Term) *ast.Term {
+func with(t *ast.Term, key *ast.Term, v *ast.Term) *ast.Term {
 	o, ok := t.Value.(ast.Object)
 	if !ok {
 		return t
 	}
-	n := ast.NewObject(item(key, v))
+	n := ast.NewObject(ast.Item(key, v))
 	if merged, ok := o.Merge(n); ok {
 		return ast.NewTerm(merged)
 	}

@@ -43,7 +43,7 @@ func Test(ctx context.Context, mods []Module) ([]TestResult, diag.List) {
 		if c.Failed() {
 			return nil, append(found, compileFindings(c.Errors, mods)...).Sorted()
 		}
-		return nil, append(found, diag.Finding{Code: "POL-305", Severity: diag.Error, Message: firstLine(err.Error())})
+		return nil, append(found, diag.Finding{Code: diag.PolicyBroken, Severity: diag.Error, Message: firstLine(err.Error())})
 	}
 	var out []TestResult
 	for r := range results {

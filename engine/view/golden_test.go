@@ -31,8 +31,11 @@ func planFaces(p *Plan) []face {
 
 func runFaces(r *Run) []face {
 	return []face{
-		{"text", r.Text(Page{})}, {"text-60", r.Text(Page{Width: 60})}, {"markdown", r.Markdown(Page{})},
-		{"json", string(r.JSON())}, {"chat", chatText(r.Chat(Page{}))},
+		{"text", r.Text(Page{})},
+		{"text-60", r.Text(Page{Width: 60})},
+		{"markdown", r.Markdown(Page{})},
+		{"json", string(r.JSON())},
+		{"chat", chatText(r.Chat(Page{}))},
 	}
 }
 

@@ -101,10 +101,9 @@ func Markdown(plans []*Plan) string {
 		held += len(p.Plan.Held)
 	}
 	title := "### isobar plan · " + strings.Join(names, ", ") + " · "
-	switch {
-	case total == 0:
+	if total == 0 {
 		title += "no changes"
-	default:
+	} else {
 		title += count(total, "change")
 	}
 	if held > 0 {

@@ -66,7 +66,7 @@ func (p *Plan) verdict() string {
 			denied++
 		case diag.Warning:
 			warned++
-		default:
+		case diag.Note:
 			waived++
 		}
 	}
