@@ -1,6 +1,7 @@
 package fake_test
 
 import (
+	"context"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -101,6 +102,18 @@ func TestConformance(t *testing.T) {
 				Every:  time.Microsecond,
 			}
 			providertest.Run(t, bare)
+			t.Run("wrapped", func(t *testing.T) {
+				wrapped := bare
+				wrapped.Type.Open = func(ctx context.Context, c provider.Config) (provider.Session, error) {
+					s, err := typ.Open(ctx, c)
+					if err != nil {
+						return nil, err
+					}
+					fast := provider.Rate{Start: 1e6, Max: 1e6}
+					return provider.Wrap(s, provider.Options{Budgets: provider.NewBudgets(fast, provider.Clock{}), Trace: func(context.Context, provider.Span) {}}), nil
+				}
+				providertest.Run(t, wrapped)
+			})
 		})
 	}
 }

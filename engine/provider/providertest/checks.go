@@ -296,6 +296,9 @@ func errorsAreClassified(t *testing.T, h *Harness) {
 	}
 	h.finish(t, p)
 	h.absent(t, live.ID)
+	if m := h.NewMark(live.Address); !h.Kind.Unmarked {
+		wantClass(t, "mark of what is gone", h.Session.Mark(t.Context(), live, &m), resource.NotFound)
+	}
 	for aspect, next := range fx.Updates {
 		want := resource.Object{Address: live.Address, ID: live.ID, Fields: merged(live.Fields, next)}
 		_, err := h.Session.Update(t.Context(), live, want, h.changes(live.Fields, next))
