@@ -41,6 +41,7 @@ type Field struct {
 	Ref        string     `json:"ref,omitempty"`         // the kind that it refers to, "aws.vpc"
 	Within     string     `json:"within,omitempty"`      // the parent's kind, where the object lives within the one that this field names
 	OneOf      [][]string `json:"one_of,omitempty"`      // of a struct: of each group exactly one field is set
+	Block      string     `json:"block,omitempty"`       // an address block: "own", or the field that names the parent within whose block it lies, apart from its siblings'
 	Key        string     `json:"key,omitempty"`         // a list's elements are told apart by this field
 	Aspect     string     `json:"aspect,omitempty"`      // set by a call of its own, after the create
 	TF         string     `json:"tf,omitempty"`          // Terraform's name where it is not the snake_case one

@@ -246,7 +246,7 @@ func applyAttribute(f *resource.Field, name, arg string) error {
 		"growOnly": &f.GrowOnly, "disruptive": &f.Disruptive, "unique": &f.Unique, "ordered": &f.Ordered,
 	}
 	texts := map[string]*string{
-		"ref": &f.Ref, "key": &f.Key, "aspect": &f.Aspect, "tf": &f.TF, "within": &f.Within,
+		"ref": &f.Ref, "key": &f.Key, "aspect": &f.Aspect, "tf": &f.TF, "within": &f.Within, "block": &f.Block,
 	}
 	switch {
 	case flags[name] != nil && arg == "":

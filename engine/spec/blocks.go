@@ -1,0 +1,96 @@
+package spec
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"isobar.dev/engine/diag"
+	"isobar.dev/engine/resource"
+)
+
+// block is an address block that a resource claims, within its parent.
+type block struct {
+	owner  *resource.Desired
+	field  string
+	prefix netip.Prefix
+	parent string // a reference or id, as its canonical encoding
+}
+
+// blocks checks the fields that their schema marks @block: a block lies within
+// the block of the parent that it names, and apart from its siblings'. What is
+// not literal in the spec is left to the provider.
+func (c *checker) blocks() {
+	siblings := map[string][]block{}
+	for i := range c.env.Desired {
+		d := &c.env.Desired[i]
+		desc := c.kinds[d.Address.Type()]
+		if desc == nil {
+			continue
+		}
+		for _, f := range desc.Fields {
+			p, err := netip.ParsePrefix(d.Fields.Text(f.Name))
+			if f.Block == "" || err != nil {
+				continue
+			}
+			if p != p.Masked() {
+				c.add(d, resource.Path{f.Name}, diag.Finding{
+					Code: codeBlock, Message: fmt.Sprintf("%s: %s starts within its block", f.Name, p), Mend: fmt.Sprintf("write %q", p.Masked()),
+				})
+				continue
+			}
+			parent := d.Fields[f.Block]
+			if f.Block == "own" || parent == nil {
+				continue
+			}
+			c.withinParent(d, f, p, parent)
+			key := f.Name + " " + string(resource.Encode(parent))
+			siblings[key] = append(siblings[key], block{owner: d, field: f.Name, prefix: p})
+		}
+	}
+	for _, key := range slices.Sorted(keysOf(siblings)) {
+		c.disjoint(siblings[key])
+	}
+}
+
+func (c *checker) withinParent(d *resource.Desired, f resource.Field, p netip.Prefix, parent resource.Value) {
+	ref, ok := parent.(resource.Ref)
+	if !ok || c.byKey[ref.Address] == nil {
+		return
+	}
+	up := c.byKey[ref.Address]
+	for _, pf := range c.kinds[up.Address.Type()].Fields {
+		outer, err := netip.ParsePrefix(up.Fields.Text(pf.Name))
+		if pf.Block != "own" || err != nil {
+			continue
+		}
+		if outer.Bits() > p.Bits() || !outer.Contains(p.Addr()) {
+			c.add(d, resource.Path{f.Name}, diag.Finding{
+				Code: codeBlock, Message: fmt.Sprintf("%s: %s lies outside %s of %s", f.Name, p, outer, up.Address.Local()),
+				Mend: "choose a block within " + outer.String(),
+			})
+		}
+	}
+}
+
+// disjoint reports overlaps. Sorted by address, a block overlaps a later one
+// only if it reaches past that one's start: the widest so far is enough.
+func (c *checker) disjoint(bs []block) {
+	slices.SortStableFunc(bs, func(a, b block) int {
+		if n := a.prefix.Addr().Compare(b.prefix.Addr()); n != 0 {
+			return n
+		}
+		return a.prefix.Bits() - b.prefix.Bits()
+	})
+	for i, widest := 1, bs[:1:1]; i < len(bs); i++ {
+		w := widest[0]
+		if !w.prefix.Overlaps(bs[i].prefix) {
+			widest = bs[i : i+1]
+			continue
+		}
+		c.add(bs[i].owner, resource.Path{bs[i].field}, diag.Finding{
+			Code: codeBlock, Message: fmt.Sprintf("%s: %s overlaps %s of %s", bs[i].field, bs[i].prefix, w.prefix, w.owner.Address.Local()),
+			Mend: "choose a block of its own",
+		})
+	}
+}

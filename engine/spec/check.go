@@ -1,0 +1,290 @@
+package spec
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"isobar.dev/engine/diag"
+	"isobar.dev/engine/resource"
+)
+
+// checker makes the checks that span resources, or that CUE cannot express.
+type checker struct {
+	env   *Environment
+	kinds resource.Descriptors
+	at    map[string]resource.Position
+	byKey map[resource.Address]*resource.Desired
+	found diag.List
+}
+
+// check looks at a decoded environment.
+func (l *Loader) check(env *Environment, o outcome) diag.List {
+	c := &checker{env: env, kinds: l.kinds, at: o.At, byKey: map[resource.Address]*resource.Desired{}}
+	for i := range env.Desired {
+		c.byKey[env.Desired[i].Address] = &env.Desired[i]
+	}
+	if dir := path.Base(env.Dir); env.Name != dir {
+		c.found = append(c.found, diag.Finding{
+			Code: codePackage, Severity: diag.Error, Where: diag.Place(o.At["name"]), Subject: dir,
+			Message: "the name is " + env.Name + ", the directory " + dir, Mend: fmt.Sprintf("write name: %q", dir),
+		})
+	}
+	c.providers()
+	for i := range env.Desired {
+		d := &env.Desired[i]
+		desc := c.kinds[d.Address.Type()]
+		if desc == nil {
+			continue // the joined definition lets no unknown kind through
+		}
+		c.alias(d)
+		c.meta(d, desc)
+		for _, k := range d.Fields.Keys() {
+			c.value(d, desc.Field(k), resource.Path{k}, d.Fields[k])
+		}
+	}
+	c.moves()
+	c.blocks()
+	return c.found
+}
+
+func (c *checker) add(d *resource.Desired, p resource.Path, f diag.Finding) {
+	if f.Severity == "" {
+		f.Severity = diag.Error
+	}
+	pos, _ := d.Place(p)
+	f.Where, f.Subject = diag.Place(pos), d.Address.Local()
+	if f.Where.File == "" {
+		f.Where.File = c.env.Dir
+	}
+	c.found = append(c.found, f)
+}
+
+// providers refuses references and secrets in settings: they are needed before
+// anything is resolved.
+func (c *checker) providers() {
+	for _, alias := range slices.Sorted(maps.Keys(c.env.Providers)) {
+		p := c.env.Providers[alias]
+		for _, k := range p.Settings.Keys() {
+			misplaced := resource.Contains(p.Settings[k], func(v resource.Value) bool {
+				switch v.(type) {
+				case resource.Ref, resource.Template, resource.Secret:
+					return true
+				}
+				return false
+			})
+			if !misplaced {
+				continue
+			}
+			at, ok := c.at[resource.Path{"providers", alias, k}.String()]
+			if !ok {
+				at = p.At
+			}
+			c.found = append(c.found, diag.Finding{
+				Code: codeRefMisplaced, Severity: diag.Error, Where: diag.Place(at), Subject: "providers." + alias,
+				Message: k + " holds a reference, and providers are set up before anything is resolved",
+				Mend:    "write the value itself",
+			})
+		}
+	}
+}
+
+func (c *checker) alias(d *resource.Desired) {
+	alias := d.Meta.Alias
+	if alias == "" {
+		if _, ok := c.env.Providers[d.Address.Provider]; !ok {
+			c.add(d, nil, diag.Finding{
+				Code: codeAlias, Message: "no provider says where it lives",
+				Mend: fmt.Sprintf("add providers: %s: …, or name an alias in $meta: provider", d.Address.Provider),
+			})
+		}
+		return
+	}
+	at := resource.Path{"$meta", "provider"}
+	p, ok := c.env.Providers[alias]
+	switch {
+	case !ok:
+		names := slices.Sorted(maps.Keys(c.env.Providers))
+		c.add(d, at, diag.Finding{
+			Code: codeAlias, Message: "there is no provider " + alias,
+			Mend: didYouMean(alias, names, "providers here: "+strings.Join(names, ", ")),
+		})
+	case p.Type != d.Address.Provider:
+		c.add(d, at, diag.Finding{
+			Code: codeAlias, Message: fmt.Sprintf("provider %s is %s, the resource %s", alias, p.Type, d.Address.Provider),
+			Mend: "name a provider of type " + d.Address.Provider,
+		})
+	}
+}
+
+func (c *checker) meta(d *resource.Desired, desc *resource.Descriptor) {
+	for _, p := range d.Meta.IgnoreChanges {
+		if desc.At(p) != nil {
+			continue
+		}
+		var names []string
+		for _, f := range desc.Fields {
+			names = append(names, f.Name)
+		}
+		c.add(d, resource.Path{"$meta", "ignoreChanges"}, diag.Finding{
+			Code: codeIgnore, Message: fmt.Sprintf("ignoreChanges: %s has no field %s", d.Address.Type(), p),
+			Mend: didYouMean(p[0], names, "fields: "+strings.Join(names, ", ")),
+		})
+	}
+}
+
+// moves refuses former addresses that are of another kind, still in use, or
+// claimed twice.
+func (c *checker) moves() {
+	claimed := map[resource.Address]*resource.Desired{}
+	for i := range c.env.Desired {
+		d := &c.env.Desired[i]
+		from := d.Meta.MovedFrom
+		if from == nil {
+			continue
+		}
+		f := diag.Finding{Code: codeMovedFrom, Mend: "name the address that this resource had before"}
+		switch {
+		case from.Type() != d.Address.Type():
+			f.Message = fmt.Sprintf("movedFrom: %s is no %s", from, d.Address.Type())
+		case c.byKey[*from] != nil:
+			f.Message, f.Mend = fmt.Sprintf("movedFrom: %s is still here", from.Local()), "remove that resource, or movedFrom"
+		case claimed[*from] != nil:
+			f.Message = fmt.Sprintf("movedFrom: %s says it came from %s too", claimed[*from].Address.Local(), from)
+		default:
+			claimed[*from] = d
+			continue
+		}
+		c.add(d, resource.Path{"$meta", "movedFrom"}, f)
+	}
+}
+
+// value checks one value against its field: references, secrets, and groups of
+// which exactly one field is set.
+func (c *checker) value(d *resource.Desired, f *resource.Field, at resource.Path, v resource.Value) {
+	switch x := v.(type) {
+	case resource.Ref:
+		c.ref(d, f, at, x)
+	case resource.Template:
+		for _, e := range x {
+			if r, ok := e.(resource.Ref); ok {
+				c.ref(d, nil, at, r)
+			}
+		}
+	case resource.Secret:
+		if _, ok := c.env.Secrets[x.Name]; !ok {
+			names := slices.Sorted(maps.Keys(c.env.Secrets))
+			c.add(d, at, diag.Finding{
+				Code: codeSecret, Message: "no secret is called " + x.Name,
+				Mend: didYouMean(x.Name, names, fmt.Sprintf("bind it: secrets: %q: env: …", x.Name)),
+			})
+		}
+	case resource.List:
+		for i, e := range x {
+			c.value(d, elemOf(f), append(at[:len(at):len(at)], strconv.Itoa(i)), e)
+		}
+		c.keys(d, f, at, x)
+	case resource.Map:
+		c.oneOf(d, f, at, x)
+		for _, k := range x.Keys() {
+			c.value(d, childOf(f, k), append(at[:len(at):len(at)], k), x[k])
+		}
+	}
+}
+
+func elemOf(f *resource.Field) *resource.Field {
+	if f == nil {
+		return nil
+	}
+	return f.Elem
+}
+
+func childOf(f *resource.Field, name string) *resource.Field {
+	if f == nil || f.Type != "struct" {
+		return elemOf(f)
+	}
+	for i := range f.Fields {
+		if f.Fields[i].Name == name {
+			return &f.Fields[i]
+		}
+	}
+	return nil
+}
+
+// ref checks that a reference leads to an output of a resource of the right
+// kind. Another environment's resources are resolved later, from its ledger.
+func (c *checker) ref(d *resource.Desired, f *resource.Field, at resource.Path, r resource.Ref) {
+	desc := c.kinds[r.Address.Type()]
+	switch {
+	case desc == nil:
+		c.add(d, at, diag.Finding{Code: codeReference, Message: "there is no kind " + r.Address.Type(), Mend: "refer to a resource's #out"})
+		return
+	case !slices.ContainsFunc(desc.Outs, func(o resource.Out) bool { return o.Name == r.Out }):
+		var names []string
+		for _, o := range desc.Outs {
+			names = append(names, o.Name)
+		}
+		c.add(d, at, diag.Finding{
+			Code: codeReference, Message: fmt.Sprintf("%s has no output %s", r.Address.Local(), r.Out),
+			Mend: didYouMean(r.Out, names, "outputs: "+strings.Join(names, ", ")),
+		})
+	case f != nil && f.Ref != "" && (r.Address.Type() != f.Ref || r.Out != "id"):
+		c.add(d, at, diag.Finding{
+			Code: codeRefMisplaced, Message: fmt.Sprintf("%s wants the id of %s, got %s", at[0], f.Ref, r.Short()),
+			Mend: "refer to " + f.Ref + ".NAME.#out.id",
+		})
+	}
+	if r.Address.Env == c.env.Name && c.byKey[r.Address] == nil {
+		c.add(d, at, diag.Finding{
+			Code: codeReference, Message: r.Address.Local() + " does not exist", Mend: "define it, or refer to one that does",
+		})
+	}
+	if r.Address == d.Address {
+		c.add(d, at, diag.Finding{Code: codeReference, Message: "it refers to itself", Mend: "refer to another resource, or write the value"})
+	}
+}
+
+func (c *checker) oneOf(d *resource.Desired, f *resource.Field, at resource.Path, m resource.Map) {
+	if f == nil {
+		return
+	}
+	for _, group := range f.OneOf {
+		var set []string
+		for _, name := range group {
+			if m[name] != nil {
+				set = append(set, name)
+			}
+		}
+		switch len(set) {
+		case 1:
+		case 0:
+			c.add(d, at, diag.Finding{Code: codeOneOf, Message: at.String() + ": none of " + strings.Join(group, ", ") + " is set", Mend: "set one of them"})
+		default:
+			c.add(d, at, diag.Finding{Code: codeOneOf, Message: at.String() + ": " + strings.Join(set, " and ") + " exclude each other", Mend: "keep one of them"})
+		}
+	}
+}
+
+// keys refuses two elements of a keyed list with the same key.
+func (c *checker) keys(d *resource.Desired, f *resource.Field, at resource.Path, l resource.List) {
+	if f == nil || f.Key == "" {
+		return
+	}
+	seen := map[string]bool{}
+	for i, e := range l {
+		m, _ := e.(resource.Map)
+		if m == nil || m[f.Key] == nil {
+			continue
+		}
+		k := string(resource.Encode(m[f.Key]))
+		if seen[k] {
+			c.add(d, append(at[:len(at):len(at)], strconv.Itoa(i)), diag.Finding{
+				Code: codeDuplicate, Message: fmt.Sprintf("%s: %s %s stands twice", at, f.Key, k), Mend: "keep one of them",
+			})
+		}
+		seen[k] = true
+	}
+}

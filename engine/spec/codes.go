@@ -1,0 +1,36 @@
+package spec
+
+import "isobar.dev/engine/diag"
+
+// The codes of this package's findings; diag.Explain tells their meaning.
+const (
+	codeSyntax       diag.Code = "SPEC-101"
+	codeUnknownField diag.Code = "SPEC-102"
+	codeMissingField diag.Code = "SPEC-103"
+	codeValue        diag.Code = "SPEC-104"
+	codeReference    diag.Code = "SPEC-105"
+	codeHandTyped    diag.Code = "SPEC-106"
+	codeUnknownKind  diag.Code = "SPEC-107"
+	codeImport       diag.Code = "SPEC-108"
+	codePackage      diag.Code = "SPEC-109"
+	codeDuplicate    diag.Code = "SPEC-110"
+	codeNoEnv        diag.Code = "SPEC-111"
+	codeMemory       diag.Code = "SPEC-112"
+	codeTime         diag.Code = "SPEC-113"
+	codeSize         diag.Code = "SPEC-114"
+	codeCrash        diag.Code = "SPEC-115"
+	codeAlias        diag.Code = "SPEC-116"
+	codeRefMisplaced diag.Code = "SPEC-117"
+	codeMovedFrom    diag.Code = "SPEC-118"
+	codeIgnore       diag.Code = "SPEC-119"
+	codeBlock        diag.Code = "SPEC-120"
+	codeAttribute    diag.Code = "SPEC-121"
+	codeName         diag.Code = "SPEC-122"
+	codeOneOf        diag.Code = "SPEC-123"
+	codeNoEstate     diag.Code = "SPEC-124"
+	codeEvaluation   diag.Code = "SPEC-125"
+	codeSchemas      diag.Code = "SPEC-126"
+	codeSecret       diag.Code = "SPEC-127"
+	codeIncomplete   diag.Code = "SPEC-128"
+	codeUnreadable   diag.Code = "SPEC-129"
+)

@@ -1,0 +1,145 @@
+package spec
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+)
+
+// Init writes a new repository into dir: a CUE module with a copy of the
+// schemas, isobar.cue with a random estate id read from rnd, a small
+// environment dev and an example policy. It returns what it wrote, sorted,
+// relative to dir. Where any of these files exists already it writes nothing
+// and returns an error that names it.
+func Init(dir string, rnd io.Reader) ([]string, error) {
+	var id [10]byte
+	if _, err := io.ReadFull(rnd, id[:]); err != nil {
+		return nil, fmt.Errorf("no random estate id: %w", err)
+	}
+	files, err := schemaFiles()
+	if err != nil {
+		return nil, err
+	}
+	for name, text := range map[string]string{
+		moduleFile:                 initModule,
+		localFile:                  "// Editors and cue vet find isobar's schemas here, without a registry.\n" + localModule,
+		estateFile:                 fmt.Sprintf(initEstate, hex.EncodeToString(id[:])),
+		"environments/dev/dev.cue": initEnvironment,
+		"policies/owner.rego":      initPolicy,
+		".gitignore":               initIgnore,
+	} {
+		files[name] = []byte(text)
+	}
+	names := slices.Sorted(maps.Keys(files))
+	for _, name := range names {
+		_, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(name)))
+		if err == nil {
+			return nil, fmt.Errorf("%s exists already: init writes into a new repository; remove it, or choose another directory", name)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	for _, name := range names {
+		if err := os.MkdirAll(filepath.Join(dir, filepath.FromSlash(path.Dir(name))), 0o755); err != nil {
+			return nil, err
+		}
+		if err := writeNew(filepath.Join(dir, filepath.FromSlash(name)), files[name]); err != nil {
+			return nil, err
+		}
+	}
+	return names, nil
+}
+
+// writeNew never writes over a file that came in between.
+func writeNew(name string, data []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Close())
+}
+
+const initModule = `module: "estate.example/infrastructure@v0"
+language: version: "v0.17.0"
+source: kind: "git"
+deps: "isobar.dev/schemas@v0": v: "v0.1.0"
+`
+
+const initEstate = `package isobar
+
+import "isobar.dev/schemas"
+
+schemas.#Estate
+
+// Who owns what isobar makes: it rides on every object. Never change it.
+estate: %q
+
+// observe reports, approve waits for a person, auto applies.
+mode: "approve"
+`
+
+const initEnvironment = `package dev
+
+import "isobar.dev/schemas"
+
+schemas.#Environment
+
+name: "dev"
+providers: aws: region: "eu-west-1"
+
+_owner: "platform"
+
+aws: {
+	vpc: main: {
+		cidrBlock:          "10.0.0.0/16"
+		enableDnsHostnames: true
+		tags: {Name: "dev", Owner: _owner}
+	}
+
+	subnet: app: {
+		vpcId:     aws.vpc.main.#out.id
+		cidrBlock: "10.0.1.0/24"
+		tags: {Name: "dev-app", Owner: _owner}
+	}
+
+	security_group: web: {
+		vpcId:       aws.vpc.main.#out.id
+		description: "HTTPS from within the VPC"
+		ingress: [{
+			ipProtocol: "tcp"
+			fromPort:   443
+			toPort:     443
+			cidrIpv4:   "10.0.0.0/16"
+		}]
+		tags: {Name: "dev-web", Owner: _owner}
+	}
+}
+`
+
+const initPolicy = `# Rules of this repository, beside isobar's own. A deny stops a plan, a warn is
+# shown with it. Try them with: isobar policy test
+package main
+
+import rego.v1
+
+warn_name contains {"msg": msg, "address": change.address} if {
+	some change in input.resource_changes
+	change.change.after
+	not change.change.after.tags.Name
+	msg := sprintf("%s has no tag Name", [change.address])
+}
+`
+
+const initIgnore = `# isobar's local store
+/.isobar/
+*.sock
+`

@@ -1,0 +1,80 @@
+package spec
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/cuecontext"
+	"cuelang.org/go/cue/load"
+)
+
+func initRepo(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if _, err := Init(dir, bytes.NewReader(bytes.Repeat([]byte{0x5a}, 10))); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestInitIsWithoutFindings(t *testing.T) {
+	t.Parallel()
+	dir := initRepo(t)
+	l := newLoader(t, Limits{})
+	est, err := l.Estate(t.Context(), os.DirFS(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if est.ID != strings.Repeat("5a", 10) || !slices.Equal(est.Environments, []string{"dev"}) || est.Mode != ModeApprove || len(est.Findings) > 0 {
+		t.Errorf("estate: %+v", est)
+	}
+	env, err := l.Environment(t.Context(), os.DirFS(dir), "dev")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(env.Desired) != 3 || len(env.Warnings) > 0 {
+		t.Errorf("environment: %+v", env)
+	}
+}
+
+// TestInitVetsOffline loads the repository as cue vet does: from the disk, by
+// its own module files, with a registry that serves nothing.
+func TestInitVetsOffline(t *testing.T) {
+	t.Parallel()
+	dir := initRepo(t)
+	for _, pkg := range []string{".", "./environments/dev"} {
+		inst := load.Instances([]string{pkg}, &load.Config{Dir: dir, Registry: refuseRegistry{}, Env: []string{}})[0]
+		if inst.Err != nil {
+			t.Fatalf("%s: %v", pkg, inst.Err)
+		}
+		if err := cuecontext.New().BuildInstance(inst).Validate(cue.Concrete(true), cue.Final()); err != nil {
+			t.Errorf("%s: %v", pkg, err)
+		}
+	}
+}
+
+func TestInitOverwritesNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	kept := filepath.Join(dir, "isobar.cue")
+	if err := os.WriteFile(kept, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Init(dir, bytes.NewReader(make([]byte, 10)))
+	if err == nil || !strings.Contains(err.Error(), "isobar.cue exists already") {
+		t.Errorf("got %v", err)
+	}
+	n := 0
+	if err := fs.WalkDir(os.DirFS(dir), ".", func(string, fs.DirEntry, error) error { n++; return nil }); err != nil || n != 2 {
+		t.Errorf("%d entries, want the directory and the file that was there (%v)", n, err)
+	}
+	if _, err := Init(t.TempDir(), bytes.NewReader(nil)); err == nil {
+		t.Error("no randomness, and no error")
+	}
+}
