@@ -93,7 +93,7 @@ func (d *Daemon) affected(ctx context.Context, r Repo, h *head, first bool) erro
 	}
 	d.mu.Unlock()
 	for _, name := range names {
-		digest, derr := d.Runner.Specs.Digest(h.tree, name)
+		digest, derr := d.Runner.Specs.Digest(ctx, h.tree, name)
 		row, seen := known[name]
 		delete(known, name)
 		switch {

@@ -21,7 +21,7 @@ import (
 // Specs evaluates repositories. A user's mistakes come back as a diag.List.
 type Specs interface {
 	Estate(ctx context.Context, tree fs.FS) (spec.Estate, error)
-	Digest(tree fs.FS, env string) (string, error)
+	Digest(ctx context.Context, tree fs.FS, env string) (string, error)
 	Environment(ctx context.Context, tree fs.FS, env string) (spec.Environment, error)
 }
 

@@ -129,7 +129,7 @@ func (t *turn) plan(ctx context.Context, trigger cycle.Trigger) ([]cycle.Event, 
 		if ctx.Err() != nil {
 			return nil, nil // a shutdown: it starts over
 		}
-		return t.broken(err), nil
+		return t.broken(ctx, err), nil
 	}
 	t.draft = draft
 	t.learn(draft)
@@ -204,13 +204,13 @@ func (t *turn) facts(draft *Draft) cycle.Facts {
 
 // broken says that no plan could be made. A user's mistake stays one until the
 // next push.
-func (t *turn) broken(err error) []cycle.Event {
+func (t *turn) broken(ctx context.Context, err error) []cycle.Event {
 	var list diag.List
 	final := errors.As(err, &list)
 	t.row.State, t.row.Note = "broken", err.Error()
 	if final {
 		t.row.Note = list.Sorted()[0].String()
-		if digest, derr := t.d.Runner.Specs.Digest(t.head.tree, t.env); derr == nil {
+		if digest, derr := t.d.Runner.Specs.Digest(ctx, t.head.tree, t.env); derr == nil {
 			t.row.Digest = digest
 		}
 	}

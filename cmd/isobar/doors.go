@@ -1,0 +1,50 @@
+package main
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"isobar.dev/engine/reconcile"
+	"isobar.dev/engine/store"
+	"isobar.dev/engine/web"
+)
+
+// door is a listener with what it answers.
+type door struct {
+	listener net.Listener
+	handler  http.Handler
+}
+
+type doors []door
+
+// openDoors opens the control socket beside the store and, where asked for, the
+// listener for health and metrics.
+func openDoors(f serveFlags, path string, d *reconcile.Daemon, m *web.Metrics, st store.Store) (doors, error) {
+	socket, err := web.ListenSocket(socketPath(path))
+	if err != nil {
+		return nil, err
+	}
+	health := web.Health(d, m)
+	mux := http.NewServeMux()
+	mux.Handle("/api/v1/", (&web.API{Records: st, Control: d, Now: time.Now, Version: version()}).Handler())
+	mux.Handle("/", health)
+	out := doors{{socket, mux}}
+	if f.listen == "" {
+		return out, nil
+	}
+	l, err := net.Listen("tcp", f.listen)
+	if err != nil {
+		return nil, errors.Join(err, socket.Close())
+	}
+	return append(out, door{l, health}), nil
+}
+
+// address is where health and metrics are answered, or "".
+func (ds doors) address() string {
+	if len(ds) < 2 {
+		return ""
+	}
+	return ds[1].listener.Addr().String()
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/google/uuid"
+
+	"isobar.dev/engine/apply"
+	"isobar.dev/engine/observe"
+	"isobar.dev/engine/policy"
+	"isobar.dev/engine/provider"
+	"isobar.dev/engine/reconcile"
+	"isobar.dev/engine/spec"
+	"isobar.dev/policies"
+	"isobar.dev/providers/all"
+	"isobar.dev/schemas"
+)
+
+// packName is the name of the rule pack that comes with isobar.
+const packName = "starter"
+
+// version is what the binary says of itself: its module version or commit.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 7 {
+			return "dev-" + s.Value[:7]
+		}
+	}
+	return "dev"
+}
+
+// newID gives a UUIDv7, which sorts by time.
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// catalogue joins the providers with their descriptors.
+func catalogue() (provider.Catalogue, error) {
+	d, err := schemas.Descriptors()
+	if err != nil {
+		return provider.Catalogue{}, err
+	}
+	c := provider.Catalogue{Types: all.Types(), Descriptors: d}
+	return c, c.Check()
+}
+
+// rulebook holds the built-in pack.
+func rulebook() (*reconcile.Rulebook, error) {
+	files, err := policies.Rules()
+	if err != nil {
+		return nil, err
+	}
+	mods := make([]policy.Module, len(files))
+	for i, f := range files {
+		mods[i] = policy.Module{Path: f.Path, Source: f.Source}
+	}
+	return &reconcile.Rulebook{Packs: map[string][]policy.Module{packName: mods}, Today: time.Now}, nil
+}
+
+// newRunner wires a runner over a ledger. trace is told of each provider call;
+// it may be nil.
+func newRunner(ledger reconcile.Ledger, trace func(context.Context, provider.Span)) (*reconcile.Runner, error) {
+	cat, err := catalogue()
+	if err != nil {
+		return nil, err
+	}
+	loader, err := spec.New(spec.Options{})
+	if err != nil {
+		return nil, err
+	}
+	rules, err := rulebook()
+	if err != nil {
+		return nil, err
+	}
+	return &reconcile.Runner{
+		Specs: loader, Policies: rules, Ledger: ledger, Catalogue: cat,
+		Sessions: &reconcile.Sessions{
+			Catalogue: cat, HTTP: &http.Client{Transport: provider.FenceTransport(transport())},
+			Options: provider.Options{Budgets: provider.NewBudgets(provider.Rate{}, provider.Clock{}), Trace: trace},
+		},
+		Observer: observe.New(cat, time.Now),
+		Engine:   &apply.Engine{Kinds: cat, Now: time.Now, NewToken: newID, Sleep: sleep},
+		Now:      time.Now, Schema: version(),
+	}, nil
+}
+
+// transport is the one that providers share: many calls at once to few hosts.
+func transport() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // the standard library's own
+	t.MaxIdleConnsPerHost = 32
+	return t
+}
+
+// sleep waits for d, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
