@@ -13,6 +13,7 @@ import (
 
 	_ "modernc.org/sqlite"
 
+	"isobar.dev/engine/ledger"
 	"isobar.dev/engine/store"
 )
 
@@ -130,6 +131,32 @@ func write(t *testing.T, path string, b []byte) {
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestMoveIsProjected reads, after a restart, what a move changed in entries
+// other than its own.
+func TestMoveIsProjected(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := openFile(t, path)
+	from := vpc("a")
+	refers := ledger.Record{ID: "2", Deps: []ledger.Dep{{Address: from, Token: "1"}}}
+	_, err := s.Append(t.Context(), "prod", 0, 0, []ledger.Event{
+		{Address: from, Token: "1", Type: ledger.Adopted, Record: &ledger.Record{ID: "1"}},
+		{Address: vpc("b"), Token: "2", Type: ledger.Adopted, Record: &refers},
+		{Address: vpc("b"), Token: "2", Type: ledger.Intended, Intent: &ledger.Intent{Op: ledger.Update, Record: refers}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Append(t.Context(), "prod", 3, 0, []ledger.Event{{Address: vpc("c"), Token: "1", Type: ledger.Moved, From: &from}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	checkWhole(t, openFile(t, path), "prod", 4)
 }
 
 func TestReopenedStoreHoldsEverything(t *testing.T) {

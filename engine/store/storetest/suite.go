@@ -110,21 +110,32 @@ func appendAndFold(t *testing.T, s store.Store) {
 		t.Fatalf("got %+v", got)
 	}
 	from := vpc("main")
-	_, err = s.Append(ctx, "prod", 2, 0, append(create("main", "t2"),
+	// What refers to the moved object follows it, in its record and its intent.
+	deps := []ledger.Dep{{Address: from, Token: "t1"}}
+	refers := ledger.Record{ID: "vpc-t3", Deps: deps}
+	_, err = s.Append(ctx, "prod", 2, 0, []ledger.Event{
+		{Address: vpc("refers"), Token: "t3", Type: ledger.Adopted, Record: &refers},
+		{
+			Address: vpc("refers"), Token: "t3", Type: ledger.Intended,
+			Intent: &ledger.Intent{Op: ledger.Update, Record: refers},
+		},
+	})
+	must(t, err)
+	_, err = s.Append(ctx, "prod", 4, 0, append(create("main", "t2"),
 		ledger.Event{Address: vpc("other"), Token: "t1", Type: ledger.Moved, From: &from},
 		ledger.Event{Address: vpc("main"), Token: "t2", Type: ledger.Forgotten, Why: "gone"}))
 	must(t, err)
 	evs, err := s.Events(ctx, "prod", 0)
 	must(t, err)
-	if len(evs) != 6 || evs[5].Seq != 6 {
+	if len(evs) != 8 || evs[7].Seq != 8 {
 		t.Fatalf("got %d events", len(evs))
 	}
 	if sec, ok := evs[1].Record.Applied["password"].(resource.Secret); !ok || sec.MAC != "ab12" {
 		t.Fatalf("the secret's reference came back as %#v", evs[1].Record.Applied["password"])
 	}
-	later, err := s.Events(ctx, "prod", 4)
+	later, err := s.Events(ctx, "prod", 6)
 	must(t, err)
-	if len(later) != 2 || later[0].Seq != 5 || later[0].From == nil {
+	if len(later) != 2 || later[0].Seq != 7 || later[0].From == nil {
 		t.Fatalf("got %+v", later)
 	}
 	want, err := ledger.Fold(evs)
