@@ -209,10 +209,10 @@ func (b *Bucket) leave(caller string, w *waiter) {
 func (b *Bucket) Report(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	switch resource.ClassOf(err) {
-	case "":
+	switch {
+	case err == nil:
 		b.rate = min(b.limits.Max, b.rate+b.limits.Step/b.rate)
-	case resource.Throttled:
+	case resource.ClassOf(err) == resource.Throttled:
 		now := b.clock.now()
 		if until := now.Add(advice(err)); until.After(b.hold) {
 			b.hold = until

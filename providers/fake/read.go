@@ -139,8 +139,8 @@ func (s *session) find(ctx context.Context, k *kind, in *provider.Intent) (p pro
 // isOf reports whether t is what the intent's create made, by the kind's rule.
 func (s *session) isOf(k *kind, t *thing, in *provider.Intent) bool {
 	v := t.now()
-	switch k.Settle {
-	case provider.SettleNatural:
+	switch {
+	case k.Settle == provider.SettleNatural:
 		if !resource.Equal(v.fields[k.key], in.Want.Fields[k.key]) {
 			return false
 		}
@@ -150,7 +150,7 @@ func (s *session) isOf(k *kind, t *thing, in *provider.Intent) bool {
 			}
 		}
 		return true
-	case provider.SettleChosen:
+	case k.Settle == provider.SettleChosen:
 		return t.id == chosenID(k, in.Mark)
 	default:
 		return v.mark.Token == in.Mark.Token && v.mark.Estate == in.Mark.Estate

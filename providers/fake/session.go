@@ -82,12 +82,12 @@ func (w *World) create(k *kind, scope string, want resource.Map, m resource.Mark
 		}
 	}
 	var id resource.ID
-	switch k.Settle {
-	case provider.SettleToken:
+	switch {
+	case k.Settle == provider.SettleToken:
 		if u, ok := w.tokens[key{k.Name, resource.ID(m.Token)}]; ok {
 			return w.replayed(k, u, scope, want)
 		}
-	case provider.SettleChosen:
+	case k.Settle == provider.SettleChosen:
 		id = chosenID(k, m)
 		if w.things[key{k.Name, id}] != nil {
 			return provider.Progress{}, fault(resource.Conflict, "AlreadyExists", "there is a %s %s already", k.Name, id)
