@@ -25,9 +25,9 @@ type Module struct {
 // Engine is compiled rules. It is safe for concurrent use.
 type Engine struct {
 	// Deadline bounds one evaluation of all rules together; 0 is DefaultDeadline.
-	Deadline   time.Duration
-	probes     []probe
-	exceptions *rego.PreparedEvalQuery // nil: no rule waives anything
+	Deadline  time.Duration
+	probes    []probe
+	exception *probe // nil: no rule waives anything
 }
 
 // DefaultDeadline is how long all rules together may take over one plan. The
@@ -88,12 +88,13 @@ func Compile(ctx context.Context, mods []Module) (*Engine, diag.List) {
 		}
 		e.probes[i].query = q
 	}
-	if c.GetRulesExact(ast.MustParseRef(mainPackage+".exception")) != nil {
+	if rs := c.GetRulesExact(ast.MustParseRef(mainPackage + ".exception")); len(rs) > 0 {
+		p := probe{name: "exception", at: at(rs[0].Loc())}
 		q, err := prepare(ctx, c, mainPackage+".exception")
 		if err != nil {
-			return nil, append(found, prepareFinding(&probe{name: "exception"}, err)).Sorted()
+			return nil, append(found, prepareFinding(&p, err)).Sorted()
 		}
-		e.exceptions = &q
+		p.query, e.exception = q, &p
 	}
 	return e, found.Sorted()
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/topdown"
@@ -83,6 +84,12 @@ func (e *Engine) Evaluate(ctx context.Context, d *Document) (Decision, error) {
 	defer cancel()
 	s := &session{doc: d, cache: topdown.NewVirtualCache()}
 	waived, items := e.waived(timed, s)
+	if err := ctx.Err(); err != nil {
+		return Decision{}, err
+	}
+	if timed.Err() != nil && e.exception != nil {
+		return Decision{Items: []Item{slow(e.exception, limit)}}, nil
+	}
 	for i := range e.probes {
 		p := &e.probes[i]
 		rs, err := s.eval(timed, &p.query)
@@ -90,11 +97,7 @@ func (e *Engine) Evaluate(ctx context.Context, d *Document) (Decision, error) {
 			return Decision{}, ctx.Err()
 		}
 		if err != nil && timed.Err() != nil {
-			items = append(items, Item{
-				Code: diag.PolicySlow, Rule: p.name, ID: p.id, RuleAt: p.at,
-				Message: fmt.Sprintf("policy %s was still running after %s, the limit for all rules together; nothing was applied", p.name, limit),
-				Mend:    "make the rule cheaper: a loop within a loop over all changes is the usual cause",
-			})
+			items = append(items, slow(p, limit))
 			break
 		}
 		if err != nil {
@@ -128,15 +131,12 @@ func (s *session) eval(ctx context.Context, q *rego.PreparedEvalQuery) (rego.Res
 // waived asks the exception rules which rules they waive: a set of lists of
 // suffixes, "open_ssh" for deny_open_ssh and "" for a bare deny.
 func (e *Engine) waived(ctx context.Context, s *session) (names []string, items []Item) {
-	if e.exceptions == nil {
+	if e.exception == nil {
 		return nil, nil
 	}
-	rs, err := s.eval(ctx, e.exceptions)
+	rs, err := s.eval(ctx, &e.exception.query)
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, nil // the first rule will say so
-		}
-		return nil, []Item{failure(&probe{name: "exception"}, err)}
+		return nil, []Item{failure(e.exception, err)}
 	}
 	for _, v := range values(rs) {
 		l, ok := v.([]any)
@@ -150,6 +150,15 @@ func (e *Engine) waived(ctx context.Context, s *session) (names []string, items 
 		}
 	}
 	return names, nil
+}
+
+// slow makes a denial of the rule that was running when the time was up.
+func slow(p *probe, limit time.Duration) Item {
+	return Item{
+		Code: diag.PolicySlow, Rule: p.name, ID: p.id, RuleAt: p.at,
+		Message: fmt.Sprintf("policy %s was still running after %s, the limit for all rules together; nothing was applied", p.name, limit),
+		Mend:    "make the rule cheaper: a loop within a loop over all changes is the usual cause",
+	}
 }
 
 // failure makes a denial of a rule that broke while it ran.

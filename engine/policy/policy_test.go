@@ -201,6 +201,23 @@ deny_slow contains "x" if {
 	}
 }
 
+func TestSlowExceptionHitsTheDeadline(t *testing.T) {
+	t.Parallel()
+	e := compile(t, `package main
+deny_x contains "x" if false
+exception contains ["x"] if {
+	some a in numbers.range(1, 100000)
+	some b in numbers.range(1, 100000)
+	a * b == -1
+}
+`)
+	e.Deadline = 50 * time.Millisecond
+	d := decide(t, e, group(t))
+	if got := lines(d.Findings()); !d.Denied() || !strings.HasPrefix(got, "POL-307 error policies/p0.rego:3:1: policy exception was still running after 50ms") {
+		t.Errorf("got:\n%s", got)
+	}
+}
+
 func TestCancelledIsNoDecision(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
