@@ -61,6 +61,7 @@ func cases() []providertest.Case {
 				Create:  resource.Map{"vpcId": str(v.ID), "cidrBlock": resource.String("10.0.1.0/24"), "tags": tags("team", "x", "gone", "1")},
 				Updates: map[string]resource.Map{"": retag, "mapPublicIpOnLaunch": {"mapPublicIpOnLaunch": resource.Bool(true)}},
 				Invalid: resource.Map{"vpcId": str(v.ID), "cidrBlock": resource.String("192.168.0.0/24")},
+				Holds:   &v,
 			}
 		}},
 		{Kind: "internet_gateway", Missing: "igw-0123456789abcdef0", Prepare: func(t *testing.T, h *providertest.Harness) providertest.Fixture {

@@ -105,7 +105,7 @@ func classOfCode(code string, status int, mutates bool) resource.Class {
 	case "UnauthorizedOperation", "AuthFailure", "AccessDenied", "AccessDeniedException", "OperationNotPermitted",
 		"InvalidClientTokenId", "UnrecognizedClientException", "ExpiredToken", "ExpiredTokenException", "RequestExpired",
 		"SignatureDoesNotMatch", "IncompleteSignature", "MissingAuthenticationToken", "OptInRequired", "Blocked",
-		"PendingVerification", "NotAuthorized", "Unsupported", "UnsupportedOperation":
+		"PendingVerification", "NotAuthorized", "RequestTimeTooSkewed":
 		return resource.Denied
 	case "RequestLimitExceeded", "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled",
 		"TooManyRequestsException", "EC2ThrottledException", "BandwidthLimitExceeded", "SlowDown",
