@@ -232,6 +232,14 @@ func TestSelectors(t *testing.T) {
 	if got := r.read(t, "vpc", resource.Selector{IDs: []resource.ID{"vpc-0123456789abcdef0", v.ID, v.ID}}); len(got) != 1 {
 		t.Fatalf("%+v", got)
 	}
+	many := []resource.ID{v.ID}
+	for i := range 449 {
+		many = append(many, resource.ID(fmt.Sprintf("vpc-%017x", i)))
+	}
+	r.proxy.Forget()
+	if got := r.read(t, "vpc", resource.Selector{IDs: many}); len(got) != 1 || r.proxy.Count("DescribeVpcs") != 3 {
+		t.Fatalf("450 ids gave %d objects in %d lists, want 1 in 3", len(got), r.proxy.Count("DescribeVpcs"))
+	}
 	a := r.Read(t.Context(), []resource.Want{{Kind: "moon", By: resource.Selector{All: true}}})[0]
 	class(t, a.Err, resource.Bug, "")
 }

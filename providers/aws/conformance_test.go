@@ -3,6 +3,7 @@ package aws_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -16,14 +17,13 @@ import (
 
 func rule(kv ...any) resource.Map {
 	m := resource.Map{}
-	for i := 0; i < len(kv); i += 2 {
-		switch v := kv[i+1].(type) {
-		case string:
-			m[kv[i].(string)] = resource.String(v)
+	for pair := range slices.Chunk(kv, 2) {
+		field := fmt.Sprint(pair[0])
+		switch v := pair[1].(type) {
 		case int:
-			m[kv[i].(string)] = resource.Int(v)
-		case resource.ID:
-			m[kv[i].(string)] = resource.String(v)
+			m[field] = resource.Int(v)
+		default:
+			m[field] = resource.String(fmt.Sprint(v))
 		}
 	}
 	return m
@@ -31,8 +31,8 @@ func rule(kv ...any) resource.Map {
 
 func tags(kv ...string) resource.Map {
 	m := resource.Map{}
-	for i := 0; i < len(kv); i += 2 {
-		m[kv[i]] = resource.String(kv[i+1])
+	for pair := range slices.Chunk(kv, 2) {
+		m[pair[0]] = resource.String(pair[1])
 	}
 	return m
 }

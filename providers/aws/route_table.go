@@ -161,6 +161,9 @@ func (s *session) reroute(ctx context.Context, ch change) error {
 	}
 	want := map[string]bool{}
 	for _, r := range structs(ch.want.Fields["routes"]) {
+		if d := destination(r); d != canonicalBlock(d) {
+			return invalid("aws:Update", "EC2 keeps the destination "+d+" in another form: write "+canonicalBlock(d))
+		}
 		old, known := have[destination(r)]
 		want[destination(r)] = true
 		if known && resource.Equal(old, r) {

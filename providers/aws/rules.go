@@ -49,11 +49,18 @@ func newRule(k ruleKey, description string) rule {
 		k.from, k.to = 0, 0
 	}
 	if k.peer == peerIPv4 || k.peer == peerIPv6 {
-		if p, err := netip.ParsePrefix(k.source); err == nil {
-			k.source = p.Masked().String()
-		}
+		k.source = canonicalBlock(k.source)
 	}
 	return rule{ruleKey: k, description: description}
+}
+
+// canonicalBlock gives a CIDR block as EC2 keeps it: without host bits, IPv6 in
+// the form of RFC 5952. What is no block stays as it is.
+func canonicalBlock(s string) string {
+	if p, err := netip.ParsePrefix(s); err == nil {
+		return p.Masked().String()
+	}
+	return s
 }
 
 // protocolName gives EC2's spelling of a protocol: a name for those that have
@@ -127,6 +134,19 @@ func permissions(rules []rule) []types.IpPermission {
 		out[i] = p
 	}
 	return out
+}
+
+// checkRules refuses wanted rules that EC2 would keep in another spelling: they
+// would differ from what is read back for ever.
+func checkRules(v resource.Value) error {
+	for _, m := range structs(v) {
+		for _, r := range parseRules(resource.List{m}) {
+			if kept := ruleList([]rule{r})[0]; !resource.Equal(m, kept) {
+				return invalid("aws:Update", "EC2 keeps the rule "+string(resource.Encode(m))+" in another form: write "+string(resource.Encode(kept)))
+			}
+		}
+	}
+	return nil
 }
 
 // parseRules reads a field's rules.

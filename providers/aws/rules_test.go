@@ -2,6 +2,8 @@ package aws
 
 import (
 	"fmt"
+	"maps"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -67,6 +69,40 @@ func TestRuleFieldIsCanonical(t *testing.T) {
 	all := ruleList(rulesOf([]types.IpPermission{{IpProtocol: aws.String("-1"), IpRanges: []types.IpRange{{CidrIp: aws.String("0.0.0.0/0")}}}}))
 	if got := string(resource.Encode(all)); got != `[{"cidrIpv4":"0.0.0.0/0","ipProtocol":"-1"}]` {
 		t.Fatal(got)
+	}
+}
+
+// A spelling that EC2 would not keep is refused with the one that it keeps.
+func TestOtherSpellingsAreRefused(t *testing.T) {
+	t.Parallel()
+	tcp := func(cidr string) resource.Map {
+		return resource.Map{"ipProtocol": resource.String("tcp"), "fromPort": resource.Int(1), "toPort": resource.Int(2), "cidrIpv4": resource.String(cidr)}
+	}
+	with := func(m resource.Map, field string, v resource.Value) resource.Map {
+		out := maps.Clone(m)
+		if out[field] = v; v == nil {
+			delete(out, field)
+		}
+		return out
+	}
+	good := tcp("10.0.0.0/16")
+	for name, c := range map[string]struct {
+		rule resource.Map
+		mend string // "" is fine as it is
+	}{
+		"canonical":        {good, ""},
+		"number":           {with(good, "ipProtocol", resource.String("6")), `"tcp"`},
+		"host bits":        {tcp("10.0.3.4/16"), `"10.0.0.0/16"`},
+		"one port":         {with(good, "toPort", nil), `"toPort":1`},
+		"ports of all":     {with(good, "ipProtocol", resource.String("-1")), `{"cidrIpv4":"10.0.0.0/16","ipProtocol":"-1"}`},
+		"capital IPv6":     {with(with(good, "cidrIpv4", nil), "cidrIpv6", resource.String("2001:DB8::/32")), `"2001:db8::/32"`},
+		"empty text":       {with(good, "description", resource.String("")), `write {"cidrIpv4":"10.0.0.0/16","fromPort"`},
+		"with description": {with(good, "description", resource.String("lan")), ""},
+	} {
+		err := checkRules(resource.List{c.rule})
+		if (err == nil) != (c.mend == "") || err != nil && (resource.ClassOf(err) != resource.Invalid || !strings.Contains(err.Error(), c.mend)) {
+			t.Errorf("%s: %v, want %q", name, err, c.mend)
+		}
 	}
 }
 

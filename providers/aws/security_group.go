@@ -83,6 +83,9 @@ func createGroup(ctx context.Context, s *session, want resource.Object, tags []t
 // updateGroup lets the new rules in before it takes the gone ones away, so
 // that a rule that merely changes its form never leaves a gap.
 func updateGroup(ctx context.Context, s *session, ch change) error {
+	if err := checkRules(ch.want.Fields[ch.aspect]); err != nil {
+		return err
+	}
 	have, want := parseRules(ch.live.Fields[ch.aspect]), parseRules(ch.want.Fields[ch.aspect])
 	d := s.ingress(ch.live.ID)
 	if ch.aspect == aspectEgress {

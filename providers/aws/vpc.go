@@ -119,16 +119,16 @@ func (s *session) vpcAttributes(ctx context.Context, o resource.Object, asks asp
 		out, e := reading(ctx, func(ctx context.Context) (*ec2.DescribeVpcAttributeOutput, error) {
 			return s.ec2.DescribeVpcAttribute(ctx, &ec2.DescribeVpcAttributeInput{Attribute: a.attribute, VpcId: aws.String(string(o.ID))})
 		})
-		switch resource.ClassOf(e) {
-		case "":
+		switch class := resource.ClassOf(e); {
+		case e == nil:
 			for _, v := range []*types.AttributeBooleanValue{out.EnableDnsSupport, out.EnableDnsHostnames} {
 				if v != nil {
 					o.Fields[a.field] = resource.Bool(aws.ToBool(v.Value))
 				}
 			}
-		case resource.NotFound:
+		case class == resource.NotFound:
 			return true, nil // deleted since it was listed
-		case resource.Denied:
+		case class == resource.Denied:
 			o.Fields[a.field] = resource.Unread{Why: e.Error()}
 		default:
 			o.Fields[a.field], err = resource.Unread{Why: e.Error()}, e

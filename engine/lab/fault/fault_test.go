@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -33,14 +34,14 @@ func (p *peer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.calls = append(p.calls, r.Form.Get("Action"))
 	if strings.HasPrefix(r.Form.Get("Action"), "Create") {
 		p.made++
-		fmt.Fprintf(w, "<R><id>%d</id></R>", p.made)
+		_, _ = fmt.Fprintf(w, "<R><id>%d</id></R>", p.made) // the proxy may be gone
 		return
 	}
-	fmt.Fprint(w, "<R><requestId>1</requestId><thingSet>")
+	var items strings.Builder
 	for i := range p.made {
-		fmt.Fprintf(w, "<item><n>%d</n><tagSet><item/></tagSet></item>", i+1)
+		_, _ = fmt.Fprintf(&items, "<item><n>%d</n><tagSet><item/></tagSet></item>", i+1) // a Builder takes all
 	}
-	fmt.Fprint(w, "</thingSet></R>")
+	_, _ = fmt.Fprintf(w, "<R><requestId>1</requestId><thingSet>%s</thingSet></R>", items.String()) // as above
 }
 
 func (p *peer) reached() int {
@@ -72,8 +73,8 @@ func newRig(t *testing.T) *rig {
 func (r *rig) do(t *testing.T, kv ...string) (int, string, error) {
 	t.Helper()
 	form := url.Values{"Version": {"2016-11-15"}}
-	for i := 0; i < len(kv); i += 2 {
-		form.Set(kv[i], kv[i+1])
+	for pair := range slices.Chunk(kv, 2) {
+		form.Set(pair[0], pair[1])
 	}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://aws.invalid/", strings.NewReader(form.Encode()))
 	if err != nil {
@@ -262,7 +263,7 @@ func TestDelayIsOnTheClock(t *testing.T) {
 		p.Inject(fault.Rule{Do: fault.Fault{Delay: time.Hour, Status: 418}})
 		start := time.Now()
 		w := httptest.NewRecorder()
-		p.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", http.NoBody))
+		p.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody))
 		if d := time.Since(start); w.Code != 418 || d != time.Hour {
 			t.Fatalf("answered %d after %v", w.Code, d)
 		}

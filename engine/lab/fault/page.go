@@ -2,6 +2,7 @@ package fault
 
 import (
 	"bytes"
+	"context"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -16,7 +17,7 @@ const tokenPrefix = "fault-page-"
 
 // page asks the peer for all and answers with the part that the request's
 // NextToken names.
-func (p *Proxy) page(r *request, size int) (*answer, error) {
+func (p *Proxy) page(ctx context.Context, r *request, size int) (*answer, error) {
 	from := 0
 	if t, ok := strings.CutPrefix(r.form.Get("NextToken"), tokenPrefix); ok {
 		n, err := strconv.Atoi(t)
@@ -33,7 +34,7 @@ func (p *Proxy) page(r *request, size int) (*answer, error) {
 		}
 	}
 	all.body = []byte(form.Encode())
-	a, err := p.ask(&all)
+	a, err := p.ask(ctx, &all)
 	if err != nil || a.status >= 300 {
 		return a, err
 	}

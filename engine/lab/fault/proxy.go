@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -189,7 +190,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		p.record(r.call, 0)
 		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's own way to close a connection without an answer
 	}
-	a, err := p.reply(r, f)
+	a, err := p.reply(hr.Context(), r, f)
 	if err != nil {
 		a = refusal(r, Refuse(http.StatusBadGateway, "Unavailable", "the peer did not answer: "+err.Error()))
 	}
@@ -205,7 +206,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		w.Header()[k] = vs
 	}
 	if f.Trim {
-		w.Header().Set("Content-Length", fmt.Sprint(len(a.body)))
+		w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
 		w.WriteHeader(a.status)
 		_, _ = w.Write(a.body[:len(a.body)/2]) // the client may be gone: nothing to tell it
 		panic(http.ErrAbortHandler)            //nolint:forbidigo // as above
@@ -245,7 +246,7 @@ func (p *Proxy) strike(r *request) Fault {
 		if !a.matches(r.call) || a.Times > 0 && a.struck >= a.Times {
 			continue
 		}
-		if a.seen++; a.seen <= a.Rule.After {
+		if a.seen++; a.seen <= a.After {
 			continue
 		}
 		a.struck++
@@ -264,7 +265,7 @@ func (p *Proxy) record(c Call, status int) {
 
 // reply gives the fault's own answer, a stale one, one that a client token
 // brings back, or the peer's.
-func (p *Proxy) reply(r *request, f Fault) (*answer, error) {
+func (p *Proxy) reply(ctx context.Context, r *request, f Fault) (*answer, error) {
 	if f.Status != 0 {
 		return refusal(r, f), nil
 	}
@@ -275,12 +276,12 @@ func (p *Proxy) reply(r *request, f Fault) (*answer, error) {
 		return stale, nil
 	}
 	if r.call.Token != "" {
-		return p.once(r)
+		return p.once(ctx, r)
 	}
 	if size > 0 {
-		return p.page(r, size)
+		return p.page(ctx, r, size)
 	}
-	a, err := p.ask(r)
+	a, err := p.ask(ctx, r)
 	if err == nil && a.status < 300 {
 		p.mu.Lock()
 		p.answers[r.key()] = a
@@ -290,8 +291,8 @@ func (p *Proxy) reply(r *request, f Fault) (*answer, error) {
 }
 
 // ask passes the request on.
-func (p *Proxy) ask(r *request) (*answer, error) {
-	out := r.Clone(r.Context())
+func (p *Proxy) ask(ctx context.Context, r *request) (*answer, error) {
+	out := r.Clone(ctx)
 	out.URL.Scheme, out.URL.Host, out.RequestURI = p.target.Scheme, p.target.Host, ""
 	out.Body, out.ContentLength = io.NopCloser(bytes.NewReader(r.body)), int64(len(r.body))
 	// The answer is read whole and passed on plain.

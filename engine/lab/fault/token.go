@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -17,7 +18,7 @@ type replay struct {
 // once gives the first answer of a client token again. Other parameters under
 // the same token are refused, as EC2 does.
 // https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
-func (p *Proxy) once(r *request) (*answer, error) {
+func (p *Proxy) once(ctx context.Context, r *request) (*answer, error) {
 	key := scopeOf(r.Request) + "\n" + r.call.Action + "\n" + r.call.Token
 	p.mu.Lock()
 	t := p.tokens[key]
@@ -36,7 +37,7 @@ func (p *Proxy) once(r *request) (*answer, error) {
 		}
 		return t.answer, nil
 	}
-	a, err := p.ask(r)
+	a, err := p.ask(ctx, r)
 	if err == nil && a.status < 300 {
 		t.form, t.answer = r.call.Form, a
 	}

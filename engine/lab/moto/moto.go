@@ -128,6 +128,7 @@ func start(ctx context.Context, bin, dir string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	//nolint:gosec // the folder is the caller's choice
 	log, err := os.OpenFile(filepath.Join(dir, "moto-"+port+".log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, err

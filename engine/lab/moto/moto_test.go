@@ -38,7 +38,10 @@ func TestStartAnswersAndEnds(t *testing.T) {
 		t.Fatalf("DescribeVpcs answered %q, %v", body, err)
 	}
 	s.Close()
-	if resp, err := client.Get(s.URL()); err == nil {
+	if req, err = http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL(), http.NoBody); err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := client.Do(req); err == nil {
 		_ = resp.Body.Close()
 		t.Fatal("it still answers after Close")
 	}
