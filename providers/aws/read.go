@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	// maxFilterValues is how many values one filter takes.
-	// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Filter.html
-	// names no number; the user guide's "Filtering" gives 200 a request.
+	// maxFilterValues is how many values the filters of one request take; more
+	// are answered with FilterLimitExceeded.
+	// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html
 	maxFilterValues = 200
 	// maxPage is the largest page of the Describe calls here, by their API
 	// pages; DescribeRouteTables has a limit of its own.

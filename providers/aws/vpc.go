@@ -146,7 +146,7 @@ type companions struct {
 
 func (c *companions) read(ctx context.Context, vpcs []string, list func(context.Context, []string, map[string]string) error) {
 	c.of = make(map[string]string, len(vpcs))
-	for part := range slices.Chunk(vpcs, maxFilterValues) {
+	for part := range slices.Chunk(vpcs, maxFilterValues-1) { // the other filter has one
 		if c.err = list(ctx, part, c.of); c.err != nil {
 			return
 		}
