@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"io/fs"
+	"math"
 	"slices"
 	"time"
 
@@ -197,7 +198,7 @@ func (r *Runner) build(d *Draft, lost bool) *plan.Plan {
 	in := plan.Input{
 		Env: d.Job.Env, Estate: d.Estate.ID, Desired: d.Spec.Desired, Lost: lost,
 		Live: d.world.Live, Strays: d.world.Strays, Kinds: r.kinds(), Outs: d.outs, Blind: d.world.Blind,
-		Deletes: plan.Budget{Count: d.Spec.Deletes.Max, Percent: int(d.Spec.Deletes.MaxShare * 100)},
+		Deletes: plan.Budget{Count: d.Spec.Deletes.Max, Percent: int(math.Round(d.Spec.Deletes.MaxShare * 100))},
 	}
 	if d.Job.Destroy {
 		in.Deletes = plan.Budget{}
@@ -234,9 +235,13 @@ func (r *Runner) judge(ctx context.Context, d *Draft) (diag.List, error) {
 	if r.Policies == nil {
 		return nil, nil
 	}
+	trigger := d.Job.Trigger
+	if d.Job.Destroy {
+		trigger = "destroy" // a person named the environment: the rule on mass deletion stands aside
+	}
 	return r.Policies.Judge(ctx, d.Job.Tree, d.Spec, policy.Input{
 		Plan: d.Plan, Desired: d.Spec.Desired, Live: d.live(), Kinds: r.Catalogue.Descriptors, Commit: d.Job.Commit,
-		Actor: d.Job.Actor, Trigger: d.Job.Trigger, Mode: d.Spec.Mode,
+		Actor: d.Job.Actor, Trigger: trigger, Mode: d.Spec.Mode,
 	})
 }
 
