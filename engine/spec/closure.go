@@ -106,7 +106,7 @@ func (c *closure) follow(spec *ast.ImportSpec) {
 		if dir == "" {
 			dir = "."
 		}
-		if len(c.pkg(dir, imp.Qualifier)) == 0 && len(c.cueFiles(dir)) == 0 {
+		if !fs.ValidPath(dir) || len(c.pkg(dir, imp.Qualifier)) == 0 && len(c.cueFiles(dir)) == 0 {
 			c.refuse(spec, "this repository has no package "+p)
 		}
 	case !strings.Contains(strings.SplitN(p, "/", 2)[0], "."):

@@ -70,8 +70,11 @@ func (e *evaluation) finding(w world, p []string, group []errors.Error) (diag.Fi
 	}
 	name, doc := strings.Join(p, "."), ""
 	if inResource && len(p) > 3 {
-		name = resource.Path(p[3:]).String()
+		name = strings.Replace(resource.Path(p[3:]).String(), `"$meta"`, "$meta", 1)
 		doc = e.docAt(p)
+		if p[3] == "$meta" {
+			doc = docOf(w.joined.LookupPath(pathOf(p)))
+		}
 	} else if !inResource {
 		doc = schemaDoc(w, p)
 	}
@@ -103,10 +106,17 @@ func (e *evaluation) finding(w world, p []string, group []errors.Error) (diag.Fi
 		f.Code, f.Message = codeIncomplete, name+" has no definite value: "+m.text
 	case wrong:
 		f.Message = name + ": " + m.text
+		if f.Subject != "" && len(p) == 3 {
+			f.Message = m.text
+		}
 	}
-	f.Mend = m.mend
-	if doc != "" && m.mend == "" {
+	switch {
+	case m.mend != "":
+		f.Mend = m.mend
+	case doc != "":
 		f.Mend = oneLine(doc)
+	default:
+		f.Mend = "correct the value"
 	}
 	return f, true
 }
@@ -253,7 +263,7 @@ func describeError(err errors.Error) (m meaning, got, want string) {
 	text := fmt.Sprintf(format, args...)
 	arg := func(i int) string {
 		if i < len(args) {
-			return fmt.Sprint(args[i])
+			return shortened(fmt.Sprint(args[i]))
 		}
 		return ""
 	}
@@ -279,7 +289,16 @@ func describeError(err errors.Error) (m meaning, got, want string) {
 	if cause := errors.Unwrap(err); cause != nil && cause.Error() != "" && !strings.Contains(text, cause.Error()) {
 		text += ": " + cause.Error()
 	}
-	return meaning{text: text}, "", ""
+	return meaning{text: shortened(text)}, "", ""
+}
+
+// shortened cuts a value that a message quotes to some 80 bytes.
+func shortened(s string) string {
+	const most = 80
+	if len(s) <= most || strings.HasPrefix(s, "=~") || strings.HasPrefix(s, "!~") {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
 func describeConflict(err errors.Error, arg func(int) string) (m meaning, got, want string) {
@@ -303,8 +322,13 @@ func describeConflict(err errors.Error, arg func(int) string) (m meaning, got, w
 
 // plainType says what a constraint wants: a pattern only reads as text.
 func plainType(s string) string {
-	if strings.HasPrefix(s, "=~") || strings.HasPrefix(s, "!~") {
+	switch {
+	case strings.HasPrefix(s, "=~"), strings.HasPrefix(s, "!~"), s == "string":
 		return "text"
+	case strings.HasPrefix(s, "{"):
+		return "a struct"
+	case strings.HasPrefix(s, "["):
+		return "a list"
 	}
 	return s
 }

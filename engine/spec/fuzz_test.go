@@ -49,6 +49,8 @@ func FuzzClosure(f *testing.F) {
 	f.Add("module: \"a.example/b@v0\"\n", good)
 	f.Add("{module: \"x\"}", "@extern(embed)\npackage prod\nimport (\n\"estate.example/infra\"\n\"a.example/b/../c\"\n)\n")
 	f.Add("module: module: \"", "package prod\nimport \"a.example/b/c:d\"; import x \"\"")
+	f.Add("module: \"estate.example/infra@v0\"\n", "package prod\nimport \"estate.example/infra//c\"\n")
+	f.Add("module: \"estate.example/infra@v0\"\n", "package prod\nimport \"estate.example/infra/../../c\"\n")
 	f.Fuzz(func(t *testing.T, module, src string) {
 		tree := repo(map[string]string{"cue.mod/module.cue": module, "prod": src, "c/c.cue": src, "c.cue": src})
 		c := newClosure(tree, DefaultLimits())

@@ -2,11 +2,13 @@ package spec
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -208,6 +210,11 @@ aws: route_table: t: {vpcId: aws.vpc.main.#out.id, routes: [for i in [1, 2] {des
 			"5:16 SPEC-104 deletes.max: want >=0, got -1 | The most objects, 5 unless told",
 			"5:20 SPEC-102 field not allowed: maxShar | did you mean maxShare?",
 			"6:12 SPEC-103 field missing: providers.us.type | add it: The provider's name; needed where the alias is not aws itself",
+		}},
+		"no struct": {"aws: vpc: 3\naws: subnet: a: [1]\naws: internet_gateway: g: $meta: preventDestroy: \"yes\"", []string{
+			"4:11 SPEC-104 aws.vpc: want a struct, got 3 | Virtual private clouds",
+			"5:17 SPEC-104 aws.subnet/a: want a struct, got [1] | correct the value",
+			"6:50 SPEC-104 aws.internet_gateway/g: $meta.preventDestroy: want bool, got \"yes\" | Refuse every plan that would delete or replace the resource",
 		}},
 		"two values": {"name: \"other\"", []string{
 			"4:7 SPEC-104 name: two different values: \"other\" and \"prod\" | keep one: the other stands at environments/prod/prod.cue:2:7",
@@ -448,6 +455,38 @@ func TestClosureAndDigest(t *testing.T) {
 		if (got != env.Digest) != c.changes {
 			t.Errorf("a change of %s changes the digest: %v, want %v", c.file, got != env.Digest, c.changes)
 		}
+	}
+}
+
+// TestEnvironmentsKeep proves that an evaluation can be kept as JSON.
+func TestEnvironmentsKeep(t *testing.T) {
+	t.Parallel()
+	env, err := newLoader(t, Limits{}).Environment(t.Context(), repo(map[string]string{"prod": good}), "prod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var again Environment
+	if err := json.Unmarshal(b, &again); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(env, again) {
+		t.Errorf("kept\n%+v\nas\n%+v", env, again)
+	}
+}
+
+func TestConditionalResourcesHavePlaces(t *testing.T) {
+	t.Parallel()
+	src := head + "aws: vpc: main: cidrBlock: \"10.0.0.0/16\"\nif aws.vpc.main.enableDnsSupport {aws: internet_gateway: g: vpcId: aws.vpc.main.#out.id}\n"
+	env, err := newLoader(t, Limits{}).Environment(t.Context(), repo(map[string]string{"prod": src}), "prod")
+	if err != nil || len(env.Desired) != 2 {
+		t.Fatalf("got %+v, %v", env, err)
+	}
+	if at, ok := env.Desired[0].Place(resource.Path{"vpcId"}); !ok || at.Line != 5 || env.Desired[0].At.Line != 5 {
+		t.Errorf("place %v %v, resource %v", at, ok, env.Desired[0].At)
 	}
 }
 

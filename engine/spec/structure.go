@@ -107,6 +107,7 @@ func (e *evaluation) resources(w world, stubs map[string]bool) (faulty, masked [
 		if !e.isProvider(p.name) {
 			continue
 		}
+		e.wantStruct(w, p, p.name)
 		for _, k := range fieldsOf(p.value) {
 			d := e.kinds[p.name+"."+k.name]
 			if d == nil {
@@ -116,6 +117,7 @@ func (e *evaluation) resources(w world, stubs map[string]bool) (faulty, masked [
 				})
 				continue
 			}
+			e.wantStruct(w, k, p.name, k.name)
 			for _, r := range fieldsOf(k.value) {
 				key := localKey([]string{p.name, k.name, r.name})
 				if stubs[key] {
@@ -131,6 +133,14 @@ func (e *evaluation) resources(w world, stubs map[string]bool) (faulty, masked [
 		}
 	}
 	return faulty, masked
+}
+
+// wantStruct explains what stands in the place of a provider's kinds, or of a
+// kind's resources, and is no struct.
+func (e *evaluation) wantStruct(w world, f field, at ...string) {
+	if f.value.IncompleteKind() != cue.StructKind {
+		e.explain(w, w.joined.LookupPath(pathOf(at)).Validate(cue.Concrete(true), cue.Final()), at...)
+	}
 }
 
 func (e *evaluation) kindsOf(provider string) []string {
