@@ -31,7 +31,9 @@ type builder struct {
 	reverse map[resource.Address][]*item
 	notes   []Note
 	inverse map[resource.Address][]dependant
-	held    []Held // of objects that are no item: strays
+	held    []Held             // of objects that are no item: strays
+	named   map[string][]*item // by id and output, for those that seen asks about
+	left    []*item            // strays that are left alone, as what may refer to others
 }
 
 func newBuilder(in Input) *builder {
@@ -39,6 +41,7 @@ func newBuilder(in Input) *builder {
 		in.Ledger = &ledger.State{}
 	}
 	b := &builder{in: &in, byAddr: map[resource.Address]*item{}, byKey: map[ledger.Key]*item{}, reverse: map[resource.Address][]*item{}}
+	in.Strays = strangers(b.in)
 	b.items = collect(b.in)
 	for _, it := range b.items {
 		if it.want != nil {
@@ -57,12 +60,28 @@ func newBuilder(in Input) *builder {
 	return b
 }
 
+// strangers gives the strays that the ledger does not hold at any address: the
+// mark of an entry that moved may still name its old one.
+func strangers(in *Input) []resource.Object {
+	if len(in.Strays) == 0 {
+		return nil
+	}
+	held := make(map[string]bool, len(in.Ledger.Entries))
+	for k := range in.Ledger.Entries {
+		held[k.Token] = true
+	}
+	return slices.DeleteFunc(slices.Clone(in.Strays), func(o resource.Object) bool { return held[o.Mark.Token] })
+}
+
 // strays says what becomes of marked objects that no item took.
 func (b *builder) strays() {
 	for _, o := range b.in.Strays {
-		if it := b.byKey[ledger.Key{Address: o.Mark.Address, Token: o.Mark.Token}]; it != nil {
-			continue
+		if b.byKey[ledger.Key{Address: o.Mark.Address, Token: o.Mark.Token}] != nil {
+			continue // adopted
 		}
+		b.left = append(b.left, &item{
+			addr: o.Mark.Address, live: Reading{Seen: Present, Object: o}, kind: b.in.Kinds[o.Mark.Address.Type()], held: &Held{Why: HeldOrphan},
+		})
 		if why := b.in.Ledger.Ended[o.Mark.Token]; why != "" && why != "not done" {
 			b.notes = append(b.notes, Note{o.Mark.Address, fmt.Sprintf("%s bears the mark of an object that was %s: a copy, left alone", o.ID, why)})
 			continue
@@ -80,7 +99,7 @@ func (b *builder) strays() {
 func (b *builder) decide() {
 	queue := slices.Clone(b.items)
 	for _, it := range b.items { // creations first: they need no diff to be known
-		if it.want != nil && it.held == nil && (it.entry == nil || it.entry.Made && it.live.Seen == Absent) {
+		if it.want != nil && it.held == nil && (it.entry == nil || it.entry.Open == nil && it.live.Seen == Absent) {
 			it.fresh = true
 		}
 	}
@@ -124,6 +143,14 @@ func (b *builder) wanted(it *item) {
 		it.hold(HeldUnread, "it could not be read: "+it.live.Why, "")
 	default:
 		b.compare(it)
+	}
+	if it.action == "" {
+		return
+	}
+	for _, r := range it.refs { // nothing is done on ground that may have moved
+		if t := b.byAddr[r.Address]; t != nil && t != it && t.entry != nil && t.entry.Open != nil {
+			it.hold(HeldFollows, "it needs "+t.addr.Local()+", which is held: "+string(HeldDoubt), "")
+		}
 	}
 }
 
@@ -171,7 +198,7 @@ func (b *builder) compare(it *item) {
 	case len(it.diff.changes) > 0:
 		it.action, it.touched = Update, true
 	}
-	if it.stray && it.action == "" {
+	if it.action == "" && (it.stray || it.entry.Address != it.addr || it.misnamed()) {
 		it.action = Adopt
 	}
 	for _, p := range it.diff.unread {
@@ -181,8 +208,26 @@ func (b *builder) compare(it *item) {
 		it.hold(HeldRefused, strings.Join(it.diff.refused, "; "), "set it back, or make a new resource")
 	}
 	if replace {
+		it.holdHalfRead()
 		b.confirm(it)
 	}
+}
+
+// holdHalfRead holds a deletion of an object of which anything is unread.
+func (it *item) holdHalfRead() {
+	for _, name := range it.live.Object.Fields.Keys() {
+		if resource.HasUnread(it.live.Object.Fields[name]) {
+			it.hold(HeldUnread, name+" could not be read", "")
+			return
+		}
+	}
+}
+
+// misnamed reports whether the live mark is ours and names another address: the
+// entry moved, and the mark did not yet.
+func (it *item) misnamed() bool {
+	m := it.live.Object.Mark
+	return it.kind.Marked && m.Token == it.entry.Token && m.Address != it.addr
 }
 
 // unwanted decides on an entry that no spec wants.
@@ -211,6 +256,7 @@ func (b *builder) unwanted(it *item) {
 	case it.entry.Record.Meta.PreventDestroy && it.action == Delete:
 		it.hold(HeldProtect, "it is protected by preventDestroy", "first apply a spec with preventDestroy: false, then remove it")
 	default:
+		it.holdHalfRead()
 		b.confirm(it)
 	}
 }

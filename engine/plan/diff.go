@@ -54,7 +54,6 @@ type trio struct{ want, applied, live resource.Value }
 // node compares one node and returns what the ledger should hold of it without
 // any call: the applied value, corrected where want and live agree.
 func (d *differ) node(path resource.Path, f *resource.Field, t trio, immutable bool) resource.Value {
-	_, unread := t.live.(resource.Unread)
 	if t.live == nil { // an empty list or map and none at all are the same in the cloud
 		switch f.Type {
 		case "list":
@@ -69,12 +68,12 @@ func (d *differ) node(path resource.Path, f *resource.Field, t trio, immutable b
 			d.add(path, f, t, immutable)
 		}
 		return t.applied
-	case unread:
+	case unread(f, t):
 		if !same(f, t.want, t.applied) {
 			d.unread = append(d.unread, slices.Clone(path))
 		}
 		return t.applied
-	case composite(f) && mapOrNil(t.want) && mapOrNil(t.applied) && mapOrNil(t.live) && t.live != nil:
+	case byKeys(f, t):
 		return d.fields(path, f, t, immutable)
 	case f.Type == "list" && f.Own == "element":
 		return d.elements(path, f, t, immutable)
@@ -89,6 +88,17 @@ func (d *differ) node(path resource.Path, f *resource.Field, t trio, immutable b
 	}
 	d.add(path, f, t, immutable)
 	return t.applied
+}
+
+// byKeys reports whether a node is compared key by key.
+func byKeys(f *resource.Field, t trio) bool {
+	return composite(f) && mapOrNil(t.want) && mapOrNil(t.applied) && mapOrNil(t.live) && t.live != nil
+}
+
+// unread reports whether nothing can be said of a node: what is compared as a
+// whole must have been read as a whole.
+func unread(f *resource.Field, t trio) bool {
+	return !byKeys(f, t) && resource.HasUnread(t.live)
 }
 
 // fields compares structs field by field and maps key by key. Keys that are

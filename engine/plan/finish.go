@@ -16,20 +16,21 @@ import (
 
 // follow holds whatever needs a step of something held; an item goes whole.
 func (b *builder) follow(g *graph) {
-	needed := map[string][]*node{}
-	for _, n := range g.steps {
-		for id := range n.needs {
-			needed[id] = append(needed[id], n)
-		}
-	}
-	byItem := map[*item][]*node{}
 	var queue []*item
-	for _, n := range g.steps {
-		byItem[n.it] = append(byItem[n.it], n)
-	}
 	for _, it := range b.items {
 		if it.held != nil {
 			queue = append(queue, it)
+		}
+	}
+	if len(queue) == 0 {
+		return
+	}
+	needed, byItem := map[string][]*node{}, map[*item][]*node{}
+	for _, id := range slices.Sorted(maps.Keys(g.steps)) { // in order, so that the reason given is always the same
+		n := g.steps[id]
+		byItem[n.it] = append(byItem[n.it], n)
+		for need := range n.needs {
+			needed[need] = append(needed[need], n)
 		}
 	}
 	for len(queue) > 0 {
@@ -130,7 +131,7 @@ func managed(it *item) resource.Map {
 
 // corrections gives the ledger events that need no call.
 func (b *builder) corrections(it *item) []Correction {
-	if it.entry == nil || it.entry.Open != nil {
+	if it.entry == nil {
 		return nil
 	}
 	c := Correction{Address: it.addr, Token: it.entry.Token}
@@ -139,14 +140,12 @@ func (b *builder) corrections(it *item) []Correction {
 		c.Address, c.Type, c.Why = it.entry.Address, ledger.Forgotten, "gone"
 		return []Correction{c}
 	}
-	if it.want == nil || it.live.Seen != Present || it.diff == nil {
-		return nil
-	}
-	if it.entry.Address != it.addr && it.held == nil {
+	if it.want != nil && it.entry.Address != it.addr { // held or not: what refers to it looks for it here
 		from := it.entry.Address
 		out = append(out, Correction{Address: it.addr, Token: it.entry.Token, Type: ledger.Moved, From: &from})
-	} else if it.entry.Address != it.addr {
-		return nil
+	}
+	if it.want == nil || it.live.Seen != Present || it.diff == nil || it.entry.Open != nil {
+		return out
 	}
 	old := &it.entry.Record
 	rec := *old
@@ -155,8 +154,11 @@ func (b *builder) corrections(it *item) []Correction {
 	if !it.replaces() {
 		rec.Meta = it.want.Meta
 	}
-	if it.action == "" || it.action == Adopt || it.stray && !it.replaces() {
+	switch {
+	case it.action == "" || it.action == Adopt:
 		rec.Deps = depsOf(b, it)
+	case it.stray:
+		rec.Deps = b.seen(it)
 	}
 	c.Record = &rec
 	switch {

@@ -38,7 +38,7 @@ func (it *item) updateID(aspect string) string {
 
 func (it *item) deleteID() string {
 	verb := "delete "
-	if it.action == Forget {
+	if it.releases() {
 		verb = "release "
 	}
 	if it.entry.Role == ledger.Deposed {
@@ -62,6 +62,7 @@ func (b *builder) steps() *graph {
 			g.linkGoing(it)
 		}
 	}
+	g.linkUnique()
 	return g
 }
 
@@ -77,6 +78,9 @@ func (n *node) need(id string) { n.needs[id] = need{} }
 // add makes an item's own steps.
 func (g *graph) add(it *item) {
 	if it.fresh && it.action != "" {
+		if it.refersTo(it.addr, "") {
+			it.hold(HeldCycle, "it needs itself: "+it.addr.Local()+" → "+it.addr.Local(), "take the reference out, or move it to a field that is set after creation")
+		}
 		bare := bareFields(it)
 		g.put(it, Step{ID: it.createID(), Op: ledger.Create, Want: bare, Meta: it.want.Meta, Deps: depsOf(g.b, it), Deposes: it.replaces() && it.first})
 		for _, aspect := range it.kind.Aspects() {
@@ -88,7 +92,7 @@ func (g *graph) add(it *item) {
 	}
 	if it.goes() {
 		op := ledger.Delete
-		if it.action == Forget {
+		if it.releases() {
 			op = ledger.Release
 		}
 		g.put(it, Step{ID: it.deleteID(), Op: op, Token: it.entry.Token, Live: it.entry.Record.ID, Meta: it.entry.Record.Meta})
@@ -96,7 +100,7 @@ func (g *graph) add(it *item) {
 	if it.action == Update {
 		g.addUpdates(it)
 	}
-	if it.want != nil && it.entry != nil && it.entry.Address != it.addr && it.kind.Marked && it.live.Seen == Present && !it.replaces() {
+	if it.want != nil && it.entry != nil && it.kind.Marked && it.live.Seen == Present && !it.replaces() && (it.entry.Address != it.addr || it.misnamed()) {
 		g.put(it, Step{ID: "mark " + it.addr.Local(), Op: ledger.Adopt, Token: it.entry.Token, Live: it.live.Object.ID, Meta: it.want.Meta})
 	}
 }
@@ -140,6 +144,11 @@ func rawAt(fields resource.Map, c FieldChange) resource.Value {
 	if !resource.HasUnknown(c.After) {
 		return c.After
 	}
+	raw, ok := v.(resource.List)
+	if after, ok2 := c.After.(resource.List); ok && ok2 && len(after) > len(raw) {
+		// elements that are not ours come first: they stay
+		return append(slices.Clone(after[:len(after)-len(raw)]), raw...)
+	}
 	return v
 }
 
@@ -167,7 +176,9 @@ func aspectChanges(it *item, aspect string) []resource.Change {
 	var out []resource.Change
 	fields := aspectFields(it, aspect)
 	for _, name := range fields.Keys() {
-		out = append(out, resource.Change{Path: resource.Path{name}, After: fields[name]})
+		if !empty(fields[name]) { // a new object has none
+			out = append(out, resource.Change{Path: resource.Path{name}, After: fields[name]})
+		}
 	}
 	return out
 }
@@ -226,20 +237,41 @@ func (g *graph) linkGoing(it *item) {
 	del := g.steps[it.deleteID()]
 	for _, y := range g.b.dependants(it) {
 		update := g.steps[y.it.updateID(y.dep.Aspect)]
+		if update != nil && update.it != y.it { // another object's of the same address
+			update = nil
+		}
 		switch {
+		case y.field != "" && !y.it.goes() && y.it.held == nil && !y.it.changes(y.field):
+			it.hold(HeldFollows, y.it.addr.Local()+" refers to it by "+y.field+", and nothing here changes that", "take the reference out by hand")
 		case y.it.goes():
+			if y.it.releases() && y.dep.Aspect != "" { // letting go of it takes no reference away
+				if c := g.clear(y.it, y.dep.Aspect, it); c != nil {
+					del.need(c.ID)
+					g.steps[y.it.deleteID()].need(c.ID)
+				}
+			}
 			del.needs[y.it.deleteID()] = need{breakable: y.dep.Aspect != "", by: y.it, aspect: y.dep.Aspect, of: it}
 		case it.replaces() && !it.first && y.it.refersTo(it.addr, y.dep.Aspect):
-			if c := g.clear(y.it, y.dep.Aspect, it); c != nil {
-				del.need(c.ID)
-				if update != nil {
-					update.need(c.ID)
-				}
+			c := g.clear(y.it, y.dep.Aspect, it)
+			if c == nil {
+				it.hold(HeldFollows, y.it.addr.Local()+" refers to it and cannot let go", "")
+				continue
+			}
+			del.need(c.ID)
+			if update != nil {
+				update.need(c.ID)
 			}
 		case update != nil:
 			del.need(update.ID)
+		case y.it.held != nil:
+			it.hold(HeldFollows, y.it.addr.Local()+" still refers to it, and is held: "+string(y.it.held.Why), "")
 		}
 	}
+}
+
+// changes reports whether a top-level field of the item's object is changed.
+func (it *item) changes(field string) bool {
+	return it.diff != nil && slices.ContainsFunc(it.diff.changes, func(c FieldChange) bool { return c.Path[0] == field })
 }
 
 // clear gives the step that takes references to of out of an aspect of y,
@@ -248,7 +280,7 @@ func (g *graph) clear(y *item, aspect string, of *item) *node {
 	if y.live.Seen != Present {
 		return nil
 	}
-	id := "clear " + y.addr.Local() + " " + aspect
+	id := strings.TrimSuffix("clear "+y.addr.Local()+" "+aspect, " ")
 	if y.entry.Role == ledger.Deposed {
 		id += " " + y.entry.Token
 	}
@@ -256,25 +288,32 @@ func (g *graph) clear(y *item, aspect string, of *item) *node {
 	if n == nil {
 		n = g.put(y, Step{
 			ID: id, Op: ledger.Clear, Token: y.entry.Token, Aspect: aspect, Live: y.live.Object.ID,
-			Want: resource.Map{}, Before: resource.Map{}, Meta: y.entry.Record.Meta,
+			Want: resource.Map{}, Before: resource.Map{}, Meta: y.entry.Record.Meta, Deps: y.entry.Record.Deps,
 		})
-		for name := range y.entry.Record.Applied {
-			v := y.live.Object.Fields[name]
-			if y.aspectOf(resource.Path{name}) != aspect || v == nil {
+		for i := range y.kind.Fields {
+			f := &y.kind.Fields[i]
+			v := y.live.Object.Fields[f.Name]
+			if v == nil || f.Aspect != aspect || f.Computed || f.Immutable {
 				continue
 			}
-			n.Before[name] = v
-			n.Changes = append(n.Changes, resource.Change{Path: resource.Path{name}, Before: v, After: v})
+			if y.goes() || y.entry.Record.Applied[f.Name] != nil || y.want.Fields[f.Name] != nil {
+				n.Want[f.Name], n.Before[f.Name] = v, v
+			}
 		}
-		slices.SortFunc(n.Changes, func(a, b resource.Change) int { return strings.Compare(a.Path[0], b.Path[0]) })
 	}
-	for i := range n.Changes {
-		n.Changes[i].After = without(n.Changes[i].After, of.entry.Record)
-	}
-	n.Want = resource.Map{}
-	for _, c := range n.Changes {
-		if c.After != nil {
-			n.Want[c.Path[0]] = c.After
+	n.Changes = nil
+	n.Deps = slices.DeleteFunc(slices.Clone(n.Deps), func(d ledger.Dep) bool {
+		return d.Aspect == aspect && d.Address == of.entry.Address && (d.Token == "" || d.Token == of.entry.Token)
+	})
+	for _, name := range n.Before.Keys() {
+		before, after := n.Before[name], n.Want[name]
+		if after = without(after, of.entry.Record); after == nil {
+			delete(n.Want, name)
+		} else {
+			n.Want[name] = after
+		}
+		if !resource.Equal(before, after) {
+			n.Changes = append(n.Changes, resource.Change{Path: resource.Path{name}, Before: before, After: after})
 		}
 	}
 	return n

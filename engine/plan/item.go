@@ -73,6 +73,9 @@ func (it *item) refersAsBefore(field string) bool {
 // replaces reports whether the entry's object is to be replaced.
 func (it *item) replaces() bool { return it.action == Replace }
 
+// releases reports whether what goes is let go of and not deleted.
+func (it *item) releases() bool { return it.action == Forget || it.kind.Found }
+
 // goes reports whether the entry's object is deleted or released.
 func (it *item) goes() bool {
 	return it.action == Delete || it.action == Forget || it.action == Replace
@@ -80,13 +83,24 @@ func (it *item) goes() bool {
 
 // collect makes the items of an input, sorted by address and token.
 func collect(in *Input) []*item {
-	var items []*item
-	claimed := map[ledger.Key]bool{}
+	wants := make([]*resource.Desired, len(in.Desired))
+	wanted := make(map[resource.Address]bool, len(in.Desired))
 	for i := range in.Desired {
-		w := &in.Desired[i]
+		wants[i] = &in.Desired[i]
+		wanted[wants[i].Address] = true
+	}
+	slices.SortFunc(wants, func(a, b *resource.Desired) int { return a.Address.Compare(b.Address) })
+	items := make([]*item, 0, len(wants))
+	claimed := make(map[ledger.Key]bool, len(wants))
+	for _, w := range wants {
 		it := &item{addr: w.Address, want: w, entry: in.Ledger.Current(w.Address)}
-		if it.entry == nil && w.Meta.MovedFrom != nil {
-			it.entry = movable(in, *w.Meta.MovedFrom)
+		if from := w.Meta.MovedFrom; it.entry == nil && from != nil && !wanted[*from] {
+			if e := in.Ledger.Current(*from); e != nil && !claimed[e.Key] {
+				it.entry = e
+			}
+		}
+		if it.entry != nil && it.superseded(in) {
+			it.entry = nil
 		}
 		if it.entry != nil {
 			claimed[it.entry.Key] = true
@@ -123,15 +137,6 @@ func wantRank(it *item) int {
 	return 1
 }
 
-// movable gives the entry at an old address, unless the spec still wants that
-// address.
-func movable(in *Input, from resource.Address) *ledger.Entry {
-	if slices.ContainsFunc(in.Desired, func(d resource.Desired) bool { return d.Address == from }) {
-		return nil
-	}
-	return in.Ledger.Current(from)
-}
-
 // see joins the item with what was seen of it.
 func (it *item) see(in *Input) {
 	if it.entry == nil {
@@ -145,16 +150,29 @@ func (it *item) see(in *Input) {
 	it.live = r
 }
 
-// adoptStray gives a wanted resource without an entry the newest object that
-// bears its mark, as if the ledger had known it.
-func (it *item) adoptStray(in *Input) {
+// superseded reports whether the entry's object is gone, and another that bears
+// the address's mark is there to be adopted in its place.
+func (it *item) superseded(in *Input) bool {
+	return len(in.Strays) > 0 && it.entry.Open == nil && in.Live[it.entry.Key].Seen == Absent && newestStray(in, it.addr) != nil
+}
+
+// newestStray gives the newest object that bears an address's mark and may be
+// adopted, or nil.
+func newestStray(in *Input, a resource.Address) *resource.Object {
 	var best *resource.Object
 	for i := range in.Strays {
 		o := &in.Strays[i]
-		if o.Mark.Address == it.addr && in.Ledger.Ended[o.Mark.Token] == "" && (best == nil || o.Mark.Token > best.Mark.Token) {
+		if o.Mark.Address == a && in.Ledger.Ended[o.Mark.Token] == "" && (best == nil || o.Mark.Token > best.Mark.Token) {
 			best = o
 		}
 	}
+	return best
+}
+
+// adoptStray gives a wanted resource without an entry the newest object that
+// bears its mark, as if the ledger had known it.
+func (it *item) adoptStray(in *Input) {
+	best := newestStray(in, it.addr)
 	if best == nil {
 		return
 	}

@@ -53,37 +53,6 @@ func (it *item) uniqueInTheWay() {
 	}
 }
 
-// dependant is an item that refers to another by a field of an aspect.
-type dependant struct {
-	it  *item
-	dep ledger.Dep
-}
-
-// dependants lists whose objects refer to it's present object.
-func (b *builder) dependants(it *item) []dependant {
-	if it.entry == nil {
-		return nil
-	}
-	if b.inverse == nil {
-		b.inverse = map[resource.Address][]dependant{}
-		for _, y := range b.items {
-			if y.entry == nil || y.lost {
-				continue
-			}
-			for _, d := range y.entry.Record.Deps {
-				b.inverse[d.Address] = append(b.inverse[d.Address], dependant{y, d})
-			}
-		}
-	}
-	var out []dependant
-	for _, y := range b.inverse[it.entry.Address] {
-		if y.it != it && (y.dep.Token == "" || y.dep.Token == it.entry.Token) {
-			out = append(out, y)
-		}
-	}
-	return out
-}
-
 // clearable reports whether the aspect's references can be taken away before
 // what they point at goes: no field of it that holds one is required.
 func (it *item) clearable(aspect string) bool {

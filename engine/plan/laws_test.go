@@ -1,0 +1,288 @@
+package plan_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/plan"
+	"isobar.dev/engine/resource"
+)
+
+// TestAPlanConverges is the first law: carried out in any order that its needs
+// allow, in a world that enforces what a cloud does, a plan succeeds, and the
+// next one has no step and nothing to correct.
+func TestAPlanConverges(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		w := settled(t, rapid.IntRange(0, 3).Draw(t, "rounds"))
+		desired := drawDesired(t)
+		p := plan.Build(w.input(desired))
+		if err := w.finish(p, order(t)); err != nil {
+			t.Fatalf("%v\n%s", err, brief(p))
+		}
+		q := plan.Build(w.input(desired))
+		for n := 0; len(q.Steps) > 0 && len(p.Held) > 0 && n < 4; n++ { // what was held may go once something else is gone
+			if err := w.finish(q, order(t)); err != nil {
+				t.Fatalf("%v\n%s", err, brief(q))
+			}
+			q = plan.Build(w.input(desired))
+		}
+		if len(q.Steps) > 0 {
+			t.Fatalf("there are steps left\n%s\nof\n%s", brief(q), brief(p))
+		}
+		if len(p.Held) == 0 && !q.Empty() {
+			t.Fatalf("something is held that was not\n%s\nof\n%s", brief(q), brief(p))
+		}
+		if err := w.correct(q); err != nil {
+			t.Fatal(err)
+		}
+		if r := plan.Build(w.input(desired)); len(r.Steps) > 0 || len(r.Ledger) > 0 {
+			t.Fatalf("corrections do not settle\n%s\nafter\n%s", brief(r), brief(q))
+		}
+	})
+}
+
+// snapshot writes an input down whole.
+func snapshot(t *rapid.T, in *plan.Input) string {
+	live := map[string]any{}
+	for k, r := range in.Live {
+		live[k.Address.String()+" "+k.Token] = []any{r, r.Object.Fields}
+	}
+	entries := map[string]any{}
+	for k, e := range in.Ledger.Entries {
+		entries[k.Address.String()+" "+k.Token] = e
+	}
+	var desired []any
+	for i := range in.Desired {
+		d := &in.Desired[i]
+		desired = append(desired, []any{d.Address, d.Fields, d.Meta, d.Where})
+	}
+	b, err := json.Marshal([]any{desired, live, entries, in.Ledger.Ended, in.Strays, in.Blind, in.Deletes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestAPlanIsIndependentOfOrderAndWritesNothing(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		w := settled(t, rapid.IntRange(0, 2).Draw(t, "rounds"))
+		in := w.input(drawDesired(t))
+		hide(t, &in)
+		before := snapshot(t, &in)
+		first := plan.Build(in)
+		if after := snapshot(t, &in); after != before {
+			t.Fatalf("the input was written to\n%s\nbecame\n%s", before, after)
+		}
+		mixed := in
+		mixed.Desired = rapid.Permutation(in.Desired).Draw(t, "desired")
+		mixed.Strays = rapid.Permutation(in.Strays).Draw(t, "strays")
+		mixed.Live = maps.Clone(in.Live)
+		if second := plan.Build(mixed); text(second) != text(first) {
+			t.Fatalf("another order: %s", differences(text(first), text(second)))
+		}
+		moved := in
+		moved.Desired = slices.Clone(in.Desired)
+		for i := range moved.Desired {
+			moved.Desired[i].At.Line += 7
+			moved.Desired[i].Where = nil
+		}
+		if third := plan.Build(moved); third.Digest != first.Digest {
+			t.Fatal("the digest holds positions")
+		}
+	})
+}
+
+// hide makes parts of an input unread, doubtful or blind.
+func hide(t *rapid.T, in *plan.Input) {
+	in.Live = maps.Clone(in.Live)
+	for _, e := range in.Ledger.Sorted() {
+		r := in.Live[e.Key]
+		if r.Seen != plan.Present || len(e.Record.Applied) == 0 { // gone, or adopted lately: its unique name is known by reading alone
+			continue
+		}
+		switch rapid.IntRange(0, 14).Draw(t, "hide "+e.Address.Local()) {
+		case 0:
+			in.Live[e.Key] = plan.Reading{Seen: plan.Unread, Why: "denied"}
+		case 1:
+			delete(in.Live, e.Key)
+		case 2:
+			names := r.Object.Fields.Keys()
+			r.Object.Fields = maps.Clone(r.Object.Fields)
+			r.Object.Fields[rapid.SampledFrom(names).Draw(t, "field")] = resource.Unread{Why: "denied"}
+			in.Live[e.Key] = r
+		}
+	}
+	if rapid.IntRange(0, 14).Draw(t, "blind") == 0 {
+		in.Blind = map[string]string{"t": "no credentials"}
+	}
+	if rapid.IntRange(0, 7).Draw(t, "bounded") == 0 {
+		in.Deletes = plan.Budget{Count: rapid.IntRange(1, 3).Draw(t, "count"), Percent: rapid.SampledFrom([]int{0, 10, 50}).Draw(t, "percent")}
+	}
+	if rapid.IntRange(0, 14).Draw(t, "lost") == 0 {
+		in.Lost, in.Desired = true, nil
+	}
+}
+
+// doubt leaves intents open in the world's ledger.
+func doubt(t *rapid.T, w *world) {
+	for _, e := range w.state.Sorted() {
+		if rapid.IntRange(0, 11).Draw(t, "doubt "+e.Address.Local()) != 0 {
+			continue
+		}
+		op := rapid.SampledFrom([]ledger.Op{ledger.Update, ledger.Delete}).Draw(t, "op")
+		ev := ledger.Event{Address: e.Address, Token: e.Token, Type: ledger.Intended, Intent: &ledger.Intent{Op: op, Record: e.Record}}
+		if err := w.write(ev); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestWhatIsNotKnownIsNotTouched checks the safety laws on inputs with holes,
+// and that what is planned around the holes can be carried out.
+func TestWhatIsNotKnownIsNotTouched(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		w := settled(t, rapid.IntRange(1, 3).Draw(t, "rounds"))
+		doubt(t, w)
+		in := w.input(drawDesired(t))
+		hide(t, &in)
+		p := plan.Build(in)
+		if err := safe(&in, p); err != nil {
+			t.Fatalf("%v\n%s", err, brief(p))
+		}
+		if err := w.finish(p, order(t)); err != nil {
+			t.Fatalf("%v\n%s", err, brief(p))
+		}
+	})
+}
+
+// safe checks laws 3 to 5, 7 and 9.
+func safe(in *plan.Input, p *plan.Plan) error {
+	ids := map[string]bool{}
+	for _, s := range p.Steps {
+		ids[s.ID] = true
+	}
+	held := map[resource.Address]bool{}
+	for _, h := range p.Held {
+		if h.Text == "" || h.Why == "" {
+			return fmt.Errorf("%s is held without a reason", h.Address)
+		}
+		if h.Why != plan.HeldOrphan || in.Lost { // a stray stands beside the address's own object
+			held[h.Address] = true
+		}
+	}
+	gone := 0
+	for _, s := range p.Steps {
+		for _, n := range s.Needs {
+			if !ids[n] {
+				return fmt.Errorf("%s needs %s, which is no step", s.ID, n)
+			}
+		}
+		if err := safeStep(in, &s, held); err != nil {
+			return fmt.Errorf("%s: %w", s.ID, err)
+		}
+		if e := in.Ledger.Entries[ledger.Key{Address: s.Address, Token: s.Token}]; s.Op == ledger.Delete && e != nil && e.Role == ledger.Current {
+			gone++
+		}
+	}
+	if n := in.Deletes.Count; n > 0 && gone > n {
+		return fmt.Errorf("%d deletions, over the budget of %d", gone, n)
+	}
+	if n := in.Deletes.Percent; n > 0 && gone > (len(in.Ledger.Entries)*n+99)/100 {
+		return fmt.Errorf("%d deletions, over the budget of %d %%", gone, n)
+	}
+	return nil
+}
+
+func safeStep(in *plan.Input, s *plan.Step, held map[resource.Address]bool) error {
+	seen := slices.ContainsFunc(in.Strays, func(o resource.Object) bool { return o.Mark.Address == s.Address })
+	if s.Op == ledger.Create && in.Blind["t"] != "" && in.Ledger.Current(s.Address) == nil && !seen {
+		return fmt.Errorf("created, though nothing could be read")
+	}
+	current := in.Ledger.Current(s.Address)
+	if held[s.Address] && (s.Token == "" || current != nil && current.Token == s.Token) && !deposedHeld(in, s.Address) {
+		return fmt.Errorf("its object is held")
+	}
+	var e *ledger.Entry
+	for key, o := range in.Ledger.Entries { // by token: the address may have moved
+		if key.Token == s.Token {
+			e = o
+		}
+	}
+	if s.Op == ledger.Create {
+		e = current
+	}
+	if e == nil {
+		if s.Op == ledger.Delete && !slices.ContainsFunc(in.Strays, func(o resource.Object) bool { return o.ID == s.Live && o.Mark.Token == s.Token }) {
+			return fmt.Errorf("of something that the ledger does not hold")
+		}
+		return nil
+	}
+	r := in.Live[e.Key]
+	switch {
+	case e.Open != nil:
+		return fmt.Errorf("an intent is open")
+	case r.Seen != plan.Present && (s.Op != ledger.Create || r.Seen != plan.Absent):
+		return fmt.Errorf("it was %q", r.Seen)
+	case s.Op == ledger.Update || s.Op == ledger.Clear || s.Op == ledger.Adopt:
+		return nil
+	case resource.HasUnread(r.Object.Fields):
+		return fmt.Errorf("a field of it is unread")
+	case s.Op != ledger.Delete:
+		return nil
+	case e.Record.Meta.PreventDestroy:
+		return fmt.Errorf("it is protected")
+	case in.Lost && e.Role == ledger.Current:
+		return fmt.Errorf("the spec was lost")
+	case in.Kinds[s.Address.Type()].Marked && (r.Object.Mark.Token != e.Token || r.Object.Mark.Estate != in.Estate):
+		return fmt.Errorf("its mark does not confirm it")
+	}
+	return nil
+}
+
+// deposedHeld reports whether it may be another object of the address that is held.
+func deposedHeld(in *plan.Input, a resource.Address) bool {
+	n := 0
+	for key := range in.Ledger.Entries {
+		if key.Address == a {
+			n++
+		}
+	}
+	for i := range in.Strays {
+		if in.Strays[i].Mark.Address == a {
+			n++
+		}
+	}
+	return n > 1
+}
+
+// TestDigestChangesWithTheSteps compares two plans.
+func TestDigestChangesWithTheSteps(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		w := settled(t, rapid.IntRange(0, 1).Draw(t, "rounds"))
+		var ps [2]*plan.Plan
+		for i := range ps {
+			ps[i] = plan.Build(w.input(drawDesired(t)))
+			if rapid.Bool().Draw(t, "disturbed") {
+				disturb(t, w)
+			}
+		}
+		a, _ := json.Marshal(stepsOf(ps[0]))
+		b, _ := json.Marshal(stepsOf(ps[1]))
+		if (string(a) == string(b)) != (ps[0].Digest == ps[1].Digest) {
+			t.Fatalf("digests %q and %q of\n%s\nand\n%s", ps[0].Digest, ps[1].Digest, a, b)
+		}
+		if (ps[0].Digest == "") != (len(ps[0].Steps) == 0) {
+			t.Fatalf("digest %q of %d steps", ps[0].Digest, len(ps[0].Steps))
+		}
+	})
+}

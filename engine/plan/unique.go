@@ -1,0 +1,75 @@
+package plan
+
+import (
+	"fmt"
+
+	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/resource"
+)
+
+// value is a unique value of one field of a kind.
+type value struct{ kind, field, text string }
+
+// linkUnique lets what takes a unique value wait for what has it now to let go,
+// and holds it where that keeps it.
+func (g *graph) linkUnique() {
+	holders := map[value]*item{}
+	for _, it := range g.b.items {
+		if it.entry == nil || it.lost {
+			continue
+		}
+		hold := func(_ *resource.Field, v value) { holders[v] = it }
+		it.uniques(it.entry.Record.Applied, hold) // it may be unread
+		if it.live.Seen == Present {
+			it.uniques(it.live.Object.Fields, hold)
+		}
+	}
+	for _, it := range g.b.left {
+		it.uniques(it.live.Object.Fields, func(_ *resource.Field, v value) { holders[v] = it })
+	}
+	for _, it := range g.b.items {
+		if it.want == nil {
+			continue
+		}
+		it.uniques(it.resolved, func(f *resource.Field, v value) {
+			if other := holders[v]; other != nil && other != it {
+				g.afterRelease(it, f, other)
+			}
+		})
+	}
+}
+
+// uniques tells the unique values among fields.
+func (it *item) uniques(fields resource.Map, tell func(*resource.Field, value)) {
+	if it.kind.Descriptor == nil { // unknown
+		return
+	}
+	for i := range it.kind.Fields {
+		f := &it.kind.Fields[i]
+		if v := fields[f.Name]; f.Unique && v != nil && !resource.HasUnknown(v) && !resource.HasUnread(v) {
+			tell(f, value{it.addr.Type(), f.Name, string(resource.Encode(v))})
+		}
+	}
+}
+
+// afterRelease lets the step that takes a unique field's value come after the
+// one by which other lets go of it.
+func (g *graph) afterRelease(it *item, f *resource.Field, other *item) {
+	takes := g.steps[it.updateID(f.Aspect)]
+	if c := g.steps[it.createID()]; c != nil && f.Aspect == "" {
+		takes = c
+	}
+	if takes == nil {
+		return
+	}
+	if other.goes() && !other.releases() {
+		takes.need(other.deleteID())
+		return
+	}
+	gives := g.steps[other.updateID(f.Aspect)]
+	if gives != nil && gives.it == other && gives.Op == ledger.Update && !same(f, other.resolved[f.Name], it.resolved[f.Name]) {
+		takes.need(gives.ID)
+		return
+	}
+	it.hold(HeldUnique, fmt.Sprintf("%s must be unique, and %s has the same", f.Name, other.addr.Local()), "choose another "+f.Name)
+}
