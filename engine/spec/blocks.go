@@ -14,7 +14,6 @@ type block struct {
 	owner  *resource.Desired
 	field  string
 	prefix netip.Prefix
-	parent string // a reference or id, as its canonical encoding
 }
 
 // blocks checks the fields that their schema marks @block: a block lies within

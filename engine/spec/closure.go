@@ -253,6 +253,7 @@ func modulePath(src []byte) string {
 				return ""
 			}
 			return p
+		default: // a token within a value
 		}
 	}
 }

@@ -60,6 +60,8 @@ func FuzzClosure(f *testing.F) {
 				t.Errorf("served %s", name)
 			}
 		}
-		illustrate(c.found, tree)
+		if n := len(illustrate(c.found, tree)); n != len(c.found) {
+			t.Errorf("%d findings of %d", n, len(c.found))
+		}
 	})
 }

@@ -78,3 +78,20 @@ func TestInitOverwritesNothing(t *testing.T) {
 		t.Error("no randomness, and no error")
 	}
 }
+
+func TestOtherSchemasWarn(t *testing.T) {
+	t.Parallel()
+	dir := initRepo(t)
+	old := filepath.Join(dir, ".schemas/aws/vpc.cue")
+	if err := os.WriteFile(old, []byte("package aws\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l := newLoader(t, Limits{})
+	est, err := l.Estate(t.Context(), os.DirFS(dir))
+	if err != nil || len(est.Findings) != 1 || est.Findings[0].Code != codeSchemas || est.Findings[0].Severity != "warning" {
+		t.Errorf("got %v, %v", est.Findings, err)
+	}
+	if env, err := l.Environment(t.Context(), os.DirFS(dir), "dev"); err != nil || len(env.Desired) != 3 {
+		t.Errorf("isobar's own schemas are not what it goes by: %v", err)
+	}
+}

@@ -181,8 +181,8 @@ func (l *Loader) list(est *Estate, c *closure) {
 // compareSchemas tells when the repository's copy of the schemas, which editors
 // and cue vet use, is not the one that isobar evaluates with.
 func (l *Loader) compareSchemas(c *closure) diag.List {
-	if _, err := fs.Stat(c.tree, strings.TrimSuffix(schemaDir, "/")); err != nil {
-		return nil
+	if info, err := fs.Stat(c.tree, strings.TrimSuffix(schemaDir, "/")); err != nil || !info.IsDir() {
+		return nil // no copy, nothing to compare
 	}
 	for name, want := range l.schemas {
 		if got, err := fs.ReadFile(c.tree, name); err != nil || string(got) != string(want) {

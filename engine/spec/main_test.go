@@ -17,11 +17,11 @@ func TestMain(m *testing.M) {
 }
 
 // testEnv keeps children of a race build from sleeping at exit.
-var testEnv = []string{"GORACE=atexit_sleep_ms=0"}
+func testEnv() []string { return []string{"GORACE=atexit_sleep_ms=0"} }
 
 func newLoader(t testing.TB, l Limits) *Loader {
 	t.Helper()
-	ld, err := New(Options{Env: testEnv, Limits: l})
+	ld, err := New(Options{Env: testEnv(), Limits: l})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -96,5 +96,6 @@ func collect(into map[string]resource.Position, p resource.Path, v cue.Value) {
 		for i := 0; it.Next(); i++ {
 			collect(into, append(p[:len(p):len(p)], strconv.Itoa(i)), it.Value())
 		}
+	default: // a scalar holds nothing further
 	}
 }
