@@ -40,7 +40,10 @@ func newBuilder(in Input) *builder {
 	if in.Ledger == nil {
 		in.Ledger = &ledger.State{}
 	}
-	b := &builder{in: &in, byAddr: map[resource.Address]*item{}, byKey: map[ledger.Key]*item{}, reverse: map[resource.Address][]*item{}}
+	b := &builder{
+		in: &in, byAddr: make(map[resource.Address]*item, len(in.Desired)), byKey: make(map[ledger.Key]*item, len(in.Ledger.Entries)),
+		reverse: map[resource.Address][]*item{},
+	}
 	in.Strays = strangers(b.in)
 	b.items = collect(b.in)
 	for _, it := range b.items {
@@ -166,7 +169,7 @@ func (b *builder) doubtful(it *item) {
 
 func (b *builder) create(it *item, why Reason) {
 	it.action, it.fresh, it.reasons = Create, true, []Reason{why}
-	it.diff = &differ{item: it}
+	it.diff = &differ{item: it, changes: make([]FieldChange, 0, len(it.resolved))}
 	for _, name := range it.resolved.Keys() {
 		f := it.kind.Field(name)
 		if f == nil || f.Computed {
@@ -333,7 +336,8 @@ func (it *item) resolve(b *builder) {
 		if r, ok := v.(resource.Ref); ok {
 			out := b.output(r)
 			if _, unknown := out.(resource.Unknown); unknown && !b.coming(r) {
-				it.missing = &r
+				missing := r // r itself then need not live on the heap
+				it.missing = &missing
 			}
 			return out
 		}

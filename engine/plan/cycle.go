@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"maps"
 	"slices"
 	"strings"
 )
@@ -9,14 +8,18 @@ import (
 // breakCycles clears references between objects that go together and point at
 // each other, and holds what then still needs itself.
 func (g *graph) breakCycles() {
-	for _, ring := range g.rings() {
+	rings := g.rings()
+	if len(rings) == 0 {
+		return
+	}
+	for _, ring := range rings {
 		in := map[string]bool{}
 		for _, id := range ring {
 			in[id] = true
 		}
 		for _, id := range ring {
 			n := g.steps[id]
-			for _, to := range slices.Sorted(maps.Keys(n.needs)) {
+			for _, to := range sortedKeys(n.needs) {
 				e := n.needs[to]
 				if !in[to] || !e.breakable {
 					continue
@@ -56,7 +59,7 @@ func (g *graph) walk(ring []string) []string {
 			return path[i:]
 		}
 		path = append(path, at)
-		for _, to := range slices.Sorted(maps.Keys(g.steps[at].needs)) {
+		for _, to := range sortedKeys(g.steps[at].needs) {
 			if in[to] {
 				at = to
 				break
@@ -69,7 +72,7 @@ func (g *graph) walk(ring []string) []string {
 // Tarjan's algorithm without recursion, each sorted, in order.
 func (g *graph) rings() [][]string {
 	t := tarjan{g: g, index: make(map[string]int, len(g.steps)), low: make(map[string]int, len(g.steps)), on: map[string]bool{}}
-	for _, id := range slices.Sorted(maps.Keys(g.steps)) {
+	for _, id := range sortedKeys(g.steps) {
 		if _, seen := t.index[id]; !seen {
 			t.from(id)
 		}

@@ -3,10 +3,9 @@ package plan
 import (
 	"cmp"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
-	"hash"
-	"maps"
 	"slices"
 	"strings"
 
@@ -26,7 +25,7 @@ func (b *builder) follow(g *graph) {
 		return
 	}
 	needed, byItem := map[string][]*node{}, map[*item][]*node{}
-	for _, id := range slices.Sorted(maps.Keys(g.steps)) { // in order, so that the reason given is always the same
+	for _, id := range sortedKeys(g.steps) { // in order, so that the reason given is always the same
 		n := g.steps[id]
 		byItem[n.it] = append(byItem[n.it], n)
 		for need := range n.needs {
@@ -50,6 +49,7 @@ func (b *builder) follow(g *graph) {
 // finish turns items and graph into the plan.
 func (b *builder) finish(g *graph) *Plan {
 	p := &Plan{Env: b.in.Env, Held: b.held, Notes: b.notes}
+	p.Changes, p.Steps = make([]Change, 0, b.acting()), make([]Step, 0, len(g.steps))
 	for _, it := range b.items {
 		p.Ledger = append(p.Ledger, b.corrections(it)...)
 		switch {
@@ -63,18 +63,41 @@ func (b *builder) finish(g *graph) *Plan {
 			p.Kept++
 		}
 	}
-	for _, id := range slices.Sorted(maps.Keys(g.steps)) {
+	for _, id := range sortedKeys(g.steps) {
 		n := g.steps[id]
 		if n.it.held != nil {
 			continue
 		}
-		n.Needs = slices.Sorted(maps.Keys(n.needs))
+		n.Needs = sortedKeys(n.needs)
 		p.Steps = append(p.Steps, n.Step)
 	}
 	slices.SortStableFunc(p.Held, func(x, y Held) int { return cmp.Or(x.Address.Compare(y.Address), cmp.Compare(x.Text, y.Text)) })
 	slices.SortStableFunc(p.Notes, func(x, y Note) int { return cmp.Or(x.Address.Compare(y.Address), cmp.Compare(x.Text, y.Text)) })
 	p.Digest = digest(p)
 	return p
+}
+
+// acting counts the items that are not left as they are.
+func (b *builder) acting() int {
+	n := 0
+	for _, it := range b.items {
+		if it.held == nil && it.action != "" {
+			n++
+		}
+	}
+	return n
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	if len(m) == 0 {
+		return nil
+	}
+	out := make([]string, 0, len(m))
+	for k := range m {
+		out = append(out, k)
+	}
+	slices.Sort(out)
+	return out
 }
 
 // change makes what people and policy see of an item.
@@ -222,32 +245,34 @@ func digest(p *Plan) string {
 		return ""
 	}
 	h := sha256.New()
-	put(h, p.Env)
+	buf := put(nil, p.Env)
 	for i := range p.Steps {
 		s := &p.Steps[i]
-		put(h, s.ID, string(s.Op), s.Address.String(), s.Token, s.Aspect, string(s.Live), strings.Join(s.Needs, "\x00"))
-		put(h, string(resource.Encode(s.Want)), string(resource.Encode(s.Before)))
+		buf = put(buf, s.ID, string(s.Op), s.Address.String(), s.Token, s.Aspect, string(s.Live), strings.Join(s.Needs, "\x00"))
+		buf = putValue(putValue(buf, s.Want), s.Before)
 		for _, c := range s.Changes {
-			put(h, c.Path.String(), string(resource.Encode(c.Before)), string(resource.Encode(c.After)))
+			buf = putValue(putValue(put(buf, c.Path.String()), c.Before), c.After)
 		}
 		rest, _ := json.Marshal(struct {
 			Meta    resource.Lifecycle
 			Deps    []ledger.Dep
 			Deposes bool
 		}{s.Meta, s.Deps, s.Deposes}) // plain data always encodes
-		put(h, string(rest))
+		h.Write(put(buf, string(rest)))
+		buf = buf[:0]
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// put writes each part behind its length, so that no two lists hash alike.
-func put(h hash.Hash, parts ...string) {
-	var n [8]byte
+// put appends each part behind its length, so that no two lists read alike.
+func put(buf []byte, parts ...string) []byte {
 	for _, s := range parts {
-		for i, l := 0, len(s); i < 8; i, l = i+1, l>>8 {
-			n[i] = byte(l)
-		}
-		h.Write(n[:])
-		h.Write([]byte(s))
+		buf = append(binary.LittleEndian.AppendUint64(buf, uint64(len(s))), s...)
 	}
+	return buf
+}
+
+func putValue(buf []byte, v resource.Value) []byte {
+	b := resource.Encode(v)
+	return append(binary.LittleEndian.AppendUint64(buf, uint64(len(b))), b...)
 }

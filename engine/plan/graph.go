@@ -10,9 +10,8 @@ import (
 
 // graph is the steps and what each needs.
 type graph struct {
-	steps  map[string]*node
-	b      *builder
-	clears map[string]bool
+	steps map[string]*node
+	b     *builder
 }
 
 type node struct {
@@ -30,7 +29,12 @@ type need struct {
 	of        *item // what it refers to
 }
 
-func (it *item) createID() string { return "create " + it.addr.Local() }
+func (it *item) createID() string {
+	if it.creates == "" {
+		it.creates = "create " + it.addr.Local()
+	}
+	return it.creates
+}
 
 func (it *item) updateID(aspect string) string {
 	return strings.TrimSuffix("update "+it.addr.Local()+" "+aspect, " ")
@@ -50,7 +54,7 @@ func (it *item) deleteID() string {
 // steps makes the graph of all items, held ones too: what follows from them is
 // found through it.
 func (b *builder) steps() *graph {
-	g := &graph{steps: map[string]*node{}, b: b, clears: map[string]bool{}}
+	g := &graph{steps: make(map[string]*node, 2*b.acting()), b: b}
 	for _, it := range b.items {
 		g.add(it)
 	}
@@ -68,12 +72,19 @@ func (b *builder) steps() *graph {
 
 func (g *graph) put(it *item, s Step) *node {
 	s.Address = it.addr
-	n := &node{Step: s, it: it, needs: map[string]need{}}
+	n := &node{Step: s, it: it}
 	g.steps[s.ID] = n
 	return n
 }
 
-func (n *node) need(id string) { n.needs[id] = need{} }
+func (n *node) need(id string) { n.needVia(id, need{}) }
+
+func (n *node) needVia(id string, by need) {
+	if n.needs == nil {
+		n.needs = map[string]need{}
+	}
+	n.needs[id] = by
+}
 
 // add makes an item's own steps.
 func (g *graph) add(it *item) {
@@ -185,7 +196,10 @@ func aspectChanges(it *item, aspect string) []resource.Change {
 
 // depsOf lists what a wanted item refers to, once an aspect.
 func depsOf(b *builder, it *item) []ledger.Dep {
-	var out []ledger.Dep
+	if len(it.refs) == 0 {
+		return nil
+	}
+	out := make([]ledger.Dep, 0, len(it.refs))
 	for _, r := range it.refs {
 		d := ledger.Dep{Address: r.Address, Aspect: r.aspect}
 		if t := b.byAddr[r.Address]; t != nil && !t.fresh && t.entry != nil {
@@ -250,7 +264,7 @@ func (g *graph) linkGoing(it *item) {
 					g.steps[y.it.deleteID()].need(c.ID)
 				}
 			}
-			del.needs[y.it.deleteID()] = need{breakable: y.dep.Aspect != "", by: y.it, aspect: y.dep.Aspect, of: it}
+			del.needVia(y.it.deleteID(), need{breakable: y.dep.Aspect != "", by: y.it, aspect: y.dep.Aspect, of: it})
 		case it.replaces() && !it.first && y.it.refersTo(it.addr, y.dep.Aspect):
 			c := g.clear(y.it, y.dep.Aspect, it)
 			if c == nil {

@@ -17,6 +17,7 @@ type item struct {
 	live  Reading
 	kind  Kind
 
+	creates  string // the id of its creation, once asked for
 	action   Action // "" is none
 	resolved resource.Map
 	diff     *differ
@@ -187,17 +188,11 @@ func (it *item) adoptStray(in *Input) {
 // usesOf lists the references in a resource's fields with their aspects.
 func usesOf(fields resource.Map, d *resource.Descriptor) []refUse {
 	var out []refUse
-	for _, name := range fields.Keys() {
+	for i := range d.Fields {
+		name := d.Fields[i].Name
 		refs := resource.Refs(fields[name])
-		if len(refs) == 0 {
-			continue
-		}
-		aspect := ""
-		if f := d.Field(name); f != nil {
-			aspect = f.Aspect
-		}
 		for _, r := range refs {
-			out = append(out, refUse{r, name, aspect})
+			out = append(out, refUse{r, name, d.Fields[i].Aspect})
 		}
 	}
 	return out

@@ -258,7 +258,14 @@ func Sorted(l List) List {
 }
 
 // Keys gives a map's keys in order.
-func (m Map) Keys() []string { return slices.Sorted(maps.Keys(m)) }
+func (m Map) Keys() []string {
+	out := make([]string, 0, len(m))
+	for k := range m {
+		out = append(out, k)
+	}
+	slices.Sort(out)
+	return out
+}
 
 // Text gives the field's text, or "" where it is not a String.
 func (m Map) Text(key string) string {
