@@ -53,6 +53,6 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().StringVarP(&a.dir, "directory", "C", ".", "the repository's `DIR`")
 	root.PersistentFlags().StringVar(&a.store, "store", "", "where the ledger is kept, `sqlite:PATH`")
 	root.PersistentFlags().StringVarP(&a.output, "output", "o", "text", "`FORMAT`: text, json or markdown")
-	root.AddCommand(a.serveCommand())
+	root.AddCommand(a.initCommand(), a.serveCommand())
 	return root
 }

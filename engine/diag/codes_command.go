@@ -1,6 +1,94 @@
 package diag
 
+// The CMD codes.
+const (
+	CommandInit     Code = "CMD-701"
+	CommandDaemon   Code = "CMD-702"
+	CommandEnv      Code = "CMD-703"
+	CommandAsk      Code = "CMD-704"
+	CommandPlan     Code = "CMD-705"
+	CommandNoStore  Code = "CMD-706"
+	CommandHeld     Code = "CMD-707"
+	CommandNoCode   Code = "CMD-708"
+	CommandRepo     Code = "CMD-709"
+	CommandFailed   Code = "CMD-710"
+	CommandUsage    Code = "CMD-711"
+	CommandVerdict  Code = "CMD-712"
+	CommandTest     Code = "CMD-713"
+	CommandDeclined Code = "CMD-714"
+)
+
 // commandPages holds the CMD codes.
 func commandPages() map[Code]Page {
-	return map[Code]Page{}
+	return map[Code]Page{
+		CommandInit: {
+			Title: "no repository was written",
+			Text: "`isobar init` makes a new repository and never writes over a file. It wrote nothing, because a file that it " +
+				"would write is there already or the directory can't be written to. Choose another directory.",
+		},
+		CommandDaemon: {
+			Title: "no daemon answers",
+			Text: "Approvals and rejections are given to a running daemon, through the socket beside its store. None answers " +
+				"there. Start `isobar serve`, or name the store that it runs on with --store sqlite:PATH.",
+		},
+		CommandEnv: {
+			Title: "no such environment",
+			Text: "The repository has no environment of this name, and the store knows none. An environment is a directory " +
+				"environments/NAME with a CUE package whose field name is NAME.",
+		},
+		CommandAsk: {
+			Title: "nobody to ask",
+			Text: "A change of the world is confirmed by a person, and isobar does not run on a terminal. Look at the plan, " +
+				"then name it with --plan, which applies just that plan and no other; or give --auto-approve, which applies " +
+				"whatever is planned.",
+		},
+		CommandPlan: {
+			Title: "the plan is another one now",
+			Text: "The digest after --plan is not that of the plan just made: the spec, the world or the ledger has changed " +
+				"since it was looked at, or it names the plan of another environment. Nothing was applied. Read the new plan, " +
+				"then name its digest.",
+		},
+		CommandNoStore: {
+			Title: "no store yet",
+			Text: "What isobar knows is kept in a store, and there is none at this path. `isobar plan` and `isobar apply` make " +
+				"one under .isobar in the repository; that of a daemon is named with --store sqlite:PATH.",
+		},
+		CommandHeld: {
+			Title: "the plan can't be carried out",
+			Text: "A plan made as if nothing existed yet could not do everything that the spec asks for: objects that need " +
+				"each other in their creating calls, for example, can't be made in any order. The message names what is in " +
+				"the way.",
+		},
+		CommandNoCode: {
+			Title: "no such code",
+			Text:  "isobar has no finding with this code. Codes stand in brackets behind findings; `isobar explain` without one lists all.",
+		},
+		CommandRepo: {
+			Title: "the directory can't be read",
+			Text:  "The repository's directory, given with -C or else the current one, is missing, is none or can't be read.",
+		},
+		CommandFailed: {
+			Title: "the command failed",
+			Text: "Something that isobar needs for this command did not work: a file, the evaluation's process, a connection. " +
+				"The message says what. What was recorded before is kept.",
+		},
+		CommandUsage: {
+			Title: "the command line is not understood",
+			Text:  "A verb, flag or argument is unknown or missing. Each verb explains itself: `isobar VERB --help`.",
+		},
+		CommandVerdict: {
+			Title: "no plan waits under that name",
+			Text: "An approval names a waiting plan by its digest or the first eight digits of it, as `isobar status` shows it. " +
+				"It may have been applied, rejected or replaced by the plan of a newer commit.",
+		},
+		CommandTest: {
+			Title: "a policy test failed",
+			Text: "A test_ rule of the repository's policies did not hold. `isobar policy test` runs them with the same " +
+				"functions that rules have when they judge a plan.",
+		},
+		CommandDeclined: {
+			Title: "declined",
+			Text:  "The question was answered with no, or the name was typed differently. Nothing was changed.",
+		},
+	}
 }

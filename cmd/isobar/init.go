@@ -1,0 +1,50 @@
+package main
+
+import (
+	"crypto/rand"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"isobar.dev/engine/diag"
+	"isobar.dev/engine/spec"
+)
+
+func (a *app) initCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "init [DIR]", Short: "Write a new repository that validates", Args: cobra.MaximumNArgs(1),
+		Long: "Writes a CUE module with isobar's schemas beside it, the estate's settings, a small environment and an\n" +
+			"example policy. It asks nothing and writes over nothing.",
+		RunE: func(_ *cobra.Command, args []string) error {
+			dir := a.dir
+			if len(args) == 1 {
+				dir = args[0]
+				if !filepath.IsAbs(dir) {
+					dir = filepath.Join(a.dir, dir)
+				}
+			}
+			return a.init(dir)
+		},
+	}
+}
+
+// init writes the repository and says what to do next.
+func (a *app) init(dir string) error {
+	names, err := spec.Init(dir, rand.Reader)
+	if err != nil {
+		return diag.List{{Severity: diag.Error, Code: diag.CommandInit, Message: err.Error(), Mend: "choose an empty directory"}}
+	}
+	schemas := 0
+	for _, name := range names {
+		if strings.HasPrefix(name, ".schemas/") {
+			schemas++
+			continue
+		}
+		fmt.Fprintf(a.out, "wrote %s\n", name)
+	}
+	fmt.Fprintf(a.out, "wrote .schemas/ (%d files, for cue vet and editors)\n", schemas)
+	fmt.Fprintf(a.out, "next: isobar -C %s validate\n", dir)
+	return nil
+}
