@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"net/http"
+	"os"
 	"runtime/debug"
 	"time"
 
@@ -14,6 +14,7 @@ import (
 	"isobar.dev/engine/provider"
 	"isobar.dev/engine/reconcile"
 	"isobar.dev/engine/spec"
+	"isobar.dev/engine/store"
 	"isobar.dev/policies"
 	"isobar.dev/providers/all"
 	"isobar.dev/schemas"
@@ -65,14 +66,14 @@ func rulebook() (*reconcile.Rulebook, error) {
 	return &reconcile.Rulebook{Packs: map[string][]policy.Module{packName: mods}, Today: time.Now}, nil
 }
 
-// newRunner wires a runner over a ledger. trace is told of each provider call;
+// newRunner wires a runner over a store. trace is told of each provider call;
 // it may be nil.
-func newRunner(ledger reconcile.Ledger, trace func(context.Context, provider.Span)) (*reconcile.Runner, error) {
+func newRunner(st store.Store, trace func(context.Context, provider.Span)) (*reconcile.Runner, error) {
 	cat, err := catalogue()
 	if err != nil {
 		return nil, err
 	}
-	loader, err := spec.New(spec.Options{})
+	loader, err := spec.New(spec.Options{Env: childEnv()})
 	if err != nil {
 		return nil, err
 	}
@@ -81,10 +82,10 @@ func newRunner(ledger reconcile.Ledger, trace func(context.Context, provider.Spa
 		return nil, err
 	}
 	return &reconcile.Runner{
-		Specs: loader, Policies: rules, Ledger: ledger, Catalogue: cat,
+		Specs: &reconcile.Evaluated{Specs: loader, Kept: st, Now: time.Now}, Policies: rules, Ledger: st, Catalogue: cat,
 		Sessions: &reconcile.Sessions{
-			Catalogue: cat, HTTP: &http.Client{Transport: provider.FenceTransport(transport())},
-			Options: provider.Options{Budgets: provider.NewBudgets(provider.Rate{}, provider.Clock{}), Trace: trace},
+			Catalogue: cat, // each provider makes its own fenced client, which honours its SDK's settings
+			Options:   provider.Options{Budgets: provider.NewBudgets(provider.Rate{}, provider.Clock{}), Trace: trace},
 		},
 		Observer: observe.New(cat, time.Now),
 		Engine:   &apply.Engine{Kinds: cat, Now: time.Now, NewToken: newID, Sleep: sleep},
@@ -92,11 +93,13 @@ func newRunner(ledger reconcile.Ledger, trace func(context.Context, provider.Spa
 	}, nil
 }
 
-// transport is the one that providers share: many calls at once to few hosts.
-func transport() *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // the standard library's own
-	t.MaxIdleConnsPerHost = 32
-	return t
+// childEnv is what evaluations see of the environment: how a binary built with
+// the race detector ends, and nothing else.
+func childEnv() []string {
+	if v, ok := os.LookupEnv("GORACE"); ok {
+		return []string{"GORACE=" + v}
+	}
+	return nil
 }
 
 // sleep waits for d, or until ctx ends.

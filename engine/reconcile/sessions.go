@@ -3,7 +3,6 @@ package reconcile
 import (
 	"cmp"
 	"context"
-	"net/http"
 	"sync"
 
 	"isobar.dev/engine/apply"
@@ -19,7 +18,6 @@ import (
 type Sessions struct {
 	Catalogue provider.Catalogue
 	Options   provider.Options
-	HTTP      *http.Client // with the fence in its transport
 
 	mu   sync.Mutex
 	pool map[string]*opening
@@ -76,7 +74,7 @@ func (s *Sessions) open(ctx context.Context, estate string, aliases map[string]s
 	var wg sync.WaitGroup
 	for alias, w := range wants {
 		wg.Go(func() {
-			session, err := s.get(ctx, w.typ, provider.Config{Alias: alias, Estate: estate, Settings: w.settings, HTTP: s.HTTP})
+			session, err := s.get(ctx, w.typ, provider.Config{Alias: alias, Estate: estate, Settings: w.settings})
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
