@@ -129,7 +129,7 @@ func (b *builder) wanted(it *item) {
 	it.held = nil
 	it.resolve(b)
 	if it.missing != nil {
-		it.hold(HeldFollows, "it needs "+it.missing.String()+", which is not known yet", "apply "+it.missing.Address.String()+" first")
+		it.hold(HeldFollows, "it needs "+it.missing.Address.String()+"#"+it.missing.Out+", which is not known yet", "apply "+it.missing.Address.String()+" first")
 	}
 	switch {
 	case it.entry == nil:

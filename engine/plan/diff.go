@@ -149,7 +149,13 @@ func (d *differ) elements(path resource.Path, f *resource.Field, t trio, immutab
 	if same(f, t.want, t.applied) && d.ignored(path) {
 		return t.applied
 	}
-	d.add(path, f, trio{after, t.applied, t.live}, immutable)
+	ours := minus(f, live, minus(f, live, append(slices.Clone(applied), want...)))
+	d.add(path, f, trio{t.want, t.applied, ours}, immutable) // why is a matter of ours alone
+	c := &d.changes[len(d.changes)-1]
+	c.Before, c.After = t.live, after
+	if len(after) == 0 && t.want == nil {
+		c.After = nil
+	}
 	return t.applied
 }
 

@@ -19,33 +19,41 @@ import (
 // next one has no step and nothing to correct.
 func TestAPlanConverges(t *testing.T) {
 	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		w := settled(t, rapid.IntRange(0, 3).Draw(t, "rounds"))
-		desired := drawDesired(t)
-		p := plan.Build(w.input(desired))
-		if err := w.finish(p, order(t)); err != nil {
-			t.Fatalf("%v\n%s", err, brief(p))
+	rapid.Check(t, converges)
+}
+
+// FuzzPlanConverges lets the fuzzer look for worlds.
+func FuzzPlanConverges(f *testing.F) { f.Fuzz(rapid.MakeFuzz(converges)) }
+
+// FuzzPlanIsSafe lets the fuzzer look for worlds with holes.
+func FuzzPlanIsSafe(f *testing.F) { f.Fuzz(rapid.MakeFuzz(isSafe)) }
+
+func converges(t *rapid.T) {
+	w := settled(t, rapid.IntRange(0, 3).Draw(t, "rounds"))
+	desired := drawDesired(t)
+	p := plan.Build(w.input(desired))
+	if err := w.finish(p, order(t)); err != nil {
+		t.Fatalf("%v\n%s", err, brief(p))
+	}
+	q := plan.Build(w.input(desired))
+	for n := 0; len(q.Steps) > 0 && len(p.Held) > 0 && n < 4; n++ { // what was held may go once something else is gone
+		if err := w.finish(q, order(t)); err != nil {
+			t.Fatalf("%v\n%s", err, brief(q))
 		}
-		q := plan.Build(w.input(desired))
-		for n := 0; len(q.Steps) > 0 && len(p.Held) > 0 && n < 4; n++ { // what was held may go once something else is gone
-			if err := w.finish(q, order(t)); err != nil {
-				t.Fatalf("%v\n%s", err, brief(q))
-			}
-			q = plan.Build(w.input(desired))
-		}
-		if len(q.Steps) > 0 {
-			t.Fatalf("there are steps left\n%s\nof\n%s", brief(q), brief(p))
-		}
-		if len(p.Held) == 0 && !q.Empty() {
-			t.Fatalf("something is held that was not\n%s\nof\n%s", brief(q), brief(p))
-		}
-		if err := w.correct(q); err != nil {
-			t.Fatal(err)
-		}
-		if r := plan.Build(w.input(desired)); len(r.Steps) > 0 || len(r.Ledger) > 0 {
-			t.Fatalf("corrections do not settle\n%s\nafter\n%s", brief(r), brief(q))
-		}
-	})
+		q = plan.Build(w.input(desired))
+	}
+	if len(q.Steps) > 0 {
+		t.Fatalf("there are steps left\n%s\nof\n%s", brief(q), brief(p))
+	}
+	if len(p.Held) == 0 && !q.Empty() {
+		t.Fatalf("something is held that was not\n%s\nof\n%s", brief(q), brief(p))
+	}
+	if err := w.correct(q); err != nil {
+		t.Fatal(err)
+	}
+	if r := plan.Build(w.input(desired)); len(r.Steps) > 0 || len(r.Ledger) > 0 {
+		t.Fatalf("corrections do not settle\n%s\nafter\n%s", brief(r), brief(q))
+	}
 }
 
 // snapshot writes an input down whole.
@@ -149,19 +157,21 @@ func doubt(t *rapid.T, w *world) {
 // and that what is planned around the holes can be carried out.
 func TestWhatIsNotKnownIsNotTouched(t *testing.T) {
 	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		w := settled(t, rapid.IntRange(1, 3).Draw(t, "rounds"))
-		doubt(t, w)
-		in := w.input(drawDesired(t))
-		hide(t, &in)
-		p := plan.Build(in)
-		if err := safe(&in, p); err != nil {
-			t.Fatalf("%v\n%s", err, brief(p))
-		}
-		if err := w.finish(p, order(t)); err != nil {
-			t.Fatalf("%v\n%s", err, brief(p))
-		}
-	})
+	rapid.Check(t, isSafe)
+}
+
+func isSafe(t *rapid.T) {
+	w := settled(t, rapid.IntRange(1, 3).Draw(t, "rounds"))
+	doubt(t, w)
+	in := w.input(drawDesired(t))
+	hide(t, &in)
+	p := plan.Build(in)
+	if err := safe(&in, p); err != nil {
+		t.Fatalf("%v\n%s", err, brief(p))
+	}
+	if err := w.finish(p, order(t)); err != nil {
+		t.Fatalf("%v\n%s", err, brief(p))
+	}
 }
 
 // safe checks laws 3 to 5, 7 and 9.
@@ -240,7 +250,7 @@ func safeStep(in *plan.Input, s *plan.Step, held map[resource.Address]bool) erro
 		return nil
 	case e.Record.Meta.PreventDestroy:
 		return fmt.Errorf("it is protected")
-	case in.Lost && e.Role == ledger.Current:
+	case in.Lost && e.Role == ledger.Current && !in.Confirmed[s.Address]:
 		return fmt.Errorf("the spec was lost")
 	case in.Kinds[s.Address.Type()].Marked && (r.Object.Mark.Token != e.Token || r.Object.Mark.Estate != in.Estate):
 		return fmt.Errorf("its mark does not confirm it")

@@ -1,0 +1,229 @@
+package plan_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/plan"
+	"isobar.dev/engine/resource"
+)
+
+var update = flag.Bool("update", false, "write want.json anew")
+
+// A golden's files, all JSON and all but want.json optional:
+//
+//	desired  address → {fields, meta}
+//	ledger   token → {address, applied, outs, deps, meta, broken, open, ended}; a later token at an address deposes an earlier one
+//	live     token → what differs from applied and outs, null for a field that is not there; "absent"; {"unread": why}; {"mark": …}
+//	strays   token → {address, id, fields}
+//	input    the rest of plan.Input
+//
+// Ids are the kind's name and the token: net-1.
+type (
+	goldenDesired struct {
+		Fields resource.Map
+		Meta   resource.Lifecycle
+	}
+	goldenEntry struct {
+		Address       string
+		Applied, Outs resource.Map
+		Deps          []ledger.Dep
+		Meta          resource.Lifecycle
+		Broken, Ended string
+		Open          ledger.Op
+	}
+	goldenStray struct {
+		Address string
+		ID      resource.ID
+		Fields  resource.Map
+	}
+	goldenInput struct {
+		Lost      bool
+		Deletes   plan.Budget
+		Blind     map[string]string
+		Confirmed []resource.Address
+		Outs      map[resource.Address]resource.Map
+	}
+)
+
+func TestGoldens(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) < 20 {
+		t.Fatalf("%d goldens, %v", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			ar, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in := readGolden(t, ar)
+			p := plan.Build(in)
+			if err := safe(&in, p); err != nil {
+				t.Error(err)
+			}
+			got := []byte(text(p) + "\n")
+			i := slices.IndexFunc(ar.Files, func(f txtar.File) bool { return f.Name == "want.json" })
+			if *update {
+				if i < 0 {
+					i = len(ar.Files)
+					ar.Files = append(ar.Files, txtar.File{Name: "want.json"})
+				}
+				ar.Files[i].Data = got
+				if err := os.WriteFile(file, txtar.Format(ar), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if i < 0 || !bytes.Equal(ar.Files[i].Data, got) {
+				t.Fatalf("%s (write it anew by -update):\n%s", strings.TrimSpace(string(ar.Comment)), differences(string(ar.Files[i].Data), string(got)))
+			}
+		})
+	}
+}
+
+func part[T any](t *testing.T, ar *txtar.Archive, name string) T {
+	t.Helper()
+	var out T
+	for _, f := range ar.Files {
+		if f.Name != name {
+			continue
+		}
+		d := json.NewDecoder(bytes.NewReader(f.Data))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&out); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	return out
+}
+
+func parseLocal(t *testing.T, local string) resource.Address {
+	t.Helper()
+	a, err := resource.ParseAddress("prod/" + local)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func readGolden(t *testing.T, ar *txtar.Archive) plan.Input {
+	t.Helper()
+	opts := part[goldenInput](t, ar, "input")
+	in := plan.Input{
+		Env: "prod", Estate: estate, Kinds: kinds(), Ledger: &ledger.State{}, Live: map[ledger.Key]plan.Reading{},
+		Lost: opts.Lost, Deletes: opts.Deletes, Blind: opts.Blind, Outs: opts.Outs, Confirmed: map[resource.Address]bool{},
+	}
+	for _, a := range opts.Confirmed {
+		in.Confirmed[a] = true
+	}
+	for local, d := range part[map[string]goldenDesired](t, ar, "desired") {
+		want := resource.Desired{Address: parseLocal(t, local), Fields: d.Fields, Meta: d.Meta, At: resource.Position{File: "prod.cue", Line: 1}}
+		want.Where = map[string]resource.Position{}
+		for i, name := range d.Fields.Keys() {
+			want.Where[name] = resource.Position{File: "prod.cue", Line: 2 + i, Col: 3}
+		}
+		in.Desired = append(in.Desired, want)
+	}
+	entries := part[map[string]goldenEntry](t, ar, "ledger")
+	live := part[map[string]json.RawMessage](t, ar, "live")
+	for _, token := range sortedTokens(entries) {
+		own(t, &in, token, entries[token], live[token])
+	}
+	for token, s := range part[map[string]goldenStray](t, ar, "strays") {
+		a := parseLocal(t, s.Address)
+		in.Strays = append(in.Strays, resource.Object{Address: a, ID: s.ID, Fields: s.Fields, Mark: resource.Mark{Estate: estate, Env: "prod", Address: a, Token: token}})
+	}
+	return in
+}
+
+func sortedTokens(m map[string]goldenEntry) []string {
+	var out []string
+	for k := range m {
+		out = append(out, k)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// own writes an entry into the ledger and says what is seen of it.
+func own(t *testing.T, in *plan.Input, token string, e goldenEntry, seen json.RawMessage) {
+	t.Helper()
+	a := parseLocal(t, e.Address)
+	key := ledger.Key{Address: a, Token: token}
+	id := resource.ID(a.Kind + "-" + token)
+	rec := &ledger.Record{ID: id, Applied: e.Applied, Outs: resource.Map{"id": resource.String(id)}, Deps: e.Deps, Meta: e.Meta, Schema: "1", Broken: e.Broken}
+	for k, v := range e.Outs {
+		rec.Outs[k] = v
+	}
+	write := func(ev ledger.Event) {
+		ev.Address, ev.Token = a, token
+		if err := in.Ledger.Apply(ev); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(ledger.Event{Type: ledger.Adopted, Record: rec})
+	if e.Ended != "" {
+		write(ledger.Event{Type: ledger.Forgotten, Why: e.Ended})
+		return
+	}
+	if e.Open != "" {
+		write(ledger.Event{Type: ledger.Intended, Intent: &ledger.Intent{Op: e.Open, Record: *rec}})
+	}
+	o := resource.Object{Address: a, ID: id, Fields: resource.Map{}}
+	if in.Kinds[a.Type()].Marked {
+		o.Mark = resource.Mark{Estate: estate, Env: "prod", Address: a, Token: token}
+	}
+	for k, v := range e.Applied {
+		if f := in.Kinds[a.Type()].Field(k); f == nil || !f.WriteOnly {
+			o.Fields[k] = v
+		}
+	}
+	for k, v := range e.Outs {
+		o.Fields[k] = v
+	}
+	in.Live[key] = look(t, o, seen)
+}
+
+func look(t *testing.T, o resource.Object, seen json.RawMessage) plan.Reading {
+	t.Helper()
+	if seen == nil {
+		return plan.Reading{Seen: plan.Present, Object: o}
+	}
+	v, err := resource.Decode(seen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v == resource.Value(resource.String("absent")) {
+		return plan.Reading{Seen: plan.Absent}
+	}
+	r := plan.Reading{Seen: plan.Present, Object: o}
+	patch, _ := v.(resource.Map)
+	for k, e := range patch {
+		_, null := e.(resource.Null)
+		switch {
+		case k == "unread":
+			return plan.Reading{Seen: plan.Unread, Why: patch.Text(k)}
+		case k == "by":
+			r.By = patch.Text(k)
+		case k == "mark":
+			r.Object.Mark = resource.Mark{Estate: patch.Text(k), Env: "prod", Address: o.Address, Token: "theirs"}
+		case null:
+			delete(r.Object.Fields, k)
+		default:
+			r.Object.Fields[k] = e
+		}
+	}
+	return r
+}
