@@ -104,10 +104,7 @@ func hideStale(obj resource.Object, e *ledger.Entry, d *resource.Descriptor) res
 	for name, prev := range e.Prev {
 		live := obj.Fields[name]
 		f := d.Field(name)
-		if live == nil {
-			live = resource.Null{}
-		}
-		if plan.Same(f, live, e.Record.Applied[name]) || !plan.Same(f, live, prev) {
+		if alike(f, live, e.Record.Applied[name]) || !alike(f, live, prev) {
 			continue
 		}
 		if fields == nil {
@@ -122,4 +119,22 @@ func hideStale(obj resource.Object, e *ledger.Entry, d *resource.Descriptor) res
 		obj.Fields = fields
 	}
 	return obj
+}
+
+// alike compares a field's values as plan does; nothing, null and an empty list
+// or map are one.
+func alike(f *resource.Field, a, b resource.Value) bool {
+	return empty(a) && empty(b) || f != nil && plan.Same(f, a, b)
+}
+
+func empty(v resource.Value) bool {
+	switch x := v.(type) {
+	case nil, resource.Null:
+		return true
+	case resource.List:
+		return len(x) == 0
+	case resource.Map:
+		return len(x) == 0
+	}
+	return false
 }

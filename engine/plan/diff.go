@@ -128,7 +128,7 @@ func (d *differ) fields(path resource.Path, f *resource.Field, t trio, immutable
 		}
 	}
 	if out == nil {
-		if t.want == nil {
+		if t.want == nil || t.applied == nil && len(want) > 0 {
 			return nil
 		}
 		return resource.Map{}
