@@ -73,7 +73,11 @@ func strangers(in *Input) []resource.Object {
 	for k := range in.Ledger.Entries {
 		held[k.Token] = true
 	}
-	return slices.DeleteFunc(slices.Clone(in.Strays), func(o resource.Object) bool { return held[o.Mark.Token] })
+	out := slices.DeleteFunc(slices.Clone(in.Strays), func(o resource.Object) bool { return held[o.Mark.Token] })
+	slices.SortFunc(out, func(x, y resource.Object) int {
+		return cmp.Or(x.Mark.Address.Compare(y.Mark.Address), cmp.Compare(x.Mark.Token, y.Mark.Token), cmp.Compare(x.ID, y.ID))
+	})
+	return out
 }
 
 // strays says what becomes of marked objects that no item took.
@@ -134,9 +138,6 @@ func (b *builder) wanted(it *item) {
 	switch {
 	case it.entry == nil:
 		b.create(it, Reason{Cause: CauseSpec, At: it.want.At})
-		if why, blind := b.in.Blind[aliasOf(it)]; blind {
-			it.hold(HeldUnread, "what is there could not be read: "+why, "")
-		}
 	case it.entry.Open != nil:
 		b.doubtful(it)
 	case it.live.Seen == Absent:
@@ -150,6 +151,9 @@ func (b *builder) wanted(it *item) {
 	if it.action == "" {
 		return
 	}
+	if why, blind := b.in.Blind[it.alias()]; blind && it.fresh {
+		it.hold(HeldUnread, "what is there could not be read: "+why, "")
+	}
 	for _, r := range it.refs { // nothing is done on ground that may have moved
 		if t := b.byAddr[r.Address]; t != nil && t != it && t.entry != nil && t.entry.Open != nil {
 			it.hold(HeldFollows, "it needs "+t.addr.Local()+", which is held: "+string(HeldDoubt), "")
@@ -157,7 +161,13 @@ func (b *builder) wanted(it *item) {
 	}
 }
 
-func aliasOf(it *item) string { return cmp.Or(it.want.Meta.Alias, it.addr.Provider) }
+// alias is the provider alias under which the item lives.
+func (it *item) alias() string {
+	if it.want != nil {
+		return cmp.Or(it.want.Meta.Alias, it.addr.Provider)
+	}
+	return cmp.Or(it.entry.Record.Meta.Alias, it.addr.Provider)
+}
 
 func (b *builder) doubtful(it *item) {
 	text := "the outcome of an earlier " + string(it.entry.Open.Op) + " is not settled"

@@ -159,6 +159,9 @@ func (b *builder) corrections(it *item) []Correction {
 	}
 	c := Correction{Address: it.addr, Token: it.entry.Token}
 	var out []Correction
+	if _, blind := b.in.Blind[it.alias()]; it.lost && blind {
+		return nil // it may be found by its mark yet
+	}
 	if it.lost {
 		c.Address, c.Type, c.Why = it.entry.Address, ledger.Forgotten, "gone"
 		return []Correction{c}

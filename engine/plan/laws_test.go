@@ -113,8 +113,8 @@ func hide(t *rapid.T, in *plan.Input) {
 	in.Live = maps.Clone(in.Live)
 	for _, e := range in.Ledger.Sorted() {
 		r := in.Live[e.Key]
-		if r.Seen != plan.Present || len(e.Record.Applied) == 0 { // gone, or adopted lately: its unique name is known by reading alone
-			continue
+		if r.Seen != plan.Present || len(e.Record.Applied) == 0 || !resource.Equal(r.Object.Fields["rules"], e.Record.Applied["rules"]) {
+			continue // gone; or its unique name, or a reference by drift, is known by reading alone
 		}
 		switch rapid.IntRange(0, 14).Draw(t, "hide "+e.Address.Local()) {
 		case 0:
@@ -213,8 +213,7 @@ func safe(in *plan.Input, p *plan.Plan) error {
 }
 
 func safeStep(in *plan.Input, s *plan.Step, held map[resource.Address]bool) error {
-	seen := slices.ContainsFunc(in.Strays, func(o resource.Object) bool { return o.Mark.Address == s.Address })
-	if s.Op == ledger.Create && in.Blind["t"] != "" && in.Ledger.Current(s.Address) == nil && !seen {
+	if s.Op == ledger.Create && in.Blind["t"] != "" {
 		return fmt.Errorf("created, though nothing could be read")
 	}
 	current := in.Ledger.Current(s.Address)

@@ -169,6 +169,11 @@ func (w *world) create(s *plan.Step) error {
 	if err := w.write(ledger.Event{Address: s.Address, Token: token, Type: ledger.Intended, Intent: &ledger.Intent{Op: s.Op, Record: rec}}); err != nil {
 		return err
 	}
+	for _, o := range w.objects { // what bears the address's mark of a ledger that was lost may be found again
+		if w.kinds[o.kind].Found && o.mark.Address == s.Address && w.state.Entries[ledger.Key{Address: s.Address, Token: o.mark.Token}] == nil {
+			o.mark = resource.Mark{}
+		}
+	}
 	id, err := w.cloud.create(s.Address.Type(), want, resource.Mark{Estate: estate, Env: "prod", Address: s.Address, Token: token})
 	if err != nil {
 		return err
