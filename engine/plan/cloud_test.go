@@ -92,6 +92,7 @@ func (c *cloud) create(kind string, fields resource.Map, m resource.Mark) (resou
 		for _, id := range c.ids() {
 			if o := c.objects[id]; o.kind == kind && o.mark.IsZero() && resource.Equal(o.fields["net"], fields["net"]) {
 				o.mark = m
+				delete(o.fields, "rules") // what it still held was nobody's, and did not count
 				return id, nil
 			}
 		}
