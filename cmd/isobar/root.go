@@ -5,8 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
+
+	"isobar.dev/engine/diag"
 )
 
 // The exit codes (architecture §10).
@@ -23,6 +27,7 @@ type app struct {
 	dir      string // -C
 	store    string // --store
 	output   string // -o
+	began    bool   // the command line was understood
 	code     int
 }
 
@@ -31,28 +36,55 @@ var errSaid = errors.New("said already")
 
 // run is the whole program but the process: it returns the exit code.
 func run(ctx context.Context, args []string, in io.Reader, out, errw io.Writer) int {
-	a := &app{in: in, out: out, err: errw}
+	a := &app{in: in, out: out, err: errw, output: "text"}
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errw)
-	if err := root.ExecuteContext(ctx); err != nil {
-		if !errors.Is(err, errSaid) {
-			fmt.Fprintf(errw, "isobar: %v\n", err)
-		}
-		return max(a.code, exitError)
+	err := root.ExecuteContext(ctx)
+	switch {
+	case err == nil:
+		return a.code
+	case errors.Is(err, errSaid):
+	case !a.began:
+		a.refuse(diag.List{usage(err.Error(), "")}, "")
+	default:
+		a.refuse(findings(err), "")
 	}
-	return a.code
+	return max(a.code, exitError)
+}
+
+func usage(message, mend string) diag.Finding {
+	if mend == "" {
+		mend = "isobar --help lists verbs, isobar VERB --help its flags"
+	}
+	message, _, _ = strings.Cut(message, "\n")
+	return diag.Finding{Severity: diag.Error, Code: diag.CommandUsage, Message: message, Mend: mend}
 }
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use: "isobar", Short: "Keep clouds and hypervisors as a Git repository says", SilenceUsage: true, SilenceErrors: true,
+		Long: "isobar makes the world what a Git repository says, and says why.\n\n" +
+			"Exit codes: 0 all is well, 1 something is wrong, 2 there are changes (with --detailed-exitcode) or drift (isobar drift).",
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			if !slices.Contains([]string{"text", "json", "markdown"}, a.output) {
+				err := fmt.Errorf("there is no output format %q: write text, json or markdown", a.output)
+				a.output = "text"
+				return err
+			}
+			a.began = true
+			return nil
+		},
 	}
 	root.PersistentFlags().StringVarP(&a.dir, "directory", "C", ".", "the repository's `DIR`")
-	root.PersistentFlags().StringVar(&a.store, "store", "", "where the ledger is kept, `sqlite:PATH`")
+	root.PersistentFlags().StringVar(&a.store, "store", "", "where the ledger is kept, `sqlite:PATH`; .isobar/store.db in the repository unless told")
 	root.PersistentFlags().StringVarP(&a.output, "output", "o", "text", "`FORMAT`: text, json or markdown")
-	root.AddCommand(a.initCommand(), a.serveCommand())
+	root.AddCommand(
+		a.initCommand(), a.validateCommand(), a.planCommand(), a.applyCommand(), a.destroyCommand(), a.driftCommand(),
+		a.statusCommand(), a.runsCommand(), a.approveCommand(), a.rejectCommand(), a.serveCommand(), a.policyCommand(),
+		a.explainCommand(), a.versionCommand(),
+	)
 	return root
 }

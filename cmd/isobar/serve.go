@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"isobar.dev/engine/chat"
+	"isobar.dev/engine/diag"
 	"isobar.dev/engine/git"
 	"isobar.dev/engine/reconcile"
 	"isobar.dev/engine/store"
@@ -48,12 +49,14 @@ func (a *app) serveCommand() *cobra.Command {
 	c.Flags().DurationVar(&f.backoff, "backoff", 10*time.Second, "time before what failed is tried again; it doubles up to the interval")
 	c.Flags().DurationVar(&f.lease, "lease", 6*time.Second, "how long a lease on an environment holds without renewal")
 	c.Flags().IntVar(&f.workers, "workers", 4, "environments worked on at once")
-	_ = c.MarkFlagRequired("repo") // the flag is defined above
 	return c
 }
 
 // serve runs the daemon until a signal, then lets it come to a checkpoint.
 func (a *app) serve(ctx context.Context, f serveFlags) (err error) {
+	if f.repo == "" {
+		return diag.List{usage("serve wants the repository to follow", "add --repo URL")}
+	}
 	log := slog.New(slog.NewJSONHandler(a.err, nil))
 	path, err := storePath(cmp.Or(a.store, filepath.Join(os.Getenv("STATE_DIRECTORY"), "isobar.db")))
 	if err != nil {

@@ -141,12 +141,16 @@ func (r *Runner) Draft(ctx context.Context, job Job) (*Draft, error) {
 // evaluate evaluates the spec. lost says that it is gone or empty, rather than
 // edited.
 func (r *Runner) evaluate(ctx context.Context, d *Draft) (lost bool, err error) {
-	if d.Job.Destroy {
+	listed := slices.Contains(d.Estate.Environments, d.Job.Env)
+	switch {
+	case d.Job.Destroy && !listed:
+		d.Spec = spec.Environment{Name: d.Job.Env, Mode: d.Estate.Mode} // the ledger knows what it made
+		return false, nil
+	case d.Job.Destroy:
 		d.Spec, err = r.Specs.Environment(ctx, d.Job.Tree, d.Job.Env)
 		d.Spec.Desired = nil
 		return false, err
-	}
-	if !slices.Contains(d.Estate.Environments, d.Job.Env) {
+	case !listed:
 		d.Spec = spec.Environment{Name: d.Job.Env, Mode: d.Estate.Mode}
 		return true, nil
 	}

@@ -249,29 +249,42 @@ func (t *turn) apply(ctx context.Context, e cycle.Apply) ([]cycle.Event, error) 
 // finish sums an outcome up in the run and the row.
 func (t *turn) finish(out *Outcome) {
 	t.run.Ended = t.d.Runner.Now()
-	t.run.Counts.Failed = out.Count(apply.Failed) + out.Count(apply.InDoubt) + out.Count(apply.Moved)
+	t.run.Counts.Failed = out.lost()
 	t.row.CheckedAt = t.run.Ended
-	switch {
-	case out.OK():
-		t.run.State = store.Applied
-		t.row.State, t.row.Note, t.row.Drift = "in sync", "", 0
-	case out.Stopped:
-		t.run.State = store.Drained
-		t.row.State = "stopped"
-	case out.Count(apply.Done)+out.Count(apply.Converged) > 0:
-		t.run.State = store.Partial
-		t.row.State = "partial"
-	default:
-		t.run.State = store.Failed
-		t.row.State = "failed"
+	t.run.State, t.row.State = out.words()
+	if out.OK() {
+		t.row.Drift = 0
 	}
+	t.row.Note = out.firstFault()
 	t.draft.journal.View(t.countOwned)
-	for i := range out.Results {
-		if err := out.Results[i].Err; err != nil && t.row.State != "in sync" {
-			t.row.Note = out.Results[i].Step.Address.Local() + ": " + err.Error()
-			break
+}
+
+// lost counts the steps that went wrong.
+func (o *Outcome) lost() int {
+	return o.Count(apply.Failed) + o.Count(apply.InDoubt) + o.Count(apply.Moved)
+}
+
+// words are an outcome's state as a run's and as its environment's.
+func (o *Outcome) words() (run store.RunState, env string) {
+	switch {
+	case o.OK():
+		return store.Applied, "in sync"
+	case o.Stopped:
+		return store.Drained, "stopped"
+	case o.Count(apply.Done)+o.Count(apply.Converged) > 0:
+		return store.Partial, "partial"
+	}
+	return store.Failed, "failed"
+}
+
+// firstFault is what went wrong first, or "".
+func (o *Outcome) firstFault() string {
+	for i := range o.Results {
+		if err := o.Results[i].Err; err != nil && !o.OK() {
+			return o.Results[i].Step.Address.Local() + ": " + err.Error()
 		}
 	}
+	return ""
 }
 
 // progress tells how a step went, in the log and in the run's thread.
@@ -295,8 +308,10 @@ func (t *turn) progress(ctx context.Context, r apply.Result) {
 func stepView(r apply.Result) view.Step {
 	s := view.Step{ID: r.Step.ID, Address: r.Step.Address, Op: r.Step.Op, Aspect: r.Step.Aspect, At: r.Ended, Took: r.Ended.Sub(r.Started)}
 	switch r.Outcome {
+	case "":
+		s.State, s.At, s.Took = view.StepRunning, r.Started, 0
 	case apply.Done, apply.Converged:
-		s.State = view.StepDone
+		s.State, s.Same = view.StepDone, r.Outcome == apply.Converged
 	case apply.InDoubt:
 		s.State = view.StepDoubt
 	case apply.NotStarted:

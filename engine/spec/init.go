@@ -133,7 +133,7 @@ import rego.v1
 
 warn_name contains {"msg": msg, "address": change.address} if {
 	some change in input.resource_changes
-	change.change.after
+	change.change.after != null
 	not change.change.after.tags.Name
 	msg := sprintf("%s has no tag Name", [change.address])
 }

@@ -48,6 +48,12 @@ func (p *Plan) headline() string {
 
 func (p *Plan) outcome() string {
 	n := len(p.Plan.Changes)
+	switch {
+	case p.drift && n == 0:
+		return "nothing drifted"
+	case p.drift:
+		return count(n, "resource") + " drifted"
+	}
 	if n == 0 {
 		if len(p.Plan.Held) > 0 {
 			return "nothing can be done"
@@ -275,12 +281,16 @@ func (p *Plan) footer() string {
 func (p *Plan) next() string {
 	env, id := clean(p.Plan.Env), PlanID(p.Plan.Digest)
 	switch {
+	case p.drift && len(p.Plan.Changes) > 0:
+		return "to put it back: isobar apply " + env
 	case p.Denied():
 		return "denied by policy: nothing will be applied until the spec is mended"
 	case len(p.Plan.Steps) == 0 && len(p.Plan.Held) > 0:
 		return "see the mend lines above"
 	case len(p.Plan.Steps) == 0:
 		return "nothing to do"
+	case p.Next != "":
+		return clean(p.Next)
 	case p.Mode == "approve":
 		s := "isobar approve " + id
 		if p.Needs > 1 {

@@ -30,6 +30,9 @@ type Plan struct {
 	Took    time.Duration        // time that the reads took
 	Needs   int                  // approvals that are still missing; 0 is none
 	Once    bool                 // made from a local directory: the next step is "isobar apply" there
+	Next    string               // what to type next to carry it out; "" for the usual words
+
+	drift bool // see Drifted
 }
 
 // Denied reports whether a policy forbids the plan.
@@ -64,6 +67,7 @@ type Run struct {
 	Why     string // for denied, failed and stopped: in words
 	Steps   []Step // in order of the plan
 	Changes int    // objects that change
+	Back    int    // of them, those that only drifted and are put back
 	Took    time.Duration
 	Drift   int           // objects found drifted when read again; -1 where not read
 	Lost    []plan.Held   // what was held
@@ -91,6 +95,7 @@ type Step struct {
 	Op        ledger.Op
 	Aspect    string
 	State     StepState
+	Same      bool   // with StepDone: it was so already, and no call was made
 	Text      string // for failed and in doubt: the provider's words; for not started: what it waits for
 	Mend      string // what to do about it
 	RequestID string

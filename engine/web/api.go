@@ -14,7 +14,6 @@ import (
 
 	"isobar.dev/engine/reconcile"
 	"isobar.dev/engine/store"
-	"isobar.dev/engine/view"
 )
 
 // Records is what the API reads.
@@ -101,20 +100,7 @@ func (a *API) environments(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 		return
 	}
-	now := a.Now()
-	out := make([]view.Status, 0, len(rows))
-	for _, row := range rows {
-		s := view.Status{
-			Env: row.Name, Mode: row.Mode, Commit: row.Commit, State: row.State, Drift: row.Drift,
-			Checked: -1, Seconds: -1, Resources: row.Resources, Note: row.Note,
-		}
-		if !row.CheckedAt.IsZero() {
-			s.Checked = now.Sub(row.CheckedAt)
-			s.Seconds = s.Checked.Seconds()
-		}
-		out = append(out, s)
-	}
-	answer(w, out)
+	answer(w, Statuses(rows, a.Now()))
 }
 
 func (a *API) runs(w http.ResponseWriter, r *http.Request) {
@@ -127,21 +113,7 @@ func (a *API) runs(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 		return
 	}
-	now := a.Now()
-	out := make([]view.RunLine, 0, len(rows))
-	for _, row := range rows {
-		ago := now.Sub(row.Started)
-		l := view.RunLine{
-			ID: row.ID, Env: row.Env, Commit: row.Commit, State: view.State(row.State), Ago: ago, Seconds: ago.Seconds(), Note: row.Note,
-			Changes: row.Counts.Create + row.Counts.Update + row.Counts.Replace + row.Counts.Delete,
-		}
-		if !row.Ended.IsZero() {
-			l.Took = row.Ended.Sub(row.Started)
-			l.Lasted = l.Took.Seconds()
-		}
-		out = append(out, l)
-	}
-	answer(w, out)
+	answer(w, RunLines(rows, a.Now()))
 }
 
 // RunAnswer is one run with its plan and report, as view renders them in JSON.

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"isobar.dev/engine/diag"
+	"isobar.dev/engine/reconcile"
+	"isobar.dev/engine/view"
+)
+
+// applyFlags say how a change of the world is confirmed.
+type applyFlags struct {
+	plan     string
+	approve  bool
+	detailed bool
+}
+
+const stopping = "stopping: the calls under way are finished and recorded, nothing new is started"
+
+func (a *app) applyCommand() *cobra.Command {
+	var f applyFlags
+	c := &cobra.Command{
+		Use: "apply [ENV…]", Short: "Plan, ask, and make the world so",
+		Long: "Shows the plan and asks. Without a terminal it wants --plan DIGEST, which applies just the plan that was looked\n" +
+			"at before, or --auto-approve. What a rule denies is never applied. Ctrl-C stops at the next call's end.",
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.interruptible(c.Context(), stopping, func(ctx context.Context) error {
+				return a.withOnce(ctx, func(o *reconcile.Once) error {
+					tries, err := a.draft(ctx, o, draftFlags{envs: args})
+					if err != nil {
+						return err
+					}
+					return a.apply(ctx, o, tries, f)
+				})
+			})
+		},
+	}
+	c.Flags().StringVar(&f.plan, "plan", "", "apply the plan with this `DIGEST`, and no other")
+	c.Flags().BoolVar(&f.approve, "auto-approve", false, "do not ask")
+	detailedFlag(c, &f.detailed)
+	return c
+}
+
+// apply shows the plans, has them confirmed and takes their steps.
+func (a *app) apply(ctx context.Context, o *reconcile.Once, tries []*reconcile.Attempt, f applyFlags) error {
+	var todo []*reconcile.Attempt
+	for _, t := range tries {
+		if len(t.Plan.Steps)+len(t.Plan.Ledger) > 0 {
+			todo = append(todo, t)
+		}
+	}
+	if f.plan != "" {
+		var err error
+		if todo, err = named(tries, f.plan); err != nil {
+			return err
+		}
+		tries = todo
+	}
+	if a.output == "text" || len(todo) == 0 {
+		if err := a.showPlans(o, tries, f.detailed); err != nil {
+			return err
+		}
+	}
+	for _, t := range tries {
+		if t.Denied() {
+			return a.deny(o, t)
+		}
+	}
+	a.code = planCode(tries, f.detailed)
+	if err := a.confirm(ctx, todo, f); err != nil {
+		return err
+	}
+	return a.take(ctx, o, todo)
+}
+
+// deny says that nothing is applied. In text the plan has said why.
+func (a *app) deny(o *reconcile.Once, t *reconcile.Attempt) error {
+	a.code = exitError
+	if a.output == "text" {
+		return errSaid
+	}
+	if err := a.plans([]*view.Plan{a.shown(o, t)}); err != nil {
+		return err
+	}
+	return errSaid
+}
+
+// named gives the attempt whose plan has a digest.
+func named(tries []*reconcile.Attempt, digest string) ([]*reconcile.Attempt, error) {
+	prefix := strings.ToLower(strings.ReplaceAll(digest, "-", ""))
+	var found []*reconcile.Attempt
+	var now []string
+	for _, t := range tries {
+		if t.Plan.Digest == "" {
+			now = append(now, t.Job.Env+" has nothing to do")
+			continue
+		}
+		now = append(now, t.Job.Env+" has plan "+view.PlanID(t.Plan.Digest))
+		if len(prefix) >= 8 && strings.HasPrefix(t.Plan.Digest, prefix) {
+			found = append(found, t)
+		}
+	}
+	if len(found) == 1 {
+		return found, nil
+	}
+	return nil, errorf(diag.CommandPlan, "look at it with isobar plan, then name its digest", "no plan is named %q now: %s",
+		digest, strings.Join(now, ", "))
+}
+
+// confirm asks a person about what is to be done, where nobody did before.
+func (a *app) confirm(ctx context.Context, todo []*reconcile.Attempt, f applyFlags) error {
+	steps := 0
+	for _, t := range todo {
+		steps += len(t.Plan.Steps)
+	}
+	if steps == 0 || f.approve || f.plan != "" {
+		return nil
+	}
+	if !a.canAsk() {
+		return errorf(diag.CommandAsk, "add --plan "+view.PlanID(firstDigest(todo))+", or --auto-approve",
+			"there is no terminal to ask on, and nothing was applied")
+	}
+	var parts []string
+	for _, t := range todo {
+		if n := len(t.Plan.Changes); n > 0 {
+			parts = append(parts, counted(n, "change")+" to "+t.Job.Env)
+		}
+	}
+	answer, err := a.ask(ctx, "apply "+strings.Join(parts, " and ")+"? y/N ")
+	if err != nil {
+		return err
+	}
+	if answer != "y" && answer != "yes" {
+		return errorf(diag.CommandDeclined, "", "declined: nothing was applied")
+	}
+	return nil
+}
+
+func firstDigest(todo []*reconcile.Attempt) string {
+	for _, t := range todo {
+		if t.Plan.Digest != "" {
+			return t.Plan.Digest
+		}
+	}
+	return ""
+}
+
+// take takes the plans' steps, an environment after the other, and says what
+// became of them.
+func (a *app) take(ctx context.Context, o *reconcile.Once, todo []*reconcile.Attempt) error {
+	out := runsJSON{Schema: view.SchemaVersion, Runs: []view.RunJSON{}}
+	for _, t := range todo {
+		if ctx.Err() != nil {
+			fmt.Fprintf(a.err, "isobar: %s was not begun; to go on: isobar apply %s\n", t.Job.Env, t.Job.Env)
+			a.code = exitError
+			continue
+		}
+		run, err := a.takeOne(ctx, o, t)
+		if err != nil {
+			return err
+		}
+		if run.State != view.Applied {
+			a.code = exitError
+		}
+		out.Runs = append(out.Runs, run.Report())
+	}
+	if a.output == "json" && len(todo) > 0 {
+		return a.writeJSON(out)
+	}
+	return nil
+}
+
+// takeOne takes one plan's steps.
+func (a *app) takeOne(ctx context.Context, o *reconcile.Once, t *reconcile.Attempt) (*view.Run, error) {
+	p := newProgress(a.err, len(t.Plan.Steps))
+	run, err := o.Apply(ctx, t, p.step)
+	p.end()
+	if err != nil {
+		return nil, err
+	}
+	switch a.output {
+	case "markdown":
+		a.table(run.Text(view.Page{}))
+	case "text":
+		fmt.Fprint(a.out, "\n"+run.Text(page(a.out)))
+	}
+	return run, nil
+}
+
+// runsJSON is the JSON form of what apply and destroy print.
+type runsJSON struct {
+	Schema int            `json:"schema_version"`
+	Runs   []view.RunJSON `json:"runs"`
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"isobar.dev/engine/diag"
+	"isobar.dev/engine/reconcile"
+)
+
+func (a *app) destroyCommand() *cobra.Command {
+	var f applyFlags
+	c := &cobra.Command{
+		Use: "destroy ENV", Short: "Delete everything that an environment owns", Args: cobra.ExactArgs(1),
+		Long: "Plans the deletion of everything that the ledger owns in ENV, shows it, and asks for the environment's name.\n" +
+			"Without a terminal it wants --plan DIGEST or --auto-approve. Objects with preventDestroy stay.",
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.interruptible(c.Context(), stopping, func(ctx context.Context) error {
+				return a.withOnce(ctx, func(o *reconcile.Once) error { return a.destroy(ctx, o, args[0], f) })
+			})
+		},
+	}
+	c.Flags().StringVar(&f.plan, "plan", "", "carry out the plan with this `DIGEST`, and no other")
+	c.Flags().BoolVar(&f.approve, "auto-approve", false, "do not ask")
+	return c
+}
+
+func (a *app) destroy(ctx context.Context, o *reconcile.Once, env string, f applyFlags) error {
+	tries, err := a.draft(ctx, o, draftFlags{envs: []string{env}, destroy: true})
+	if err != nil {
+		return err
+	}
+	if !f.approve && f.plan == "" && a.canAsk() && len(tries[0].Plan.Steps) > 0 {
+		if err := a.showPlans(o, tries, false); err != nil {
+			return err
+		}
+		answer, err := a.ask(ctx, "this deletes "+counted(len(tries[0].Plan.Changes), "object")+". To go on, type the environment's name: ")
+		if err != nil {
+			return err
+		}
+		if answer != env {
+			return errorf(diag.CommandDeclined, "", "that is not its name: nothing was deleted")
+		}
+		return a.take(ctx, o, tries)
+	}
+	return a.apply(ctx, o, tries, f)
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"isobar.dev/engine/diag"
+	"isobar.dev/engine/reconcile"
+	"isobar.dev/engine/store"
+	"isobar.dev/engine/view"
+	"isobar.dev/engine/web"
+)
+
+// leaseTTL is how long a one-shot command's lease holds without renewal, as a
+// daemon's does by default.
+const leaseTTL = 6 * time.Second
+
+// localStore is the path of the store that one-shot commands use.
+func (a *app) localStore() (string, error) {
+	if a.store != "" {
+		return storePath(a.store)
+	}
+	return filepath.Join(a.dir, ".isobar", "store.db"), nil
+}
+
+// openStore opens the store to work with, and makes the local one where there
+// is none: in a directory that Git leaves alone.
+func (a *app) openStore(ctx context.Context) (store.Store, error) {
+	path, err := a.localStore()
+	if err != nil {
+		return nil, err
+	}
+	if a.store == "" {
+		if err := makePrivate(filepath.Dir(path)); err != nil {
+			return nil, err
+		}
+	}
+	st, err := store.Open(ctx, path, time.Now())
+	if errors.Is(err, store.ErrLocked) {
+		f, _ := store.Finding(err)
+		f.Mend = "ask it with isobar status, runs or approve, let it do the work, or stop it first"
+		return nil, diag.List{f}
+	}
+	return st, err
+}
+
+// makePrivate makes the directory of the local store.
+func makePrivate(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	ignore := filepath.Join(dir, ".gitignore")
+	if _, err := os.Stat(ignore); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.WriteFile(ignore, []byte("*\n"), 0o600)
+}
+
+// once opens the store and wires what one-shot runs need.
+func (a *app) once(ctx context.Context) (*reconcile.Once, error) {
+	st, err := a.openStore(ctx)
+	if err != nil {
+		return nil, err
+	}
+	runner, err := newRunner(st, nil)
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	return &reconcile.Once{
+		Runner: runner, Store: st, NewID: newID,
+		Tenure: reconcile.Tenure{Leases: st, Owner: "local", TTL: leaseTTL, Now: time.Now},
+	}, nil
+}
+
+// records is what can be asked of a store, here or through its daemon.
+type records interface {
+	Environments(ctx context.Context) ([]view.Status, error)
+	Runs(ctx context.Context, env string, limit int) ([]view.RunLine, error)
+	Run(ctx context.Context, id string) (web.RunAnswer, error)
+}
+
+// withRecords calls f with the store's records: from its daemon where one holds
+// it, else from the store itself.
+func (a *app) withRecords(ctx context.Context, f func(records) error) error {
+	path, err := a.localStore()
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(path); err != nil {
+		return errorf(diag.CommandNoStore, "isobar plan makes one; name another with --store sqlite:PATH", "there is no store at %s", path)
+	}
+	st, err := store.Open(ctx, path, time.Now())
+	if errors.Is(err, store.ErrLocked) {
+		return a.throughSocket(f, path, err)
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(shelf{st}), st.Close())
+}
+
+// throughSocket asks the process that holds the store.
+func (a *app) throughSocket(f func(records) error, path string, held error) error {
+	err := f(web.NewClient(socketPath(path)))
+	if errors.Is(err, web.ErrNoDaemon) {
+		return held // by a process that has no socket: another one-shot command
+	}
+	return err
+}
+
+// shelf is a store that nobody else holds.
+type shelf struct{ store.Store }
+
+// Environments implements records.
+func (s shelf) Environments(ctx context.Context) ([]view.Status, error) {
+	rows, err := s.Store.Environments(ctx)
+	return web.Statuses(rows, time.Now()), err
+}
+
+// Runs implements records.
+func (s shelf) Runs(ctx context.Context, env string, limit int) ([]view.RunLine, error) {
+	rows, err := s.Store.Runs(ctx, store.RunFilter{Env: env, Limit: limit})
+	return web.RunLines(rows, time.Now()), err
+}
+
+// Run implements records.
+func (s shelf) Run(ctx context.Context, id string) (web.RunAnswer, error) {
+	row, err := s.Store.Run(ctx, id)
+	return web.RunAnswer{Run: row, Plan: row.Plan, Report: row.Report}, err
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"isobar.dev/engine/diag"
+	"isobar.dev/engine/reconcile"
+	"isobar.dev/engine/view"
+)
+
+func (a *app) planCommand() *cobra.Command {
+	detailed := false
+	c := &cobra.Command{
+		Use: "plan [ENV…]", Short: "Show what apply would do, and why",
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.interruptible(c.Context(), "stopping, nothing is changed", func(ctx context.Context) error {
+				return a.withOnce(ctx, func(o *reconcile.Once) error {
+					tries, err := a.draft(ctx, o, draftFlags{envs: args})
+					if err != nil {
+						return err
+					}
+					return a.showPlans(o, tries, detailed)
+				})
+			})
+		},
+	}
+	detailedFlag(c, &detailed)
+	return c
+}
+
+func detailedFlag(c *cobra.Command, to *bool) {
+	c.Flags().BoolVar(to, "detailed-exitcode", false, "exit 2 where there are changes, 0 where there are none")
+}
+
+// withOnce opens the store for f and closes it after.
+func (a *app) withOnce(ctx context.Context, f func(*reconcile.Once) error) error {
+	o, err := a.once(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(o), o.Store.Close())
+}
+
+// draftFlags say what to draft.
+type draftFlags struct {
+	envs    []string
+	destroy bool
+}
+
+// draft drafts the environments. What is wrong with any of their specs is told
+// at once, and nothing is planned then.
+func (a *app) draft(ctx context.Context, o *reconcile.Once, f draftFlags) ([]*reconcile.Attempt, error) {
+	r, err := a.openRepo(ctx, o.Runner.Specs)
+	if err != nil {
+		return nil, a.refuse(findings(err), "nothing was planned")
+	}
+	known, err := o.Store.Environments(ctx)
+	if err != nil {
+		return nil, err
+	}
+	envs, err := r.choose(f.envs, known)
+	if err != nil {
+		return nil, err
+	}
+	wrong := r.estate.Findings
+	tries := make([]*reconcile.Attempt, 0, len(envs))
+	for _, env := range envs {
+		try, err := o.Draft(ctx, reconcile.Job{
+			Tree: r.tree, Env: env, Commit: r.commit, Actor: actor(), Trigger: "command", Destroy: f.destroy,
+		})
+		var list diag.List
+		if errors.As(err, &list) {
+			wrong = append(wrong, list...)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		tries = append(tries, try)
+	}
+	if wrong.Errors() > 0 {
+		return nil, a.refuse(wrong, "nothing was planned")
+	}
+	if len(wrong) > 0 && a.output == "text" {
+		a.tell(wrong, "")
+	}
+	return tries, nil
+}
+
+// showPlans prints plans and sets the exit code: 1 where something will not be
+// done, 2 (where asked for) where there is something to do.
+func (a *app) showPlans(o *reconcile.Once, tries []*reconcile.Attempt, detailed bool) error {
+	shown := make([]*view.Plan, len(tries))
+	for i, t := range tries {
+		shown[i] = a.shown(o, t)
+	}
+	a.code = planCode(tries, detailed)
+	return a.plans(shown)
+}
+
+// planCode is the exit code that plans come to.
+func planCode(tries []*reconcile.Attempt, detailed bool) int {
+	code := exitOK
+	for _, t := range tries {
+		if t.Denied() || len(t.Plan.Held) > 0 {
+			return exitError
+		}
+		if detailed && len(t.Plan.Steps) > 0 {
+			code = exitChanges
+		}
+	}
+	return code
+}
+
+// shown is an attempt's plan for people.
+func (a *app) shown(o *reconcile.Once, t *reconcile.Attempt) *view.Plan {
+	p := t.ViewPlan(o.Runner.Catalogue.Descriptors, "")
+	p.Mode = "" // no daemon runs here: the next step is a person's
+	if t.Job.Destroy {
+		p.Next = "isobar destroy " + t.Job.Env + " --plan " + view.PlanID(t.Plan.Digest)
+	}
+	return p
+}

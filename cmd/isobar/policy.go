@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"isobar.dev/engine/diag"
+	"isobar.dev/engine/policy"
+)
+
+func (a *app) policyCommand() *cobra.Command {
+	c := &cobra.Command{Use: "policy", Short: "Work with the rules that judge plans"}
+	c.AddCommand(&cobra.Command{
+		Use: "test [DIR]", Short: "Run the tests of a directory's rules", Args: cobra.MaximumNArgs(1),
+		Long: "Runs the test_ rules of the *.rego files in DIR, the repository's policies unless told.",
+		RunE: func(c *cobra.Command, args []string) error {
+			dir := filepath.Join(a.dir, "policies")
+			if len(args) == 1 {
+				dir = args[0]
+				if !filepath.IsAbs(dir) {
+					dir = filepath.Join(a.dir, dir)
+				}
+			}
+			return a.policyTest(c.Context(), dir)
+		},
+	})
+	return c
+}
+
+// policyTest runs the tests and says how each went.
+func (a *app) policyTest(ctx context.Context, dir string) error {
+	mods, err := a.readRules(dir)
+	if err != nil {
+		return err
+	}
+	results, found := policy.Test(ctx, mods)
+	if found.Errors() > 0 {
+		return a.refuse(found, "no test was run")
+	}
+	passed, failed := 0, 0
+	for _, r := range results {
+		switch {
+		case r.Passed:
+			passed++
+		case !r.Skipped:
+			failed++
+		}
+	}
+	if failed > 0 {
+		a.code = exitError
+	}
+	if a.output == "json" {
+		return a.writeJSON(testReport(results))
+	}
+	a.tell(found, "")
+	var b strings.Builder
+	for _, r := range results {
+		writeTest(&b, r)
+	}
+	if len(results) == 0 {
+		b.WriteString("no tests: write rules named test_… in files named *_test.rego\n")
+	} else {
+		fmt.Fprintf(&b, "%d passed, %d failed, %d skipped\n", passed, failed, len(results)-passed-failed)
+	}
+	a.table(b.String())
+	return nil
+}
+
+func writeTest(b *strings.Builder, r policy.TestResult) {
+	word := "fail"
+	switch {
+	case r.Passed:
+		word = "pass"
+	case r.Skipped:
+		word = "skip"
+	}
+	fmt.Fprintf(b, "%s  %s  %s\n", word, r.At, r.Name)
+	if r.Error != "" {
+		fmt.Fprintf(b, "      %s\n", r.Error)
+	}
+	for line := range strings.Lines(r.Output) {
+		fmt.Fprintf(b, "      %s\n", strings.TrimRight(line, "\n"))
+	}
+}
+
+// testLine is one test's JSON form.
+type testLine struct {
+	Name    string     `json:"name"`
+	At      diag.Place `json:"at"`
+	Passed  bool       `json:"passed"`
+	Skipped bool       `json:"skipped,omitempty"`
+	Error   string     `json:"error,omitempty"`
+	Output  string     `json:"output,omitempty"`
+}
+
+func testReport(results []policy.TestResult) []testLine {
+	out := make([]testLine, 0, len(results))
+	for _, r := range results {
+		out = append(out, testLine{r.Name, r.At, r.Passed, r.Skipped, r.Error, r.Output})
+	}
+	return out
+}
+
+// readRules reads a directory's Rego files, named as they are from the
+// repository.
+func (a *app) readRules(dir string) ([]policy.Module, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, errorf(diag.CommandRepo, "name the directory of the rules: isobar policy test DIR", "%v", err)
+	}
+	shown := filepath.ToSlash(dir)
+	if rel, err := filepath.Rel(a.dir, dir); err == nil {
+		shown = filepath.ToSlash(rel)
+	}
+	var out []policy.Module
+	for _, e := range entries {
+		if e.IsDir() || !strings.HasSuffix(e.Name(), ".rego") {
+			continue
+		}
+		src, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, policy.Module{Path: path.Join(shown, e.Name()), Source: string(src)})
+	}
+	return out, nil
+}

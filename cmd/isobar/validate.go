@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"isobar.dev/engine/diag"
+	"isobar.dev/engine/plan"
+	"isobar.dev/engine/reconcile"
+	"isobar.dev/engine/store"
+	"isobar.dev/engine/view"
+)
+
+func (a *app) validateCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "validate [ENV…]", Short: "Check the repository, without a provider or a store",
+		Long: "Evaluates every environment, or those named, plans each as if nothing existed yet and holds the plan against\n" +
+			"the rules. All that is wrong is told at once.",
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.interruptible(c.Context(), "stopping", func(ctx context.Context) error { return a.validate(ctx, args) })
+		},
+	}
+}
+
+// validate checks environments and says what is wrong with all of them.
+func (a *app) validate(ctx context.Context, named []string) error {
+	runner, err := newRunner(store.NewMemory(), nil)
+	if err != nil {
+		return err
+	}
+	r, err := a.openRepo(ctx, runner.Specs)
+	if err != nil {
+		return a.refuse(findings(err), "nothing else was looked at")
+	}
+	envs, err := r.choose(named, nil)
+	if err != nil {
+		return err
+	}
+	all := r.estate.Findings
+	var valid strings.Builder
+	for _, env := range envs {
+		list, resources, err := a.imagine(ctx, runner, r, env)
+		if err != nil {
+			return err
+		}
+		all = append(all, list...)
+		if list.Errors() == 0 {
+			fmt.Fprintf(&valid, "%s  valid: %s\n", env, counted(resources, "resource"))
+		}
+	}
+	all = all.Sorted()
+	if all.Errors() > 0 {
+		return a.refuse(all, "not valid")
+	}
+	if len(all) > 0 || a.output == "json" {
+		a.tell(all, "")
+	}
+	if a.output != "json" {
+		a.table(valid.String())
+	}
+	return nil
+}
+
+// imagine checks one environment. The error is none of the user's.
+func (a *app) imagine(ctx context.Context, runner *reconcile.Runner, r repo, env string) (diag.List, int, error) {
+	d, err := runner.Imagine(ctx, reconcile.Job{Tree: r.tree, Env: env, Commit: r.commit, Actor: actor(), Trigger: "command"})
+	var list diag.List
+	if errors.As(err, &list) {
+		return list, 0, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	list = append(append(diag.List{}, d.Warnings...), d.Findings...)
+	for _, h := range d.Plan.Held {
+		if h.Why == plan.HeldFollows {
+			continue // what it follows is told
+		}
+		f := diag.Finding{Severity: diag.Error, Code: diag.CommandHeld, Subject: h.Address.Local(), Message: h.Text, Mend: h.Mend}
+		for i := range d.Spec.Desired {
+			if o := &d.Spec.Desired[i]; o.Address == h.Address {
+				f.Where = diag.Place{File: o.At.File, Line: o.At.Line, Col: o.At.Col}
+			}
+		}
+		list = append(list, f)
+	}
+	return list, len(d.Spec.Desired), nil
+}
+
+// counted writes a number with its noun.
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// plans renders plans in the form asked for.
+func (a *app) plans(ps []*view.Plan) error {
+	switch a.output {
+	case "json":
+		out := plansJSON{Schema: view.SchemaVersion, Plans: make([]view.PlanJSON, 0, len(ps))}
+		for _, p := range ps {
+			out.Plans = append(out.Plans, p.Report())
+		}
+		return a.writeJSON(out)
+	case "markdown":
+		fmt.Fprint(a.out, view.Markdown(ps))
+		return nil
+	}
+	pg := page(a.out)
+	texts := make([]string, len(ps))
+	for i, p := range ps {
+		texts[i] = p.Text(pg)
+	}
+	fmt.Fprint(a.out, strings.Join(texts, "\n"))
+	return nil
+}
+
+// plansJSON is the JSON form of what plan and drift print.
+type plansJSON struct {
+	Schema int             `json:"schema_version"`
+	Plans  []view.PlanJSON `json:"plans"`
+}

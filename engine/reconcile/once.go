@@ -1,0 +1,172 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"isobar.dev/engine/apply"
+	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/observe"
+	"isobar.dev/engine/plan"
+	"isobar.dev/engine/resource"
+	"isobar.dev/engine/store"
+	"isobar.dev/engine/view"
+)
+
+// Once does runs for a person who waits for them: it holds the environment's
+// lease meanwhile, and keeps what came of it as the daemon would. Its fields
+// are read only; it is safe for concurrent use by runs of different
+// environments.
+type Once struct {
+	Runner *Runner
+	Store  store.Store
+	Tenure Tenure
+	NewID  func() string // UUIDv7 text
+}
+
+// Attempt is a draft on its way, and the run that it belongs to.
+type Attempt struct {
+	*Draft
+	Run store.Run
+}
+
+// Draft makes a job's draft as the next run; the job's Run and Epoch are filled
+// in. What it saw is kept in the environment's row.
+func (o *Once) Draft(ctx context.Context, job Job) (*Attempt, error) {
+	a := &Attempt{Run: store.Run{
+		ID: o.NewID(), Env: job.Env, Trigger: job.Trigger, Commit: job.Commit, Actor: job.Actor,
+		State: store.Planning, Started: o.Runner.Now(),
+	}}
+	l, err := o.Tenure.hold(ctx, job.Env)
+	if err != nil {
+		return nil, err
+	}
+	defer l.release()
+	job.Run, job.Epoch = a.Run.ID, l.epoch
+	if a.Draft, err = o.Runner.Draft(l.guard(ctx), job); err != nil {
+		return nil, err
+	}
+	a.Run.Digest, a.Run.Counts = a.Plan.Digest, counts(a.Plan)
+	state, note := stateWords(a.Draft)
+	return a, o.keepRow(ctx, a, func(row *store.Environment) {
+		row.State, row.Note, row.Drift = state, note, a.Drift()
+		row.Resources, row.Unread = a.Owned, a.Unread
+	})
+}
+
+// Apply takes an attempt's steps and gives the run as people see it. When ctx
+// ends no further step starts; the calls under way are finished and recorded.
+// progress is told of each step's start and end, one at a time; it may be nil.
+// The error is one of the store: what was done until then is in the ledger.
+func (o *Once) Apply(ctx context.Context, a *Attempt, progress func(view.Step)) (*view.Run, error) {
+	keep := context.WithoutCancel(ctx)
+	l, err := o.Tenure.hold(keep, a.Job.Env)
+	if err != nil {
+		return nil, err
+	}
+	defer l.release()
+	a.journal.Epoch = l.epoch
+	a.Run.State, a.Run.Started = store.Applying, o.Runner.Now()
+	a.Run.Plan = a.ViewPlan(o.Runner.Catalogue.Descriptors, a.Run.Subject).JSON()
+	if err := o.Store.PutRun(keep, a.Run); err != nil {
+		return nil, err
+	}
+	out := o.Runner.Apply(l.guard(ctx), a.Draft, func(r apply.Result) {
+		if progress != nil {
+			progress(stepView(r))
+		}
+	})
+	a.Run.Ended = o.Runner.Now()
+	a.Run.Counts.Failed = out.lost()
+	var state string
+	a.Run.State, state = out.words()
+	a.Run.Note = out.firstFault()
+	run := a.view(out)
+	a.Run.Report = run.JSON()
+	err = o.keepRow(keep, a, func(row *store.Environment) {
+		row.State, row.Note = state, a.Run.Note
+		a.journal.View(func(s *ledger.State) { row.Resources = len(s.Entries) })
+		if out.OK() {
+			row.Drift = 0
+		}
+	})
+	return run, errors.Join(out.Err, o.Store.PutRun(keep, a.Run), err)
+}
+
+// keepRow writes what is now known of the environment; the place in the cycle
+// of a daemon that worked on this store before stays as it was.
+func (o *Once) keepRow(ctx context.Context, a *Attempt, learn func(*store.Environment)) error {
+	row, err := o.Store.Environment(ctx, a.Job.Env)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	row.Name, row.Mode, row.Commit = a.Job.Env, a.Spec.Mode, a.Job.Commit
+	row.Digest, row.CheckedAt = a.Spec.Digest, o.Runner.Now()
+	learn(&row)
+	return o.Store.PutEnvironment(ctx, row)
+}
+
+// view is the attempt's run as people see it.
+func (a *Attempt) view(out *Outcome) *view.Run {
+	r := &view.Run{
+		ID: a.Run.ID, Env: a.Job.Env, Commit: a.Job.Commit, By: a.Job.Actor, Plan: a.Plan.Digest, Changes: len(a.Plan.Changes),
+		Took: a.Run.Ended.Sub(a.Run.Started), Drift: -1, Lost: a.Plan.Held, State: out.state(),
+	}
+	for i := range out.Results {
+		r.Steps = append(r.Steps, stepView(out.Results[i]))
+	}
+	if out.After != nil {
+		r.Drift = len(out.After.Changes)
+	}
+	if out.Err != nil {
+		r.Why = out.Err.Error()
+	}
+	return r
+}
+
+// state is an outcome's state for people.
+func (o *Outcome) state() view.State {
+	switch state, _ := o.words(); state {
+	case store.Applied:
+		return view.Applied
+	case store.Drained:
+		return view.Stopped
+	case store.Partial:
+		return view.Partial
+	case store.Planning, store.Waiting, store.Applying, store.Failed, store.Denied, store.NoChanges, store.Superseded:
+	}
+	return view.Failed
+}
+
+// Imagine plans an environment as if nothing existed yet: no provider, ledger
+// or clock is asked. What other environments give is taken as known only after
+// they are applied. Errors of type diag.List are the user's to mend.
+func (r *Runner) Imagine(ctx context.Context, job Job) (*Draft, error) {
+	d := &Draft{Job: job}
+	var err error
+	if d.Estate, err = r.Specs.Estate(ctx, job.Tree); err != nil {
+		return nil, err
+	}
+	lost, err := r.evaluate(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	d.outs = map[resource.Address]resource.Map{}
+	for i := range d.Spec.Desired {
+		for _, ref := range resource.Refs(d.Spec.Desired[i].Fields) {
+			if ref.Address.Env == job.Env {
+				continue
+			}
+			if d.outs[ref.Address] == nil {
+				d.outs[ref.Address] = resource.Map{}
+			}
+			d.outs[ref.Address][ref.Out] = resource.Unknown{}
+		}
+	}
+	d.journal = apply.NewJournal(r.Ledger, &ledger.State{}, func() time.Time { return time.Time{} })
+	d.world = observe.World{Live: map[ledger.Key]plan.Reading{}}
+	d.Plan = r.build(d, lost)
+	d.Findings, err = r.judge(ctx, d)
+	return d, err
+}

@@ -1,0 +1,48 @@
+package view
+
+import "isobar.dev/engine/plan"
+
+// Drifted is the plan's report reduced to what was changed outside: changes
+// that have no such cause are left out, and so are fields and policy's
+// decisions on the rest. What could not be read is still held.
+func (p *Plan) Drifted() *Plan {
+	out := *p
+	out.drift = true
+	out.Plan.Changes, out.Plan.Steps, out.Plan.Held, out.Plan.Notes, out.Plan.Digest = nil, nil, nil, nil, ""
+	out.Policy, out.Spec = nil, nil
+	for _, c := range p.Plan.Changes {
+		if drifted(&c) {
+			out.Plan.Changes = append(out.Plan.Changes, c)
+		}
+	}
+	for _, h := range p.Plan.Held {
+		if h.Why == plan.HeldUnread || h.Why == plan.HeldDoubt {
+			out.Plan.Held = append(out.Plan.Held, h)
+		}
+	}
+	return &out
+}
+
+// drifted reports whether drift is among a change's causes, and leaves only
+// that in an update.
+func drifted(c *plan.Change) bool {
+	var why []plan.Reason
+	for _, r := range c.Reasons {
+		if r.Cause == plan.CauseDrift {
+			why = append(why, r)
+		}
+	}
+	var fields []plan.FieldChange
+	for _, f := range c.Fields {
+		if f.Cause == plan.CauseDrift || f.Conflict {
+			fields = append(fields, f)
+		}
+	}
+	if len(why) == 0 && (c.Action == plan.Create || len(fields) == 0) {
+		return false
+	}
+	if c.Action == plan.Update {
+		c.Reasons, c.Fields = why, fields
+	}
+	return true
+}
