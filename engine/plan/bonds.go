@@ -35,7 +35,19 @@ func (b *builder) dependants(it *item) []dependant {
 // bind finds who refers to whom. What goes must be known by then.
 func (b *builder) bind() {
 	b.inverse = map[resource.Address][]dependant{}
-	add := func(y dependant) { b.inverse[y.dep.Address] = append(b.inverse[y.dep.Address], y) }
+	at := make(map[string]resource.Address, len(b.items)) // where each token lives now: a restored ledger may not know of a move
+	for _, it := range b.items {
+		if it.entry != nil {
+			at[it.entry.Token] = it.entry.Address
+		}
+	}
+	add := func(y dependant) {
+		a, known := at[y.dep.Token]
+		if !known {
+			a = y.dep.Address
+		}
+		b.inverse[a] = append(b.inverse[a], y)
+	}
 	goers := map[string][]*item{}
 	for _, y := range b.items {
 		if y.entry == nil || y.lost {
