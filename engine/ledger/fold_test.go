@@ -83,7 +83,7 @@ func brief(s *ledger.State) string {
 		}
 		lines = append(lines, l)
 	}
-	for _, token := range resource.Map(ended(s)).Keys() {
+	for _, token := range ended(s).Keys() {
 		lines = append(lines, token+" ended: "+s.Ended[token])
 	}
 	return strings.Join(lines, "; ")

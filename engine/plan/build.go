@@ -304,6 +304,7 @@ func reasonsOf(it *item) []Reason {
 			r.At = c.At
 		case CauseDependency:
 			r.Of = dependencyOf(it, c)
+		case CauseDefault, CauseBroken, CauseMark: // say it all
 		}
 		if !slices.Contains(out, r) {
 			out = append(out, r)

@@ -39,8 +39,12 @@ func drawDesired(t *rapid.T) []resource.Desired {
 		names []string
 		needs string
 	}{
-		{"net", []string{"a", "b"}, ""}, {"sub", []string{"a", "b", "c"}, "net"}, {"group", []string{"a", "b", "c"}, ""},
-		{"box", []string{"a", "b"}, "sub"}, {"rec", []string{"a", "b"}, "box"}, {"base", []string{"a"}, "net"},
+		{"net", []string{"a", "b"}, ""},
+		{"sub", []string{"a", "b", "c"}, "net"},
+		{"group", []string{"a", "b", "c"}, ""},
+		{"box", []string{"a", "b"}, "sub"},
+		{"rec", []string{"a", "b"}, "box"},
+		{"base", []string{"a"}, "net"},
 	} {
 		for _, n := range u.names {
 			if (u.needs == "" || len(s.have[u.needs]) > 0) && s.chance(u.kind+" "+n, 65) {
@@ -256,7 +260,7 @@ func lose(t *rapid.T, w *world) {
 			}
 		}
 	}
-	for _, token := range resource.Map(endedOf(w)).Keys() {
+	for _, token := range endedOf(w).Keys() {
 		if rapid.IntRange(0, 9).Draw(t, "copy") == 0 {
 			id := w.put("t.net", resource.Map{"cidr": resource.String("10.0")})
 			w.objects[id].mark = resource.Mark{Estate: estate, Env: "prod", Address: addr("net", "copy"), Token: token}

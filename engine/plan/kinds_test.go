@@ -48,7 +48,8 @@ func kinds() map[string]plan.Kind {
 		}},
 		{Kind: "t.sub", Outs: outs("arn", "id"), Fields: []resource.Field{
 			computed, with(str("net"), immutable, required, ref("t.net")),
-			{Name: "size", Type: "int", GrowOnly: true}, with(mapped("tags"), aspect("tags")), list("zones", str("")),
+			{Name: "size", Type: "int", GrowOnly: true},
+			with(mapped("tags"), aspect("tags")), list("zones", str("")),
 		}},
 		{Kind: "t.group", Outs: outs("id"), Fields: []resource.Field{
 			with(list("allow", str("")), aspect("allow"), func(f *resource.Field) { f.Own = "element" }),

@@ -113,8 +113,8 @@ func hide(t *rapid.T, in *plan.Input) {
 	in.Live = maps.Clone(in.Live)
 	for _, e := range in.Ledger.Sorted() {
 		r := in.Live[e.Key]
-		if r.Seen != plan.Present || len(e.Record.Applied) == 0 || !resource.Equal(r.Object.Fields["rules"], e.Record.Applied["rules"]) {
-			continue // gone; or its unique name, or a reference by drift, is known by reading alone
+		if r.Seen != plan.Present || len(e.Record.Applied) == 0 || differs(r.Object.Fields, e.Record.Applied, "rules") || differs(r.Object.Fields, e.Record.Applied, "groups") {
+			continue // gone; or its unique name, or a reference that is not of our making, is known by reading alone
 		}
 		switch rapid.IntRange(0, 14).Draw(t, "hide "+e.Address.Local()) {
 		case 0:
@@ -138,6 +138,8 @@ func hide(t *rapid.T, in *plan.Input) {
 		in.Lost, in.Desired = true, nil
 	}
 }
+
+func differs(a, b resource.Map, field string) bool { return !resource.Equal(a[field], b[field]) }
 
 // doubt leaves intents open in the world's ledger.
 func doubt(t *rapid.T, w *world) {

@@ -72,7 +72,7 @@ func appendValue(b []byte, v Value) []byte {
 		}
 		return append(b, '}')
 	}
-	panic(fmt.Sprintf("resource: no encoding for %T", v))
+	return append(b, "null"...) // there is no other Value: the interface is closed
 }
 
 // appendTemplate writes a template as the string that ParseText reads, unless

@@ -128,7 +128,7 @@ func TestSortedIgnoresTheOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := resource.List(rapid.SliceOfN(resourcetest.Value(resourcetest.All(), 2), 0, 6).Draw(t, "l"))
 		before := string(resource.Encode(l))
-		mixed := resource.List(rapid.Permutation(l).Draw(t, "mixed"))
+		mixed := rapid.Permutation(l).Draw(t, "mixed")
 		if a, b := resource.Encode(resource.Sorted(l)), resource.Encode(resource.Sorted(mixed)); string(a) != string(b) {
 			t.Fatalf("%s\n%s", a, b)
 		}
