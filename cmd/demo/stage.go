@@ -112,7 +112,7 @@ func (s *stage) serve(ctx context.Context) error {
 		return err
 	}
 	s.daemon = exec.Command(s.bin, "serve", "--repo", s.git.Address("infra"), "--store", "sqlite:"+store,
-		"--listen", "127.0.0.1:0", "--poll", "500ms", "--interval", "3s", "--backoff", "1s")
+		"--listen", "127.0.0.1:0", "--slack-channel", channel, "--poll", "500ms", "--interval", "3s", "--backoff", "1s")
 	s.daemon.Env = append(os.Environ(), s.cloud.Env()...)
 	s.daemon.Env = append(s.daemon.Env, "AWS_ENDPOINT_URL="+s.proxy.URL(),
 		"ISOBAR_SLACK_TOKEN="+slack.DefaultToken, "ISOBAR_SLACK_API_URL="+s.slack.URL())

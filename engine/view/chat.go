@@ -70,6 +70,9 @@ func (r *Run) Chat(pg Page) Chat {
 
 // chat is the step's line once it ended; ok is false before that.
 func (s *Step) chat(pg Page) (ChatLine, bool) {
+	if s.Same {
+		return ChatLine{}, false
+	}
 	switch s.State {
 	case StepDone, StepFailed, StepDoubt:
 	case StepRunning, StepWaiting:
