@@ -24,6 +24,7 @@ func Step(s State, ev Event, now time.Time, r Rules) (State, []Effect) {
 		return s.plan(Consent)
 	case Turned:
 		s.Rejected, s.Consent, s.By = e.Digest, "", ""
+		s.Told = string(NewsRejected) + " " + e.Digest
 		if s.Phase == Waiting && s.Digest == e.Digest {
 			s.Phase = Idle
 		}
@@ -71,8 +72,10 @@ func (s *State) tell(effects []Effect, n News, key string) []Effect {
 }
 
 func (s State) planned(f Facts, now time.Time, r Rules) (State, []Effect) {
-	s.Digest, s.Drifted, s.Fails = f.Digest, f.Changes, 0
+	s.Digest, s.Drifted = f.Digest, f.Changes
 	s.Next = now.Add(r.Interval)
+	fails := s.Fails
+	s.Fails = 0
 	wasCalm := s.Calm || s.Told == ""
 	s.Calm = false
 	switch {
@@ -97,6 +100,7 @@ func (s State) planned(f Facts, now time.Time, r Rules) (State, []Effect) {
 			by = s.By
 		}
 		s.Phase, s.Consent, s.By = Applying, "", ""
+		s.Fails = fails // that a plan could be made is no success yet
 		s.Told = string(NewsApplying) + " " + f.Key
 		return s, []Effect{Tell{NewsApplying}, Apply{f.Digest, by}}
 	case s.Rejected == f.Digest:
