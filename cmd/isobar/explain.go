@@ -22,7 +22,7 @@ func (a *app) explainCommand() *cobra.Command {
 				return errorf(diag.CommandNoCode, "isobar explain lists all codes", "there is no code %q", args[0])
 			}
 			if a.output == "json" {
-				return a.writeJSON(p)
+				return a.writeJSON(codePage(p))
 			}
 			fmt.Fprintf(a.out, "%s  %s\n\n%s\n", p.Code, p.Title, fold(p.Text, 80))
 			return nil
@@ -30,13 +30,20 @@ func (a *app) explainCommand() *cobra.Command {
 	}
 }
 
+// codePage is a code's page in JSON.
+type codePage struct {
+	Code  diag.Code `json:"code"`
+	Title string    `json:"title"`
+	Text  string    `json:"text"`
+}
+
 func (a *app) listCodes() error {
 	codes := diag.Codes()
 	if a.output == "json" {
-		pages := make([]diag.Page, 0, len(codes))
+		pages := make([]codePage, 0, len(codes))
 		for _, c := range codes {
 			p, _ := diag.Explain(c)
-			pages = append(pages, p)
+			pages = append(pages, codePage(p))
 		}
 		return a.writeJSON(pages)
 	}

@@ -34,7 +34,7 @@ func (a *app) initCommand() *cobra.Command {
 func (a *app) init(dir string) error {
 	names, err := spec.Init(dir, rand.Reader)
 	if err != nil {
-		return diag.List{{Severity: diag.Error, Code: diag.CommandInit, Message: err.Error(), Mend: "choose an empty directory"}}
+		return diag.List{{Severity: diag.Error, Code: diag.CommandInit, Message: err.Error()}}
 	}
 	schemas := 0
 	for _, name := range names {

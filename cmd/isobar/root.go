@@ -86,5 +86,21 @@ func (a *app) root() *cobra.Command {
 		a.statusCommand(), a.runsCommand(), a.approveCommand(), a.rejectCommand(), a.serveCommand(), a.policyCommand(),
 		a.explainCommand(), a.versionCommand(),
 	)
+	plainArgs(root)
 	return root
+}
+
+// plainArgs makes commands say in their own words which arguments they want.
+func plainArgs(c *cobra.Command) {
+	for _, sub := range c.Commands() {
+		if check := sub.Args; check != nil {
+			sub.Args = func(c *cobra.Command, args []string) error {
+				if check(c, args) == nil {
+					return nil
+				}
+				return fmt.Errorf("%s was given %s: write %s", c.CommandPath(), counted(len(args), "argument"), strings.TrimSuffix(c.UseLine(), " [flags]"))
+			}
+		}
+		plainArgs(sub)
+	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"isobar.dev/engine/diag"
 	"isobar.dev/engine/ledger"
 	"isobar.dev/engine/resource"
 	"isobar.dev/engine/view"
@@ -48,8 +49,11 @@ func (a *app) runShowCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withRecords(c.Context(), func(r records) error {
 				run, err := r.Run(c.Context(), args[0])
-				if err != nil {
+				if errors.Is(err, web.ErrNoDaemon) {
 					return err
+				}
+				if err != nil {
+					return errorf(diag.CommandRun, "isobar runs lists them", "%v", err)
 				}
 				return a.showRun(run)
 			})

@@ -140,7 +140,7 @@ func storePath(name string) (string, error) {
 		return name, nil
 	}
 	if kind != "sqlite" || path == "" {
-		return "", fmt.Errorf("the store %q is of no known kind: write sqlite:PATH", name)
+		return "", diag.List{usage(fmt.Sprintf("the store %q is of no known kind", name), "write --store sqlite:PATH")}
 	}
 	return path, nil
 }

@@ -14,8 +14,8 @@ const (
 	CommandFailed   Code = "CMD-710"
 	CommandUsage    Code = "CMD-711"
 	CommandVerdict  Code = "CMD-712"
-	CommandTest     Code = "CMD-713"
 	CommandDeclined Code = "CMD-714"
+	CommandRun      Code = "CMD-715"
 )
 
 // commandPages holds the CMD codes.
@@ -81,10 +81,10 @@ func commandPages() map[Code]Page {
 			Text: "An approval names a waiting plan by its digest or the first eight digits of it, as `isobar status` shows it. " +
 				"It may have been applied, rejected or replaced by the plan of a newer commit.",
 		},
-		CommandTest: {
-			Title: "a policy test failed",
-			Text: "A test_ rule of the repository's policies did not hold. `isobar policy test` runs them with the same " +
-				"functions that rules have when they judge a plan.",
+		CommandRun: {
+			Title: "no such run",
+			Text: "No run has this id, or several begin like this. A run is named by its id or by the beginning of it, as " +
+				"`isobar runs` lists them.",
 		},
 		CommandDeclined: {
 			Title: "declined",

@@ -68,7 +68,9 @@ func (o *Once) Apply(ctx context.Context, a *Attempt, progress func(view.Step)) 
 	defer l.release()
 	a.journal.Epoch = l.epoch
 	a.Run.State, a.Run.Started = store.Applying, o.Runner.Now()
-	a.Run.Plan = a.ViewPlan(o.Runner.Catalogue.Descriptors, a.Run.Subject).JSON()
+	shown := a.ViewPlan(o.Runner.Catalogue.Descriptors, a.Run.Subject)
+	shown.Mode = "" // nothing waits for an approval: a person is there
+	a.Run.Plan = shown.JSON()
 	if err := o.Store.PutRun(keep, a.Run); err != nil {
 		return nil, err
 	}
@@ -81,6 +83,9 @@ func (o *Once) Apply(ctx context.Context, a *Attempt, progress func(view.Step)) 
 	a.Run.Counts.Failed = out.lost()
 	var state string
 	a.Run.State, state = out.words()
+	if out.OK() && a.Job.Destroy {
+		state = "destroyed"
+	}
 	a.Run.Note = out.firstFault()
 	run := a.view(out)
 	a.Run.Report = run.JSON()

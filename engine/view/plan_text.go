@@ -277,6 +277,16 @@ func (p *Plan) footer() string {
 	return join(" · ", parts...)
 }
 
+// mends reports whether anything held says how to go on.
+func (p *Plan) mends() bool {
+	for i := range p.Plan.Held {
+		if p.Plan.Held[i].Mend != "" {
+			return true
+		}
+	}
+	return false
+}
+
 // next is what a person types or edits next.
 func (p *Plan) next() string {
 	env, id := clean(p.Plan.Env), PlanID(p.Plan.Digest)
@@ -285,8 +295,12 @@ func (p *Plan) next() string {
 		return "to put it back: isobar apply " + env
 	case p.Denied():
 		return "denied by policy: nothing will be applied until the spec is mended"
-	case len(p.Plan.Steps) == 0 && len(p.Plan.Held) > 0:
+	case len(p.Plan.Steps) == 0 && p.mends():
 		return "see the mend lines above"
+	case len(p.Plan.Steps) == 0 && len(p.Plan.Held) > 0:
+		return "nothing is done while this is so"
+	case len(p.Plan.Steps) == 0 && len(p.Plan.Changes) > 0 && p.Mode == "":
+		return "no call is needed: isobar apply " + env + " takes them into the ledger"
 	case len(p.Plan.Steps) == 0:
 		return "nothing to do"
 	case p.Next != "":

@@ -1,0 +1,243 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"isobar.dev/engine/lab/fault"
+	"isobar.dev/engine/lab/moto"
+	"isobar.dev/engine/spec"
+	"isobar.dev/engine/web"
+)
+
+// TestScript runs testdata/script/*.txtar: the real command against a real
+// emulator of AWS. In a script's files REGION stands for the script's own
+// region. Output is compared as steady_test.go settles it; -update writes it.
+func TestScript(t *testing.T) {
+	dir := t.TempDir()
+	cloud, err := moto.Start(context.WithoutCancel(t.Context()), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cloud.Close)
+	t.Run("terminal", func(t *testing.T) { t.Parallel(); testTerminal(t, cloud) })
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script", UpdateScripts: *update, RequireExplicitExec: true, RequireUniqueNames: true,
+		Setup: func(e *testscript.Env) error { return setScript(e, cloud) },
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"newrepo": newRepo, "exit": exits, "await": await, "awaitfile": awaitFile,
+			"ec2": ec2, "hold": hold, "held": held, "release": release, "refuse": refuse, "shape": shape, "plan": waitingPlan,
+		},
+	})
+}
+
+// stage is what one script has of its own.
+type stage struct {
+	cloud   *moto.Server
+	proxy   *fault.Proxy
+	region  string
+	reached chan struct{}
+	let     chan struct{}
+}
+
+type stageKey struct{}
+
+var regions = []string{
+	"us-east-1", "us-east-2", "us-west-1", "us-west-2", "eu-west-1", "eu-west-2", "eu-west-3", "eu-central-1", "eu-north-1",
+	"ap-south-1", "ap-southeast-1", "ap-southeast-2", "ap-northeast-1", "ap-northeast-2", "sa-east-1", "ca-central-1",
+}
+
+// setScript gives a script its region, its way to the cloud and an environment
+// that is the same on every machine.
+func setScript(e *testscript.Env, cloud *moto.Server) error {
+	proxy, err := fault.Start(context.Background(), cloud.URL())
+	if err != nil {
+		return err
+	}
+	e.Defer(proxy.Close)
+	sum := sha256.Sum256([]byte(filepath.Base(e.WorkDir)))
+	st := &stage{cloud: cloud, proxy: proxy, region: regions[int(sum[0])%len(regions)], reached: make(chan struct{}), let: make(chan struct{})}
+	e.Values[stageKey{}] = st
+	e.Vars = append(e.Vars, cloud.Env()...)
+	e.Vars = append(e.Vars, "AWS_ENDPOINT_URL="+proxy.URL(), "HOME="+e.WorkDir, "USER=mei", "CI=1", "GORACE="+os.Getenv("GORACE"),
+		"GIT_AUTHOR_NAME=mei", "GIT_AUTHOR_EMAIL=mei@example.com", "GIT_COMMITTER_NAME=mei", "GIT_COMMITTER_EMAIL=mei@example.com",
+		"GIT_CONFIG_NOSYSTEM=1")
+	return filepath.WalkDir(e.WorkDir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(path, []byte(strings.ReplaceAll(string(data), "REGION", st.region)), 0o600)
+	})
+}
+
+func stageOf(ts *testscript.TestScript) *stage { return ts.Value(stageKey{}).(*stage) }
+
+// newrepo DIR makes a repository as init does, without init's example
+// environment and policy, around the files that are in DIR already.
+func newRepo(ts *testscript.TestScript, _ bool, args []string) {
+	dir := ts.MkAbs(args[0])
+	seed := sha256.Sum256([]byte(ts.Name()))
+	_, err := spec.Init(dir, strings.NewReader(string(seed[:])))
+	ts.Check(err)
+	ts.Check(os.RemoveAll(filepath.Join(dir, "environments", "dev")))
+	ts.Check(os.Remove(filepath.Join(dir, "policies", "owner.rego")))
+}
+
+// exit CODE COMMAND… runs a command that must end with this exit code.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var ended *exec.ExitError
+		if !errors.As(err, &ended) {
+			ts.Fatalf("%v", err)
+		}
+		got = ended.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+const patience = 60 * time.Second
+
+// until asks again and again until ok, or fails the script.
+func until(ts *testscript.TestScript, what string, ok func() bool) {
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			ts.Fatalf("waited %s for %s", patience, what)
+		}
+	}
+}
+
+// await PATTERN COMMAND… runs a command until its output matches.
+func await(ts *testscript.TestScript, _ bool, args []string) {
+	re := regexp.MustCompile(args[0])
+	until(ts, args[0], func() bool {
+		_ = ts.Exec(args[1], args[2:]...) // it may fail until it works
+		return re.MatchString(ts.ReadFile("stdout"))
+	})
+}
+
+// awaitfile FILE PATTERN waits until a file's text matches.
+func awaitFile(ts *testscript.TestScript, _ bool, args []string) {
+	re := regexp.MustCompile(args[1])
+	until(ts, args[1], func() bool {
+		data, err := os.ReadFile(ts.MkAbs(args[0]))
+		return err == nil && re.Match(data)
+	})
+}
+
+// ec2 [VAR=PATH|COUNT:PATH=N] ACTION KEY=VALUE… makes a call as somebody else
+// would, past isobar. With VAR=PATH the text at PATH of its answer becomes a
+// variable; COUNT:PATH=N wants N elements there.
+func ec2(ts *testscript.TestScript, _ bool, args []string) {
+	st := stageOf(ts)
+	first := ""
+	if strings.Contains(args[0], "=") {
+		first, args = args[0], args[1:]
+	}
+	params := map[string]string{}
+	for _, kv := range args[1:] {
+		k, v, _ := strings.Cut(kv, "=")
+		params[k] = v
+	}
+	out, err := st.cloud.EC2(context.Background(), st.region, args[0], params)
+	ts.Check(err)
+	name, path, _ := strings.Cut(first, "=")
+	switch counted, isCount := strings.CutPrefix(name, "COUNT:"); {
+	case first == "":
+	case isCount:
+		if n := len(out.All(strings.Split(counted, "/")...)); strconv.Itoa(n) != path {
+			ts.Fatalf("%d elements at %s, want %s", n, counted, path)
+		}
+	default:
+		text := out.Get(strings.Split(path, "/")...)
+		if text == "" {
+			ts.Fatalf("nothing at %s", path)
+		}
+		ts.Setenv(name, text)
+	}
+}
+
+// hold ACTION holds the next call of an action before the cloud sees it.
+func hold(ts *testscript.TestScript, _ bool, args []string) {
+	st := stageOf(ts)
+	st.proxy.Inject(fault.Rule{Action: args[0], Times: 1, Do: fault.Fault{Before: func(fault.Call) {
+		close(st.reached)
+		<-st.let
+	}}})
+}
+
+// held waits until the call that hold named has come.
+func held(ts *testscript.TestScript, _ bool, _ []string) {
+	select {
+	case <-stageOf(ts).reached:
+	case <-time.After(patience):
+		ts.Fatalf("no call came to be held")
+	}
+}
+
+// release lets the held call go on.
+func release(ts *testscript.TestScript, _ bool, _ []string) { close(stageOf(ts).let) }
+
+// refuse ACTION CODE MESSAGE… lets the cloud refuse calls from now on; refuse
+// alone ends that.
+func refuse(ts *testscript.TestScript, _ bool, args []string) {
+	st := stageOf(ts)
+	st.proxy.Inject(fault.Rule{Action: args[0], Do: fault.Refuse(401, args[1], strings.Join(args[2:], " "))})
+}
+
+// plan STORE VAR makes the name of the plan that waits at the daemon of a store
+// a variable.
+func waitingPlan(ts *testscript.TestScript, _ bool, args []string) {
+	rows, err := web.NewClient(socketPath(ts.MkAbs(args[0]))).Environments(context.Background())
+	ts.Check(err)
+	for _, row := range rows {
+		if name := regexp.MustCompile(`[0-9a-f]{4}-[0-9a-f]{4}`).FindString(row.Note); name != "" {
+			ts.Setenv(args[1], name)
+			return
+		}
+	}
+	ts.Fatalf("no plan waits: %v", rows)
+}
+
+// shape FILE PATTERN… checks that every line of a file, sorted, matches the
+// pattern at its place: for lines that come in no fixed order.
+func shape(ts *testscript.TestScript, _ bool, args []string) {
+	lines := strings.Split(strings.TrimSpace(ts.ReadFile(args[0])), "\n")
+	slices.Sort(lines)
+	if len(lines) != len(args)-1 {
+		ts.Fatalf("%d lines, want %d:\n%s", len(lines), len(args)-1, strings.Join(lines, "\n"))
+	}
+	for i, pattern := range args[1:] {
+		if ok, err := regexp.MatchString(pattern, lines[i]); err != nil || !ok {
+			ts.Fatalf("line %d is %q, want %s (%v)", i+1, lines[i], pattern, fmt.Sprint(err))
+		}
+	}
+}
