@@ -58,7 +58,6 @@ func house() map[string]room {
 		"cmd/isobar":                   {9, leaf},
 		"cmd/demo":                     {9, leaf},
 		"cmd/gen":                      {9, leaf},
-		"cmd/deps":                     {9, leaf},
 		"engine":                       {9, leaf},
 		"engine/lab/fault":             {0, lab},
 		"engine/lab/gitd":              {0, lab},
@@ -168,9 +167,6 @@ func forbidden(f source, self room, imp string) string {
 
 // foreign is forbidden for an import from outside the module.
 func foreign(f source, self room, imp string) string {
-	if f.pkg == "cmd/deps" {
-		return "" // it keeps requirements in go.mod and is in no program
-	}
 	for prefix, who := range owners() {
 		if (imp == prefix || strings.HasPrefix(imp, prefix+"/")) && !slices.Contains(who, f.pkg) {
 			return fmt.Sprintf("only %s may", strings.Join(who, ", "))

@@ -34,8 +34,6 @@ type stage struct {
 	ended  chan error
 	log    *os.File
 	client *web.Client
-	health string
-	step   int
 	close  []func()
 }
 
@@ -138,14 +136,25 @@ func (s *stage) serve(ctx context.Context) error {
 
 // stopDaemon drains the daemon; one that does not end in time is killed.
 func (s *stage) stopDaemon() {
-	_ = s.daemon.Process.Signal(syscall.SIGTERM) // it may have ended already
-	select {
-	case <-s.ended:
-	case <-time.After(15 * time.Second):
-		_ = syscall.Kill(-s.daemon.Process.Pid, syscall.SIGKILL)
-		<-s.ended
+	if err := s.daemon.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		say("  the daemon could not be told to stop: %v", err)
 	}
-	_ = s.log.Close() // it was written by the daemon
+	var ended error
+	select {
+	case ended = <-s.ended:
+	case <-time.After(15 * time.Second):
+		if err := syscall.Kill(-s.daemon.Process.Pid, syscall.SIGKILL); err != nil {
+			say("  the daemon could not be ended: %v", err)
+			return
+		}
+		ended = <-s.ended
+	}
+	if ended != nil {
+		say("  the daemon did not end well: %v\n%s", ended, s.logTail())
+	}
+	if err := s.log.Close(); err != nil {
+		say("  the daemon's log: %v", err)
+	}
 }
 
 func (s *stage) onStrike(f func()) { s.close = append(s.close, f) }
@@ -174,7 +183,7 @@ func (s *stage) until(ctx context.Context, limit time.Duration, what string, che
 		case <-tick.C:
 		case err := <-s.ended:
 			s.ended <- err
-			return fmt.Errorf("the daemon ended: %v\n%s", err, s.logTail())
+			return fmt.Errorf("the daemon ended: %w\n%s", err, s.logTail())
 		case <-ctx.Done():
 			if errors.Is(ctx.Err(), context.Canceled) {
 				return ctx.Err()

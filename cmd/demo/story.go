@@ -99,7 +99,7 @@ func (s *stage) create(ctx context.Context) (string, error) {
 	if seen != "1 VPC, 2 subnets, 1 internet gateway, 1 route table, 2 security groups" {
 		return "", fmt.Errorf("the cloud holds %s", seen)
 	}
-	web, err := s.group(ctx, "shop-web")
+	web, err := s.webGroup(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -113,7 +113,7 @@ func (s *stage) change(ctx context.Context) (string, error) {
 	next := strings.Replace(spec, `{ipProtocol: "tcp", fromPort: 80, toPort: 80, cidrIpv4: "0.0.0.0/0"},`,
 		`{ipProtocol: "tcp", fromPort: 80, toPort: 80, cidrIpv4: "0.0.0.0/0"},
 			{ipProtocol: "tcp", fromPort: 443, toPort: 443, cidrIpv4: "0.0.0.0/0"},`, 1)
-	before, err := s.group(ctx, "shop-web")
+	before, err := s.webGroup(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -124,7 +124,7 @@ func (s *stage) change(ctx context.Context) (string, error) {
 	if _, err := s.settled(ctx, hash, "in sync"); err != nil {
 		return "", err
 	}
-	web, err := s.group(ctx, "shop-web")
+	web, err := s.webGroup(ctx)
 	switch {
 	case err != nil:
 		return "", err
@@ -137,7 +137,7 @@ func (s *stage) change(ctx context.Context) (string, error) {
 }
 
 func (s *stage) drift(ctx context.Context) (string, error) {
-	web, err := s.group(ctx, "shop-web")
+	web, err := s.webGroup(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -148,7 +148,7 @@ func (s *stage) drift(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	changed, err := s.group(ctx, "shop-web")
+	changed, err := s.webGroup(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -157,7 +157,7 @@ func (s *stage) drift(ctx context.Context) (string, error) {
 	}
 	say("   somebody       AuthorizeSecurityGroupIngress %s tcp 22 from 0.0.0.0/0", web.id)
 	err = s.until(ctx, 40*time.Second, "SSH is closed again", func(ctx context.Context) error {
-		now, err := s.group(ctx, "shop-web")
+		now, err := s.webGroup(ctx)
 		if err == nil && slices.Contains(now.rules, "tcp 22 0.0.0.0/0") {
 			err = errors.New("tcp 22 is still open to the world")
 		}
@@ -172,13 +172,13 @@ func (s *stage) drift(ctx context.Context) (string, error) {
 		}
 		return nil
 	})
-	now, gerr := s.group(ctx, "shop-web")
+	now, gerr := s.webGroup(ctx)
 	return "AWS says         " + web.id + " allows " + strings.Join(now.rules, ", "), errors.Join(err, gerr)
 }
 
 func (s *stage) breach(ctx context.Context) (string, error) {
 	bad := strings.Replace(spec, `fromPort: 80, toPort: 80,`, `fromPort: 22, toPort: 22,`, 1)
-	before, err := s.group(ctx, "shop-web")
+	before, err := s.webGroup(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -193,7 +193,7 @@ func (s *stage) breach(ctx context.Context) (string, error) {
 	if !strings.Contains(row.Note, "environments/shop/shop.cue:") || !strings.Contains(row.Note, "SG-001") {
 		return "", fmt.Errorf("the refusal does not name rule, file and line: %s", row.Note)
 	}
-	after, err := s.group(ctx, "shop-web")
+	after, err := s.webGroup(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -258,9 +258,11 @@ func (s *stage) inventory(ctx context.Context) (string, error) {
 	filter := map[string]string{"Filter.1.Name": "tag:isobar:env", "Filter.1.Value.1": env}
 	var parts []string
 	for _, k := range []struct{ action, set, one string }{
-		{"DescribeVpcs", "vpcSet", "VPC"}, {"DescribeSubnets", "subnetSet", "subnet"},
+		{"DescribeVpcs", "vpcSet", "VPC"},
+		{"DescribeSubnets", "subnetSet", "subnet"},
 		{"DescribeInternetGateways", "internetGatewaySet", "internet gateway"},
-		{"DescribeRouteTables", "routeTableSet", "route table"}, {"DescribeSecurityGroups", "securityGroupInfo", "security group"},
+		{"DescribeRouteTables", "routeTableSet", "route table"},
+		{"DescribeSecurityGroups", "securityGroupInfo", "security group"},
 	} {
 		out, err := s.cloud.EC2(ctx, region, k.action, filter)
 		if err != nil {
@@ -281,8 +283,9 @@ type group struct {
 	rules []string
 }
 
-// group reads a security group of the environment by its name.
-func (s *stage) group(ctx context.Context, name string) (group, error) {
+// webGroup reads the security group shop-web.
+func (s *stage) webGroup(ctx context.Context) (group, error) {
+	const name = env + "-web"
 	out, err := s.cloud.EC2(ctx, region, "DescribeSecurityGroups", map[string]string{"Filter.1.Name": "group-name", "Filter.1.Value.1": name})
 	if err != nil {
 		return group{}, err

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"isobar.dev/engine/reconcile"
-	"isobar.dev/engine/store"
 	"isobar.dev/engine/web"
 )
 
@@ -21,20 +20,20 @@ type doors []door
 
 // openDoors opens the control socket beside the store and, where asked for, the
 // listener for health and metrics.
-func openDoors(f serveFlags, path string, d *reconcile.Daemon, m *web.Metrics, st store.Store) (doors, error) {
+func openDoors(listen, path string, d *reconcile.Daemon, m *web.Metrics) (doors, error) {
 	socket, err := web.ListenSocket(socketPath(path))
 	if err != nil {
 		return nil, err
 	}
 	health := web.Health(d, m)
 	mux := http.NewServeMux()
-	mux.Handle("/api/v1/", (&web.API{Records: st, Control: d, Now: time.Now, Version: version()}).Handler())
+	mux.Handle("/api/v1/", (&web.API{Records: d.Store, Control: d, Now: time.Now, Version: version()}).Handler())
 	mux.Handle("/", health)
 	out := doors{{socket, mux}}
-	if f.listen == "" {
+	if listen == "" {
 		return out, nil
 	}
-	l, err := net.Listen("tcp", f.listen)
+	l, err := net.Listen("tcp", listen)
 	if err != nil {
 		return nil, errors.Join(err, socket.Close())
 	}

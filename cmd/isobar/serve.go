@@ -79,7 +79,7 @@ func (a *app) serve(ctx context.Context, f serveFlags) (err error) {
 		notify("STOPPING=1")
 		log.Info("stopping: calls under way are finished, nothing new is started; a second signal ends at once")
 	})
-	doors, err := openDoors(f, path, d, metrics, st)
+	doors, err := openDoors(f.listen, path, d, metrics)
 	if err != nil {
 		return err
 	}

@@ -85,7 +85,7 @@ func (s *Slack) Post(ctx context.Context, channel, key, text string) (ref string
 	}
 	ts, err := findPost(ctx, api, channel, key)
 	if err == nil && ts == "" {
-		channel, ts, err = s.send(ctx, api, channel, runEvent, key, text)
+		channel, ts, err = s.send(ctx, api, channel, s.content(runEvent, key, text))
 	}
 	if err != nil {
 		return "", err
@@ -130,12 +130,12 @@ func (s *Slack) Reply(ctx context.Context, ref, key, text string) error {
 	if err != nil || there {
 		return err
 	}
-	_, _, err = s.send(ctx, api, to.channel, stepEvent, key, text, slack.MsgOptionTS(to.ts))
+	_, _, err = s.send(ctx, api, to.channel, append(s.content(stepEvent, key, text), slack.MsgOptionTS(to.ts)))
 	return err
 }
 
-func (s *Slack) send(ctx context.Context, api *slack.Client, channel, event, key, text string, more ...slack.MsgOption) (string, string, error) {
-	channel, ts, err := api.PostMessageContext(ctx, channel, append(s.content(event, key, text), more...)...)
+func (s *Slack) send(ctx context.Context, api *slack.Client, channel string, content []slack.MsgOption) (string, string, error) {
+	channel, ts, err := api.PostMessageContext(ctx, channel, content...)
 	return channel, ts, classify("chat.postMessage", writing, err)
 }
 

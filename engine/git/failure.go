@@ -105,6 +105,7 @@ func (e *Error) code() diag.Code {
 		return "GIT-507"
 	case TooLarge:
 		return "GIT-508"
+	case BadAddress:
 	}
 	return "GIT-509"
 }

@@ -89,7 +89,7 @@ func Open(ctx context.Context, o Options) (*Mirror, error) {
 // prepare makes o.Dir a mirror of o.URL, with what it holds already where that
 // can be used.
 func (m *Mirror) prepare() error {
-	held, err := os.ReadFile(filepath.Join(m.opts.Dir, marker)) //nolint:gosec // our own directory
+	held, err := os.ReadFile(filepath.Join(m.opts.Dir, marker))
 	switch {
 	case err == nil && strings.TrimSpace(string(held)) == m.at.shown && m.sound():
 		return nil

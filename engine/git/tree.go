@@ -187,8 +187,9 @@ func modeOf(m filemode.FileMode) fs.FileMode {
 		return fs.ModeSymlink | 0o444
 	case filemode.Regular, filemode.Deprecated:
 		return 0o444
+	case filemode.Submodule, filemode.Empty:
 	}
-	return fs.ModeIrregular | 0o444 // a submodule
+	return fs.ModeIrregular | 0o444
 }
 
 func (t *tree) sized(e entry) (entry, error) {

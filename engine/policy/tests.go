@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/tester"
 
 	"isobar.dev/engine/diag"
@@ -57,7 +56,7 @@ func Test(ctx context.Context, mods []Module) ([]TestResult, diag.List) {
 
 func testResult(r *tester.Result) TestResult {
 	out := TestResult{
-		Package: strings.TrimPrefix(r.Package, "data."), Name: r.Name, At: at((*ast.Location)(r.Location)), Passed: r.Pass(),
+		Package: strings.TrimPrefix(r.Package, "data."), Name: r.Name, At: at(r.Location), Passed: r.Pass(),
 		Skipped: r.Skip, Output: string(r.Output), Took: r.Duration,
 	}
 	if r.Error != nil {

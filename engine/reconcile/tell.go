@@ -48,6 +48,7 @@ func (t *turn) tell(ctx context.Context, n cycle.News) error {
 		t.run.State, t.run.Ended = store.NoChanges, t.d.Runner.Now()
 	case cycle.NewsRejected:
 		t.row.State, t.row.Note = "rejected", ""
+	case cycle.NewsApplied, cycle.NewsFailed, cycle.NewsStopped: // finish said so
 	}
 	t.log(ctx, n)
 	run := t.viewRun(state)
@@ -65,18 +66,21 @@ func (t *turn) tell(ctx context.Context, n cycle.News) error {
 }
 
 func (t *turn) log(ctx context.Context, n cycle.News) {
-	attrs := []any{"env", t.env, "run", t.run.ID, "commit", short(t.row.Commit), "trigger", t.run.Trigger}
+	attrs := []any{"news", string(n), "env", t.env, "run", t.run.ID, "commit", short(t.row.Commit), "trigger", t.run.Trigger}
 	if t.draft != nil {
 		attrs = append(attrs, "plan", view.PlanID(t.draft.Plan.Digest), "changes", len(t.draft.Plan.Changes), "held", len(t.draft.Plan.Held))
 		for _, f := range t.draft.Findings {
+			if n != cycle.NewsApplying && t.news.outcome != nil {
+				break // said when the run began
+			}
 			t.d.Log.WarnContext(ctx, "policy", "env", t.env, "severity", string(f.Severity), "rule", string(f.Code), "finding", f.String())
 		}
 	}
 	if n == cycle.NewsBroken || n == cycle.NewsFailed {
-		t.d.Log.WarnContext(ctx, string(n), append(attrs, "note", t.row.Note)...)
+		t.d.Log.WarnContext(ctx, "news", append(attrs, "note", t.row.Note)...)
 		return
 	}
-	t.d.Log.InfoContext(ctx, string(n), attrs...)
+	t.d.Log.InfoContext(ctx, "news", attrs...)
 }
 
 func short(hash string) string { return hash[:min(len(hash), 7)] }
@@ -97,6 +101,7 @@ func newsState(n cycle.News) view.State {
 		return view.Stopped
 	case cycle.NewsInSync:
 		return view.InSync
+	case cycle.NewsReport, cycle.NewsHeld:
 	}
 	return view.Planned
 }
@@ -109,6 +114,7 @@ func (t *turn) viewRun(state view.State) *view.Run {
 	}
 	if t.draft != nil {
 		r.Plan, r.Changes, r.Lost, r.Policy = t.draft.Plan.Digest, len(t.draft.Plan.Changes), t.draft.Plan.Held, t.draft.Findings
+		r.Back = t.draft.Drift()
 	}
 	if len(t.news.broken) > 0 {
 		r.Policy = t.news.broken
@@ -189,6 +195,14 @@ func (t *turn) thread(ctx context.Context, r *view.Run) {
 	chat := r.Chat(view.Page{})
 	if t.draft != nil && (r.State == view.Waiting || r.State == view.Planned) {
 		chat = t.draft.ViewPlan(t.d.Runner.Catalogue.Descriptors, t.run.Subject).Chat()
+	}
+	if t.draft != nil {
+		if drift, ok := t.draft.ViewPlan(t.d.Runner.Catalogue.Descriptors, t.run.Subject).DriftChat(); ok && r.State != view.Waiting {
+			for i := range drift.Thread {
+				drift.Thread[i].Text = "drift " + drift.Thread[i].Text
+			}
+			chat.Thread = append(drift.Thread, chat.Thread...)
+		}
 	}
 	head := "run " + t.run.ID
 	send := func(m store.Message) bool {

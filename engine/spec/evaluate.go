@@ -9,7 +9,7 @@ import (
 	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/cuecontext"
 	"cuelang.org/go/cue/errors"
-	"cuelang.org/go/cue/interpreter/embed"
+	"cuelang.org/go/cue/inject/embed"
 	"cuelang.org/go/cue/load"
 
 	"isobar.dev/engine/diag"
@@ -70,7 +70,7 @@ func (e *evaluation) build(dir, pkg, def string, src *sources) (world, bool) {
 	if e.loadErrors(schema) {
 		return world{}, false
 	}
-	cc := cuecontext.New(cuecontext.Interpreter(embed.New()))
+	cc := cuecontext.New(cuecontext.WithInjection(embed.New()))
 	w := world{def: cc.BuildInstance(schema).LookupPath(cue.ParsePath(def))}
 	w.raw = cc.BuildInstance(inst)
 	if inst.Err != nil { // names that lead nowhere

@@ -29,14 +29,13 @@ func (e *evaluation) explain(w world, err error, at ...string) (own, foreign boo
 	for _, key := range order {
 		group := groups[key]
 		p := userPath(group[0])
-		if len(at) == 0 || len(p) < len(at) || slices.Equal(p[:len(at)], at) {
-			own = true
-			if len(p) < len(at) {
-				p = at
-			}
-		} else {
+		if len(p) >= len(at) && !slices.Equal(p[:len(at)], at) {
 			foreign = true // another resource's fault, filed under that one
 			continue
+		}
+		own = true
+		if len(p) < len(at) {
+			p = at
 		}
 		if f, ok := e.finding(w, p, group); ok {
 			e.add(f)

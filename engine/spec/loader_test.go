@@ -438,8 +438,14 @@ func TestClosureAndDigest(t *testing.T) {
 		file    string
 		changes bool
 	}{
-		{"prod", true}, {"environments/shared.cue", true}, {"environments/prod/data.json", true}, {"lib/net/net.cue", true}, {"lib/inner/inner.cue", true},
-		{"lib/other/other.cue", false}, {"environments/lab/lab.cue", false}, {"environments/prod/x_tool.cue", false},
+		{"prod", true},
+		{"environments/shared.cue", true},
+		{"environments/prod/data.json", true},
+		{"lib/net/net.cue", true},
+		{"lib/inner/inner.cue", true},
+		{"lib/other/other.cue", false},
+		{"environments/lab/lab.cue", false},
+		{"environments/prod/x_tool.cue", false},
 	} {
 		g := map[string]string{}
 		for k, v := range f {

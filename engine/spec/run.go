@@ -35,6 +35,7 @@ func (l *Loader) run(ctx context.Context, j job, files map[string][]byte) (outco
 	}
 	timed, cancel := context.WithTimeout(ctx, l.limits.Wall)
 	defer cancel()
+	//nolint:gosec // the command is this very program
 	cmd := exec.CommandContext(timed, l.command[0], l.command[1:]...)
 	cmd.Env = l.env
 	cmd.Dir = os.TempDir()

@@ -28,7 +28,7 @@ type pair struct {
 func both[T any](t *rapid.T, p *pair, call func(store.Store) (T, error)) (T, error) {
 	a, errA := call(p.mem)
 	b, errB := call(p.file)
-	if class(errA) != class(errB) {
+	if !errors.Is(class(errA), class(errB)) {
 		t.Fatalf("memory says %v, SQLite %v", errA, errB)
 	}
 	ja, _ := json.Marshal(a)

@@ -39,6 +39,7 @@ func Open(ctx context.Context, path string, now time.Time) (*SQL, error) {
 
 func openSQLite(ctx context.Context, path string) (*SQL, error) {
 	// The file is made here, so that only its owner may read it.
+	//nolint:gosec // the store is where a person put it
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err

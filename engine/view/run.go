@@ -28,7 +28,7 @@ func (r *Run) Outcome() string {
 	case Applying:
 		return fmt.Sprintf("applying %d/%d", n[StepDone], len(r.Steps))
 	case Applied:
-		return "applied " + count(r.Changes, "change") + " in " + lasting(r.Took) + r.afterwards()
+		return r.what() + " in " + lasting(r.Took) + r.afterwards()
 	case InSync:
 		return join(": ", "in sync", clean(r.Why))
 	case Partial, Failed, Stopped:
@@ -46,6 +46,18 @@ func (r *Run) Outcome() string {
 		s += ", " + count(r.Changes, "change")
 	}
 	return join(": ", s, clean(r.Why))
+}
+
+// what says what was applied: what had drifted is told apart from what the spec
+// changed.
+func (r *Run) what() string {
+	switch {
+	case r.Back > 0 && r.Back == r.Changes:
+		return "put back " + count(r.Back, "drifted resource")
+	case r.Back > 0:
+		return "applied " + count(r.Changes, "change") + ", of them " + strconv.Itoa(r.Back) + " drifted and put back"
+	}
+	return "applied " + count(r.Changes, "change")
 }
 
 func (r *Run) afterwards() string {

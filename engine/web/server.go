@@ -58,6 +58,8 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 	defer cancel()
 	err := srv.Shutdown(end)
-	<-done
+	if serr := <-done; !errors.Is(serr, http.ErrServerClosed) {
+		err = errors.Join(err, serr)
+	}
 	return err
 }

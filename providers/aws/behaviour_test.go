@@ -204,7 +204,8 @@ func TestEstatesDoNotSeeEachOther(t *testing.T) {
 	// A mark on an object of another kind counts for nothing.
 	stray := a.mark(address("subnet"))
 	if _, err := a.raw.CreateTags(t.Context(), &ec2.CreateTagsInput{Resources: []string{string(va.ID)}, Tags: []types.Tag{
-		{Key: ptr(resource.MarkAddress), Value: ptr(resource.ID(stray.Address.String()))}}}); err != nil {
+		{Key: ptr(resource.MarkAddress), Value: ptr(resource.ID(stray.Address.String()))},
+	}}); err != nil {
 		t.Fatal(err)
 	}
 	if got := a.one(t, "vpc", va.ID); !got.Mark.IsZero() {
@@ -257,11 +258,13 @@ func TestDriftIsSeenAndPutBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := r.raw.AuthorizeSecurityGroupIngress(t.Context(), &ec2.AuthorizeSecurityGroupIngressInput{GroupId: ptr(g.ID), IpPermissions: []types.IpPermission{
-		{IpProtocol: ptr("tcp"), FromPort: i32(22), ToPort: i32(22), IpRanges: []types.IpRange{{CidrIp: ptr("0.0.0.0/0")}}}}}); err != nil {
+		{IpProtocol: ptr("tcp"), FromPort: i32(22), ToPort: i32(22), IpRanges: []types.IpRange{{CidrIp: ptr("0.0.0.0/0")}}},
+	}}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.raw.CreateTags(t.Context(), &ec2.CreateTagsInput{Resources: []string{string(g.ID)}, Tags: []types.Tag{
-		{Key: ptr("team"), Value: ptr("y")}, {Key: ptr("theirs"), Value: ptr("1")}}}); err != nil {
+		{Key: ptr("team"), Value: ptr("y")}, {Key: ptr("theirs"), Value: ptr("1")},
+	}}); err != nil {
 		t.Fatal(err)
 	}
 	g = r.one(t, "security_group", g.ID)

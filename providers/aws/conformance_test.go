@@ -47,11 +47,15 @@ func cases() []providertest.Case {
 	return []providertest.Case{
 		{Kind: "vpc", Missing: "vpc-0123456789abcdef0", Prepare: func(*testing.T, *providertest.Harness) providertest.Fixture {
 			return providertest.Fixture{
-				Create: resource.Map{"cidrBlock": resource.String("10.1.0.0/16"), "instanceTenancy": resource.String("default"),
-					"tags": tags("team", "x", "gone", "1")},
-				Updates: map[string]resource.Map{"": retag,
+				Create: resource.Map{
+					"cidrBlock": resource.String("10.1.0.0/16"), "instanceTenancy": resource.String("default"),
+					"tags": tags("team", "x", "gone", "1"),
+				},
+				Updates: map[string]resource.Map{
+					"":             retag,
 					"dnsSupport":   {"enableDnsSupport": resource.Bool(false)},
-					"dnsHostnames": {"enableDnsHostnames": resource.Bool(true)}},
+					"dnsHostnames": {"enableDnsHostnames": resource.Bool(true)},
+				},
 				Invalid: resource.Map{"cidrBlock": resource.String("10.0.0.0/8")},
 			}
 		}},
@@ -77,10 +81,14 @@ func cases() []providertest.Case {
 			gw := h.Make(t, "internet_gateway", resource.Map{"vpcId": str(v.ID)})
 			return providertest.Fixture{
 				Create: resource.Map{"vpcId": str(v.ID), "tags": tags("team", "x", "gone", "1")},
-				Updates: map[string]resource.Map{"": retag,
-					"routes": {"routes": resource.List{rule("destinationCidrBlock", "0.0.0.0/0", "gatewayId", gw.ID),
-						rule("destinationCidrBlock", "192.168.0.0/16", "gatewayId", gw.ID)}},
-					"associations": {"subnetIds": resource.List{str(sub.ID)}}},
+				Updates: map[string]resource.Map{
+					"": retag,
+					"routes": {"routes": resource.List{
+						rule("destinationCidrBlock", "0.0.0.0/0", "gatewayId", gw.ID),
+						rule("destinationCidrBlock", "192.168.0.0/16", "gatewayId", gw.ID),
+					}},
+					"associations": {"subnetIds": resource.List{str(sub.ID)}},
+				},
 				Invalid: resource.Map{},
 			}
 		}},
@@ -90,13 +98,16 @@ func cases() []providertest.Case {
 			peer := h.Make(t, "security_group", resource.Map{"vpcId": str(v.ID), "groupName": name(), "description": resource.String("peer")})
 			return providertest.Fixture{
 				Create: resource.Map{"vpcId": str(v.ID), "groupName": name(), "description": resource.String("web"), "tags": tags("team", "x", "gone", "1")},
-				Updates: map[string]resource.Map{"": retag,
+				Updates: map[string]resource.Map{
+					"": retag,
 					"ingress": {"ingress": resource.List{
 						rule("ipProtocol", "tcp", "fromPort", 443, "toPort", 443, "cidrIpv4", "0.0.0.0/0", "description", "world"),
 						rule("ipProtocol", "tcp", "fromPort", 443, "toPort", 443, "cidrIpv6", "::/0"),
 						rule("ipProtocol", "-1", "referencedGroupId", peer.ID),
-						rule("ipProtocol", "icmp", "fromPort", -1, "toPort", -1, "cidrIpv4", "10.0.0.0/8")}},
-					"egress": {"egress": resource.List{rule("ipProtocol", "udp", "fromPort", 53, "toPort", 53, "cidrIpv4", "10.0.0.2/32")}}},
+						rule("ipProtocol", "icmp", "fromPort", -1, "toPort", -1, "cidrIpv4", "10.0.0.0/8"),
+					}},
+					"egress": {"egress": resource.List{rule("ipProtocol", "udp", "fromPort", 53, "toPort", 53, "cidrIpv4", "10.0.0.2/32")}},
+				},
 				Invalid: resource.Map{"groupName": name(), "vpcId": str(v.ID)},
 			}
 		}},

@@ -59,7 +59,8 @@ func TestCodesHaveTheirClass(t *testing.T) {
 		for _, mutates := range []bool{false, true} {
 			cause := &awshttp.ResponseError{RequestID: "req-1", ResponseError: &smithyhttp.ResponseError{
 				Response: &smithyhttp.Response{Response: &http.Response{StatusCode: c.status, Header: http.Header{"Retry-After": {"7"}}}},
-				Err:      &smithy.GenericAPIError{Code: c.code, Message: "its words"}}}
+				Err:      &smithy.GenericAPIError{Code: c.code, Message: "its words"},
+			}}
 			err := classify(&smithy.OperationError{ServiceID: "EC2", OperationName: "CreateVpc", Err: cause}, &call{mutates: mutates})
 			var f *resource.Failure
 			if !errors.As(err, &f) {

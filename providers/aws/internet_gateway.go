@@ -18,8 +18,10 @@ const kindGateway = "internet_gateway"
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateInternetGateway.html
 func internetGateway() *kind {
 	return &kind{
-		Kind: provider.Kind{Name: kindGateway, IDs: provider.ReachRegion, Settle: provider.SettleMark, Lag: ec2Lag,
-			Origin: provider.OriginCreated},
+		Kind: provider.Kind{
+			Name: kindGateway, IDs: provider.ReachRegion, Settle: provider.SettleMark, Lag: ec2Lag,
+			Origin: provider.OriginCreated,
+		},
 		idFilter: "internet-gateway-id",
 		fields:   map[string]string{"tags": "", "vpcId": "attachment"},
 		list:     listGateways,
@@ -77,7 +79,8 @@ func attachGateway(ctx context.Context, s *session, ch change) error {
 		return nil
 	}
 	err := send(ctx, s.ec2.AttachInternetGateway, &ec2.AttachInternetGatewayInput{
-		InternetGatewayId: aws.String(string(ch.live.ID)), VpcId: aws.String(want)})
+		InternetGatewayId: aws.String(string(ch.live.ID)), VpcId: aws.String(want),
+	})
 	if codeOf(err) != "Resource.AlreadyAssociated" {
 		return err
 	}
@@ -120,6 +123,7 @@ func (s *session) detachGateway(ctx context.Context, live resource.Object) error
 		return nil
 	}
 	err := send(ctx, s.ec2.DetachInternetGateway, &ec2.DetachInternetGatewayInput{
-		InternetGatewayId: aws.String(string(live.ID)), VpcId: aws.String(from)})
+		InternetGatewayId: aws.String(string(live.ID)), VpcId: aws.String(from),
+	})
 	return ignore(err, "Gateway.NotAttached")
 }

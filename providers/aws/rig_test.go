@@ -87,8 +87,10 @@ func newRig(t *testing.T, region string) *rig {
 
 func (r *rig) open(t *testing.T, estate string, client *http.Client) provider.Session {
 	t.Helper()
-	s, err := aws.Type().Open(t.Context(), provider.Config{Alias: "aws", Estate: estate, HTTP: client,
-		Settings: resource.Map{"region": resource.String(r.region)}})
+	s, err := aws.Type().Open(t.Context(), provider.Config{
+		Alias: "aws", Estate: estate, HTTP: client,
+		Settings: resource.Map{"region": resource.String(r.region)},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

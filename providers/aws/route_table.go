@@ -29,8 +29,10 @@ const (
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateRouteTable.html
 func routeTable() *kind {
 	return &kind{
-		Kind: provider.Kind{Name: kindRouteTable, IDs: provider.ReachRegion, Settle: provider.SettleToken, Lag: ec2Lag,
-			Origin: provider.OriginCreated},
+		Kind: provider.Kind{
+			Name: kindRouteTable, IDs: provider.ReachRegion, Settle: provider.SettleToken, Lag: ec2Lag,
+			Origin: provider.OriginCreated,
+		},
 		idFilter: "route-table-id",
 		fields:   map[string]string{"tags": "", "routes": aspectRoutes, fieldSubnets: aspectAssociations},
 		list:     listRouteTables,
@@ -177,9 +179,11 @@ func (s *session) reroute(ctx context.Context, ch change) error {
 		if want[d] {
 			continue
 		}
-		err := send(ctx, s.ec2.DeleteRoute, &ec2.DeleteRouteInput{RouteTableId: aws.String(string(ch.live.ID)),
+		err := send(ctx, s.ec2.DeleteRoute, &ec2.DeleteRouteInput{
+			RouteTableId:             aws.String(string(ch.live.ID)),
 			DestinationCidrBlock:     optional(have[d], "destinationCidrBlock"),
-			DestinationIpv6CidrBlock: optional(have[d], "destinationIpv6CidrBlock")})
+			DestinationIpv6CidrBlock: optional(have[d], "destinationIpv6CidrBlock"),
+		})
 		if err := ignore(err, "InvalidRoute.NotFound"); err != nil {
 			return err
 		}
@@ -190,18 +194,22 @@ func (s *session) reroute(ctx context.Context, ch change) error {
 // route creates or replaces one route, whichever the table wants by now.
 func (s *session) route(ctx context.Context, table resource.ID, r resource.Map, exists bool) error {
 	create := func() error {
-		return send(ctx, s.ec2.CreateRoute, &ec2.CreateRouteInput{RouteTableId: aws.String(string(table)),
+		return send(ctx, s.ec2.CreateRoute, &ec2.CreateRouteInput{
+			RouteTableId:         aws.String(string(table)),
 			DestinationCidrBlock: optional(r, "destinationCidrBlock"), DestinationIpv6CidrBlock: optional(r, "destinationIpv6CidrBlock"),
 			GatewayId: optional(r, "gatewayId"), NatGatewayId: optional(r, "natGatewayId"), InstanceId: optional(r, "instanceId"),
 			NetworkInterfaceId: optional(r, "networkInterfaceId"), VpcPeeringConnectionId: optional(r, "vpcPeeringConnectionId"),
-			TransitGatewayId: optional(r, "transitGatewayId")})
+			TransitGatewayId: optional(r, "transitGatewayId"),
+		})
 	}
 	replace := func() error {
-		return send(ctx, s.ec2.ReplaceRoute, &ec2.ReplaceRouteInput{RouteTableId: aws.String(string(table)),
+		return send(ctx, s.ec2.ReplaceRoute, &ec2.ReplaceRouteInput{
+			RouteTableId:         aws.String(string(table)),
 			DestinationCidrBlock: optional(r, "destinationCidrBlock"), DestinationIpv6CidrBlock: optional(r, "destinationIpv6CidrBlock"),
 			GatewayId: optional(r, "gatewayId"), NatGatewayId: optional(r, "natGatewayId"), InstanceId: optional(r, "instanceId"),
 			NetworkInterfaceId: optional(r, "networkInterfaceId"), VpcPeeringConnectionId: optional(r, "vpcPeeringConnectionId"),
-			TransitGatewayId: optional(r, "transitGatewayId")})
+			TransitGatewayId: optional(r, "transitGatewayId"),
+		})
 	}
 	if !exists {
 		err := create()
@@ -242,7 +250,8 @@ func (s *session) associate(ctx context.Context, table resource.ID, want map[str
 			continue
 		}
 		err := send(ctx, s.ec2.AssociateRouteTable, &ec2.AssociateRouteTableInput{
-			RouteTableId: aws.String(string(table)), SubnetId: aws.String(sub)})
+			RouteTableId: aws.String(string(table)), SubnetId: aws.String(sub),
+		})
 		if err != nil {
 			return err
 		}

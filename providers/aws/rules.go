@@ -86,8 +86,10 @@ func rulesOf(ps []types.IpPermission) []rule {
 	var out []rule
 	for i := range ps {
 		p := &ps[i]
-		k := ruleKey{protocol: aws.ToString(p.IpProtocol), ports: p.FromPort != nil || p.ToPort != nil,
-			from: aws.ToInt32(p.FromPort), to: aws.ToInt32(p.ToPort)}
+		k := ruleKey{
+			protocol: aws.ToString(p.IpProtocol), ports: p.FromPort != nil || p.ToPort != nil,
+			from: aws.ToInt32(p.FromPort), to: aws.ToInt32(p.ToPort),
+		}
 		add := func(side peer, source, description *string) {
 			k.peer, k.source = side, aws.ToString(source)
 			out = append(out, newRule(k, aws.ToString(description)))

@@ -15,12 +15,16 @@ import (
 
 // drawRule draws a rule in normal form.
 func drawRule(t *rapid.T) rule {
-	k := ruleKey{protocol: rapid.SampledFrom([]string{"tcp", "udp", "icmp", "icmpv6", "-1", "50", "6", "ALL"}).Draw(t, "protocol"),
-		ports: rapid.Bool().Draw(t, "ports"), from: rapid.Int32Range(-1, 65535).Draw(t, "from"), to: rapid.Int32Range(-1, 65535).Draw(t, "to"),
-		peer: rapid.SampledFrom([]peer{peerIPv4, peerIPv6, peerGroup, peerPrefix}).Draw(t, "peer")}
+	k := ruleKey{
+		protocol: rapid.SampledFrom([]string{"tcp", "udp", "icmp", "icmpv6", "-1", "50", "6", "ALL"}).Draw(t, "protocol"),
+		ports:    rapid.Bool().Draw(t, "ports"), from: rapid.Int32Range(-1, 65535).Draw(t, "from"), to: rapid.Int32Range(-1, 65535).Draw(t, "to"),
+		peer: rapid.SampledFrom([]peer{peerIPv4, peerIPv6, peerGroup, peerPrefix}).Draw(t, "peer"),
+	}
 	n := rapid.IntRange(0, 9).Draw(t, "source")
-	k.source = map[peer]string{peerIPv4: fmt.Sprintf("10.%d.0.1/16", n), peerIPv6: fmt.Sprintf("2001:DB8:%d::1/48", n),
-		peerGroup: fmt.Sprintf("sg-%d", n), peerPrefix: fmt.Sprintf("pl-%d", n)}[k.peer]
+	k.source = map[peer]string{
+		peerIPv4: fmt.Sprintf("10.%d.0.1/16", n), peerIPv6: fmt.Sprintf("2001:DB8:%d::1/48", n),
+		peerGroup: fmt.Sprintf("sg-%d", n), peerPrefix: fmt.Sprintf("pl-%d", n),
+	}[k.peer]
 	return newRule(k, rapid.SampledFrom([]string{"", "why"}).Draw(t, "description"))
 }
 
@@ -55,9 +59,11 @@ func TestRulesKeepTheirMeaning(t *testing.T) {
 // The field does not depend on the order or the grouping in which EC2 answers.
 func TestRuleFieldIsCanonical(t *testing.T) {
 	t.Parallel()
-	grouped := []types.IpPermission{{IpProtocol: aws.String("6"), FromPort: aws.Int32(22), ToPort: aws.Int32(22),
+	grouped := []types.IpPermission{{
+		IpProtocol: aws.String("6"), FromPort: aws.Int32(22), ToPort: aws.Int32(22),
 		IpRanges:         []types.IpRange{{CidrIp: aws.String("10.1.0.0/16")}, {CidrIp: aws.String("10.0.0.9/16"), Description: aws.String("a")}},
-		UserIdGroupPairs: []types.UserIdGroupPair{{GroupId: aws.String("sg-1"), UserId: aws.String("1")}}}}
+		UserIdGroupPairs: []types.UserIdGroupPair{{GroupId: aws.String("sg-1"), UserId: aws.String("1")}},
+	}}
 	apart := []types.IpPermission{
 		{IpProtocol: aws.String("tcp"), FromPort: aws.Int32(22), ToPort: aws.Int32(22), UserIdGroupPairs: []types.UserIdGroupPair{{GroupId: aws.String("sg-1")}}},
 		{IpProtocol: aws.String("tcp"), FromPort: aws.Int32(22), ToPort: aws.Int32(22), IpRanges: []types.IpRange{{CidrIp: aws.String("10.0.0.0/16"), Description: aws.String("a")}}},

@@ -22,8 +22,10 @@ const (
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
 func securityGroup() *kind {
 	return &kind{
-		Kind: provider.Kind{Name: kindGroup, IDs: provider.ReachRegion, Settle: provider.SettleMark, Lag: ec2Lag,
-			Origin: provider.OriginCreated},
+		Kind: provider.Kind{
+			Name: kindGroup, IDs: provider.ReachRegion, Settle: provider.SettleMark, Lag: ec2Lag,
+			Origin: provider.OriginCreated,
+		},
 		idFilter: "group-id",
 		fields:   map[string]string{"tags": "", aspectIngress: aspectIngress, aspectEgress: aspectEgress},
 		list:     listGroups,
@@ -63,8 +65,10 @@ func (s *session) groupObject(v *types.SecurityGroup) resource.Object {
 
 func createGroup(ctx context.Context, s *session, want resource.Object, tags []types.TagSpecification, _ string) (resource.Object, error) {
 	out, err := mutating(ctx, func(ctx context.Context) (*ec2.CreateSecurityGroupOutput, error) {
-		return s.ec2.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{GroupName: optional(want.Fields, "groupName"),
-			Description: optional(want.Fields, "description"), VpcId: optional(want.Fields, "vpcId"), TagSpecifications: tags})
+		return s.ec2.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{
+			GroupName:   optional(want.Fields, "groupName"),
+			Description: optional(want.Fields, "description"), VpcId: optional(want.Fields, "vpcId"), TagSpecifications: tags,
+		})
 	})
 	if err != nil {
 		return resource.Object{}, err

@@ -194,8 +194,10 @@ func (s *session) Delete(ctx context.Context, live, applied resource.Object) (pr
 func (s *session) Poll(_ context.Context, hs []resource.Handle) []provider.Polled {
 	out := make([]provider.Polled, len(hs))
 	for i, h := range hs {
-		out[i] = provider.Polled{Done: true, Err: &resource.Failure{Class: resource.Bug, Op: "aws:Poll",
-			Message: fmt.Sprintf("no AWS kind gave the handle %q", h)}}
+		out[i] = provider.Polled{Done: true, Err: &resource.Failure{
+			Class: resource.Bug, Op: "aws:Poll",
+			Message: fmt.Sprintf("no AWS kind gave the handle %q", h),
+		}}
 	}
 	return out
 }

@@ -17,16 +17,20 @@ const fieldPublicIP = "mapPublicIpOnLaunch"
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSubnet.html
 func subnet() *kind {
 	return &kind{
-		Kind: provider.Kind{Name: "subnet", IDs: provider.ReachRegion, Settle: provider.SettleMark, Lag: ec2Lag,
-			Origin: provider.OriginCreated},
+		Kind: provider.Kind{
+			Name: "subnet", IDs: provider.ReachRegion, Settle: provider.SettleMark, Lag: ec2Lag,
+			Origin: provider.OriginCreated,
+		},
 		idFilter: "subnet-id",
 		fields:   map[string]string{"tags": "", fieldPublicIP: fieldPublicIP},
 		list:     listSubnets,
 		create:   createSubnet,
 		update: func(ctx context.Context, s *session, ch change) error {
 			on := boolOr(ch.want.Fields, fieldPublicIP, false)
-			return send(ctx, s.ec2.ModifySubnetAttribute, &ec2.ModifySubnetAttributeInput{SubnetId: aws.String(string(ch.live.ID)),
-				MapPublicIpOnLaunch: &types.AttributeBooleanValue{Value: aws.Bool(on)}})
+			return send(ctx, s.ec2.ModifySubnetAttribute, &ec2.ModifySubnetAttributeInput{
+				SubnetId:            aws.String(string(ch.live.ID)),
+				MapPublicIpOnLaunch: &types.AttributeBooleanValue{Value: aws.Bool(on)},
+			})
 		},
 		remove: func(ctx context.Context, s *session, live resource.Object) error {
 			return send(ctx, s.ec2.DeleteSubnet, &ec2.DeleteSubnetInput{SubnetId: aws.String(string(live.ID))})
@@ -57,8 +61,10 @@ func (s *session) subnetObject(v *types.Subnet) resource.Object {
 
 func createSubnet(ctx context.Context, s *session, want resource.Object, tags []types.TagSpecification, _ string) (resource.Object, error) {
 	out, err := mutating(ctx, func(ctx context.Context) (*ec2.CreateSubnetOutput, error) {
-		return s.ec2.CreateSubnet(ctx, &ec2.CreateSubnetInput{VpcId: optional(want.Fields, "vpcId"), CidrBlock: optional(want.Fields, "cidrBlock"),
-			AvailabilityZone: optional(want.Fields, "availabilityZone"), TagSpecifications: tags})
+		return s.ec2.CreateSubnet(ctx, &ec2.CreateSubnetInput{
+			VpcId: optional(want.Fields, "vpcId"), CidrBlock: optional(want.Fields, "cidrBlock"),
+			AvailabilityZone: optional(want.Fields, "availabilityZone"), TagSpecifications: tags,
+		})
 	})
 	if err != nil {
 		return resource.Object{}, err

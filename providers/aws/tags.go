@@ -62,12 +62,16 @@ func aspectOf(k *kind, changes []resource.Change) (string, error) {
 		}
 		a, ok := k.fields[c.Path[0]]
 		if !ok {
-			return "", &resource.Failure{Class: resource.Bug, Op: "aws:Update",
-				Message: "the field " + c.Path.String() + " of " + k.Name + " cannot be changed in place"}
+			return "", &resource.Failure{
+				Class: resource.Bug, Op: "aws:Update",
+				Message: "the field " + c.Path.String() + " of " + k.Name + " cannot be changed in place",
+			}
 		}
 		if seen && a != aspect {
-			return "", &resource.Failure{Class: resource.Bug, Op: "aws:Update",
-				Message: "one update was asked for two aspects, " + aspect + " and " + a}
+			return "", &resource.Failure{
+				Class: resource.Bug, Op: "aws:Update",
+				Message: "one update was asked for two aspects, " + aspect + " and " + a,
+			}
 		}
 		aspect, seen = a, true
 	}

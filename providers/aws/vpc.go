@@ -29,8 +29,10 @@ const (
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpc.html
 func vpc() *kind {
 	return &kind{
-		Kind: provider.Kind{Name: "vpc", IDs: provider.ReachRegion, Settle: provider.SettleMark, Lag: ec2Lag,
-			Origin: provider.OriginCreated},
+		Kind: provider.Kind{
+			Name: "vpc", IDs: provider.ReachRegion, Settle: provider.SettleMark, Lag: ec2Lag,
+			Origin: provider.OriginCreated,
+		},
 		idFilter: "vpc-id",
 		fields:   map[string]string{"tags": "", fieldDNSSupport: aspectDNSSupport, fieldDNSHostnames: aspectDNSHostnames},
 		list:     listVPCs,
@@ -189,8 +191,10 @@ func (s *session) mainTables(ctx context.Context, vpcs []string, into map[string
 
 func createVPC(ctx context.Context, s *session, want resource.Object, tags []types.TagSpecification, _ string) (resource.Object, error) {
 	out, err := mutating(ctx, func(ctx context.Context) (*ec2.CreateVpcOutput, error) {
-		return s.ec2.CreateVpc(ctx, &ec2.CreateVpcInput{CidrBlock: optional(want.Fields, "cidrBlock"),
-			InstanceTenancy: types.Tenancy(want.Fields.Text("instanceTenancy")), TagSpecifications: tags})
+		return s.ec2.CreateVpc(ctx, &ec2.CreateVpcInput{
+			CidrBlock:       optional(want.Fields, "cidrBlock"),
+			InstanceTenancy: types.Tenancy(want.Fields.Text("instanceTenancy")), TagSpecifications: tags,
+		})
 	})
 	if err != nil {
 		return resource.Object{}, err

@@ -50,8 +50,10 @@ func New(target string) (*Proxy, error) {
 	if err != nil || u.Host == "" {
 		return nil, fmt.Errorf("%q is no peer: want http://HOST:PORT", target)
 	}
-	return &Proxy{target: u, peer: &http.Transport{MaxIdleConnsPerHost: 16}, done: make(chan struct{}),
-		pages: map[string]int{}, answers: map[string]*answer{}, tokens: map[string]*replay{}}, nil
+	return &Proxy{
+		target: u, peer: &http.Transport{MaxIdleConnsPerHost: 16}, done: make(chan struct{}),
+		pages: map[string]int{}, answers: map[string]*answer{}, tokens: map[string]*replay{},
+	}, nil
 }
 
 // Start runs a proxy in front of target on a free loopback port. It ends with

@@ -137,6 +137,7 @@ func start(ctx context.Context, bin, dir string) (*Server, error) {
 	//nolint:gosec // the script is ours, bin is found on PATH
 	cmd := exec.CommandContext(run, "/bin/sh", "-c", supervise, "moto", bin, "-H", "127.0.0.1", "-p", port)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
+	//nolint:forbidigo // the child inherits what this process has
 	cmd.Env = append(os.Environ(), "MOTO_ENABLE_AMI_VALIDATION=1", "MOTO_ENABLE_KEYPAIR_VALIDATION=1",
 		"MOTO_IAM_LOAD_MANAGED_POLICIES=true")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -86,6 +86,7 @@ func (f *Faulty) write(do func() error) error {
 		return store.ErrFull
 	case After:
 		_ = do() // its outcome is never heard
+	case Before:
 	}
 	f.dead = true
 	return ErrCrashed
