@@ -343,6 +343,7 @@ func (it *item) resolve(b *builder) {
 		it.resolved = it.want.Fields
 		return
 	}
+	it.output = b.output
 	v := resource.Rewrite(it.want.Fields, func(v resource.Value) resource.Value {
 		if r, ok := v.(resource.Ref); ok {
 			out := b.output(r)

@@ -195,7 +195,7 @@ func (d *differ) add(path resource.Path, f *resource.Field, t trio, immutable bo
 		c.Cause = CauseDependency
 	case !moved:
 		c.Cause, c.At = CauseDrift, resource.Position{}
-	case d.item.refersAsBefore(path[0]):
+	case d.item.ledBy(path[0]):
 		c.Cause = CauseDependency
 	case !placed && t.want != nil:
 		c.Cause, c.At = CauseDefault, resource.Position{}

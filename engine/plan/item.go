@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"isobar.dev/engine/ledger"
 	"isobar.dev/engine/resource"
@@ -28,8 +29,9 @@ type item struct {
 	touched  bool // it is updated: its volatile outputs are to come
 	first    bool // replace: create before destroy
 	held     *Held
-	missing  *resource.Ref // a reference whose value nothing in this plan will make known
-	refs     []refUse      // references within want
+	output   func(resource.Ref) resource.Value // of a reference, as far as it is known
+	missing  *resource.Ref                     // a reference whose value nothing in this plan will make known
+	refs     []refUse                          // references within want
 }
 
 // refUse is a reference and the aspect whose call carries it.
@@ -52,23 +54,33 @@ func (it *item) hold(why HeldWhy, text, mend string) {
 	}
 }
 
-// refersAsBefore reports whether all references in a top-level field were there
-// when it was last applied: then a new value comes from what they point at.
-func (it *item) refersAsBefore(field string) bool {
+// ledBy reports whether a new value of a top-level field comes from what its
+// references point at: all of them were there when it was last applied, and one
+// tells something else now.
+func (it *item) ledBy(field string) bool {
 	if it.entry == nil {
 		return false
 	}
-	n := 0
+	moved := false
 	for _, r := range it.refs {
 		if r.field != field {
 			continue
 		}
-		n++
 		if !slices.ContainsFunc(it.entry.Record.Deps, func(d ledger.Dep) bool { return d.Address == r.Address && d.Aspect == r.aspect }) {
 			return false
 		}
+		moved = moved || !holdsText(it.entry.Record.Applied[field], it.output(r.Ref))
 	}
-	return n > 0
+	return moved
+}
+
+// holdsText reports whether an output stands in v, whole or within a text.
+func holdsText(v, out resource.Value) bool {
+	text, ok := out.(resource.String)
+	return resource.Contains(v, func(e resource.Value) bool {
+		s, is := e.(resource.String)
+		return ok && is && strings.Contains(string(s), string(text)) || resource.Equal(e, out)
+	})
 }
 
 // replaces reports whether the entry's object is to be replaced.
