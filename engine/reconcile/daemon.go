@@ -90,8 +90,12 @@ func (d *Daemon) Run(ctx context.Context) error {
 	for range max(d.Workers, 1) {
 		wg.Go(func() { d.work(ctx) })
 	}
-	wg.Go(func() { d.deliver(ctx) })
+	out, stop := context.WithCancel(context.WithoutCancel(ctx)) // what the last runs report is still told
+	var mail sync.WaitGroup
+	mail.Go(func() { d.deliver(out) })
 	wg.Wait()
+	stop()
+	mail.Wait()
 	return nil
 }
 
@@ -124,10 +128,10 @@ func (d *Daemon) work(ctx context.Context) {
 		if !ok {
 			return
 		}
-		if err := d.turn(ctx, env, evs); err != nil {
+		if rest, err := d.turn(ctx, env, evs); err != nil {
 			d.Log.ErrorContext(ctx, "environment could not be worked on", "env", env, "error", err)
 			if ctx.Err() == nil {
-				d.queue.at(env, d.Backoff, cycle.Ticked{Trigger: cycle.Retry})
+				d.queue.at(env, d.Backoff, append(rest, cycle.Ticked{Trigger: cycle.Retry})...)
 			}
 		}
 		d.queue.done(env)

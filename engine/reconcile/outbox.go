@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"time"
 
 	"isobar.dev/engine/resource"
@@ -37,8 +38,11 @@ func (d *Daemon) deliver(ctx context.Context) {
 	}
 	tick := time.NewTicker(outboxPause)
 	defer tick.Stop()
+	var until time.Time // the receiver is left alone
 	for {
-		d.flush(ctx)
+		if now := d.Runner.Now(); !now.Before(until) {
+			until = now.Add(d.flush(ctx))
+		}
 		select {
 		case <-ctx.Done():
 			d.lastFlush(ctx)
@@ -57,41 +61,82 @@ func (d *Daemon) lastFlush(ctx context.Context) {
 	d.flush(last)
 }
 
-// flush sends what is due until nothing is, or something fails.
-func (d *Daemon) flush(ctx context.Context) {
+// flush sends what is due until nothing is, or the receiver is down: then it
+// says how long to leave it alone. So messages keep their order.
+func (d *Daemon) flush(ctx context.Context) time.Duration {
 	for ctx.Err() == nil {
-		due, err := d.Store.Due(ctx, d.Runner.Now(), 50)
-		if err != nil || len(due) == 0 {
-			return
+		due, err := d.Store.Due(ctx, d.Runner.Now(), 500)
+		if err != nil {
+			return 0
 		}
-		progress := false
+		sent, pause := 0, time.Duration(0)
+		shut := map[string]bool{} // channels that refuse us
 		for _, m := range due {
-			ref, err := d.send(ctx, m)
-			d.Meter.Delivered(err)
-			if err == nil {
-				progress = d.Store.Sent(ctx, m.Key, ref, d.Runner.Now()) == nil || progress
+			if shut[m.Channel] {
 				continue
 			}
-			d.putOff(ctx, m, err)
+			ref, err := d.send(ctx, m)
+			if errors.Is(err, store.ErrNotFound) {
+				continue // its thread's head was put off: it waits for that
+			}
+			d.Meter.Delivered(err)
+			class := resource.ClassOf(err)
+			switch {
+			case err == nil:
+			case m.Tries >= patience(class):
+				d.Log.ErrorContext(ctx, "a message is given up: the receiver refuses it", "key", m.Key, "error", err)
+				ref = givenUp
+			case class == resource.Invalid || class == resource.NotFound:
+				d.putOff(ctx, m, err, d.Runner.Now().Add(pauseAfter(m, err)))
+				continue
+			case class == resource.Denied:
+				d.putOff(ctx, m, err, time.Time{})
+				shut[m.Channel], pause = true, max(pause, pauseAfter(m, err))
+				continue
+			default:
+				d.putOff(ctx, m, err, time.Time{})
+				return pauseAfter(m, err)
+			}
+			if d.Store.Sent(ctx, m.Key, ref, d.Runner.Now()) == nil {
+				sent++
+			}
 		}
-		if !progress {
-			return
+		if sent == 0 || pause > 0 {
+			return pause
 		}
 	}
+	return 0
 }
+
+// patience is how often a message that was refused is offered again: one that
+// is wrong by itself soon stands aside, one that lacks a permission leaves time
+// to grant it (about an hour and a half), and a receiver that is down is
+// waited for as long as it takes.
+func patience(c resource.Class) int {
+	switch c {
+	case resource.Invalid, resource.NotFound:
+		return 10
+	case resource.Denied:
+		return 100
+	}
+	return math.MaxInt
+}
+
+// givenUp is the reference of a message that was never taken.
+const givenUp = "given up"
 
 // send delivers one message.
 func (d *Daemon) send(ctx context.Context, m store.Message) (ref string, err error) {
 	var b message
 	if err := json.Unmarshal(m.Body, &b); err != nil {
-		return "", err
+		return "", &resource.Failure{Class: resource.Invalid, Message: err.Error(), Err: err}
 	}
 	if m.Kind == postMessage {
 		return d.Chat.Post(ctx, m.Channel, m.Key, b.Text)
 	}
 	head, err := d.Store.Ref(ctx, m.Thread)
-	if err != nil {
-		return "", err
+	if err != nil || head == givenUp {
+		return head, err
 	}
 	if m.Kind == editMessage {
 		return head, d.Chat.Edit(ctx, head, b.Text)
@@ -99,18 +144,23 @@ func (d *Daemon) send(ctx context.Context, m store.Message) (ref string, err err
 	return head, d.Chat.Reply(ctx, head, m.Key, b.Text)
 }
 
-// putOff delays a message: by the receiver's own advice, else by 1 s, doubled
-// at each try up to a minute.
-func (d *Daemon) putOff(ctx context.Context, m store.Message, err error) {
-	wait := min(time.Second<<min(m.Tries, 6), time.Minute)
+// pauseAfter is how long to wait after a failed delivery: by the receiver's own
+// advice, else 1 s, doubled at each try up to a minute.
+func pauseAfter(m store.Message, err error) time.Duration {
 	var f *resource.Failure
 	if errors.As(err, &f) && f.After > 0 {
-		wait = f.After
+		return f.After
 	}
-	if m.Tries == 0 || m.Tries%10 == 0 {
+	return min(time.Second<<min(m.Tries, 6), time.Minute)
+}
+
+// putOff notes a failed delivery and when to try again; the zero time is with
+// the next flush.
+func (d *Daemon) putOff(ctx context.Context, m store.Message, err error, until time.Time) {
+	if m.Tries%10 == 0 {
 		d.Log.WarnContext(ctx, "a message could not be delivered; it is tried again", "key", m.Key, "tries", m.Tries+1, "error", err)
 	}
-	if rerr := d.Store.Retry(ctx, m.Key, d.Runner.Now().Add(wait), err.Error()); rerr != nil && ctx.Err() == nil {
+	if rerr := d.Store.Retry(ctx, m.Key, until, err.Error()); rerr != nil && ctx.Err() == nil {
 		d.Log.WarnContext(ctx, "a message could not be put off", "key", m.Key, "error", rerr)
 	}
 }

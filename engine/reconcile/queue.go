@@ -39,8 +39,8 @@ func (q *queue) add(key string, evs ...cycle.Event) {
 	q.ready(key, it)
 }
 
-// at hands a key an event after d, in place of an earlier one that has not come.
-func (q *queue) at(key string, d time.Duration, ev cycle.Event) {
+// at hands a key events after d, in place of earlier ones that have not come.
+func (q *queue) at(key string, d time.Duration, evs ...cycle.Event) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	it := q.item(key)
@@ -48,7 +48,7 @@ func (q *queue) at(key string, d time.Duration, ev cycle.Event) {
 		it.timer.Stop()
 	}
 	if !q.closed {
-		it.timer = time.AfterFunc(d, func() { q.add(key, ev) })
+		it.timer = time.AfterFunc(d, func() { q.add(key, evs...) })
 	}
 }
 

@@ -30,23 +30,24 @@ type turn struct {
 	saved bool // the run is in the store
 }
 
-func (d *Daemon) turn(ctx context.Context, env string, evs []cycle.Event) error {
+// turn works events off. On error it gives those that it did not come to.
+func (d *Daemon) turn(ctx context.Context, env string, evs []cycle.Event) (rest []cycle.Event, err error) {
 	t := &turn{d: d, env: env}
 	keep := context.WithoutCancel(ctx)
 	row, err := d.Store.Environment(keep, env)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
+		return evs, err
 	}
 	t.row = row
 	t.row.Name = env
 	if len(row.Cycle) > 0 {
 		if err := json.Unmarshal(row.Cycle, &t.state); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	t.head, t.row.Repo = d.snapshot(env)
 	if t.head == nil {
-		return nil // its repository was not fetched yet: the first fetch wakes it
+		return nil, nil // its repository was not fetched yet: the first fetch wakes it
 	}
 	t.rules = cycle.Rules{Mode: cycle.Mode(t.row.Mode), Interval: d.Interval, Backoff: d.Backoff}
 	if t.state.Phase == cycle.Planning || t.state.Phase == cycle.Applying {
@@ -60,7 +61,7 @@ func (d *Daemon) turn(ctx context.Context, env string, evs []cycle.Event) error 
 		for _, e := range effects {
 			got, err := t.do(ctx, e)
 			if err != nil {
-				return errors.Join(err, t.save(keep))
+				return evs[1:], errors.Join(err, t.save(keep))
 			}
 			next = append(next, got...)
 		}
@@ -68,12 +69,12 @@ func (d *Daemon) turn(ctx context.Context, env string, evs []cycle.Event) error 
 		evs = append(append(evs[1:], d.queue.more(env)...), next...)
 	}
 	if err := t.save(keep); err != nil {
-		return err
+		return nil, err
 	}
 	if wait := t.state.Next.Sub(d.Runner.Now()); !t.state.Next.IsZero() {
 		d.queue.at(env, max(wait, 0), cycle.Ticked{Trigger: cycle.Drift})
 	}
-	return nil
+	return nil, nil
 }
 
 // save keeps the environment's row.
@@ -84,8 +85,15 @@ func (t *turn) save(ctx context.Context) error {
 	}
 	t.row.Cycle = body
 	t.row.PlanDigest = ""
-	if t.state.Phase == cycle.Waiting {
+	switch {
+	case t.state.Phase == cycle.Waiting:
 		t.row.PlanDigest = t.state.Digest
+		t.row.State, t.row.Note = "waiting", "plan "+view.PlanID(t.state.Digest)+" needs an approval"
+	case t.row.State != "changes" || t.state.Phase != cycle.Idle:
+	case t.state.Rejected != "" && t.state.Rejected == t.state.Digest:
+		t.row.State, t.row.Note = "rejected", ""
+	case t.rules.Mode == cycle.Observe:
+		t.row.State, t.row.Note = "differs", "mode observe: nothing is applied"
 	}
 	t.d.Meter.Looked(t.row)
 	return t.d.Store.PutEnvironment(ctx, t.row)
@@ -114,7 +122,7 @@ func (t *turn) plan(ctx context.Context, trigger cycle.Trigger) ([]cycle.Event, 
 		ID: d.NewID(), Env: t.env, Trigger: string(trigger), Commit: t.head.commit.Hash, Subject: t.head.commit.Subject,
 		Actor: t.head.commit.Author, State: store.Planning, Started: d.Runner.Now(),
 	}
-	t.saved, t.draft = false, nil
+	t.saved, t.draft, t.news = false, nil, reporter{}
 	l, err := d.Tenure.hold(ctx, t.env)
 	if err != nil {
 		return nil, err
@@ -133,7 +141,20 @@ func (t *turn) plan(ctx context.Context, trigger cycle.Trigger) ([]cycle.Event, 
 	}
 	t.draft = draft
 	t.learn(draft)
+	t.recall(ctx, draft.Plan.Digest)
 	return []cycle.Event{cycle.Planned(t.facts(draft))}, nil
+}
+
+// recall takes up a person's consent to this very plan that a process which
+// ended left in the store, not yet used.
+func (t *turn) recall(ctx context.Context, digest string) {
+	if t.rules.Mode != cycle.Approve || digest == "" || t.state.Consent == digest {
+		return
+	}
+	a, err := t.d.Store.Approval(ctx, t.env, digest)
+	if err == nil && a.Verdict == store.Approve && a.Run == "" {
+		t.state.Consent, t.state.By = a.Digest, a.By
+	}
 }
 
 // learn copies what a draft tells into the environment's row.
@@ -190,7 +211,7 @@ func (t *turn) facts(draft *Draft) cycle.Facts {
 	f := cycle.Facts{
 		Digest: draft.Plan.Digest, Denied: draft.Denied(), Changes: len(draft.Plan.Changes), Drift: draft.Drift(), Held: len(draft.Plan.Held),
 	}
-	f.Key = cmp.Or(f.Digest, t.head.commit.Hash)
+	f.Key = f.Digest
 	if f.Denied {
 		f.Key += " " + draft.Findings.Error()
 	}
@@ -243,7 +264,7 @@ func (t *turn) apply(ctx context.Context, e cycle.Apply) ([]cycle.Event, error) 
 	out := d.Runner.Apply(l.guard(ctx), t.draft, func(r apply.Result) { t.progress(keep, r) })
 	t.news.outcome = out
 	t.finish(out)
-	return []cycle.Event{cycle.Applied{OK: out.OK(), Stopped: out.Stopped && !out.Report.OK(), Key: t.run.ID}}, out.Err
+	return []cycle.Event{cycle.Applied{OK: out.OK(), Stopped: out.Stopped && !out.Report.OK(), Key: t.run.ID}}, nil
 }
 
 // finish sums an outcome up in the run and the row.
