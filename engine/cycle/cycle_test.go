@@ -343,9 +343,19 @@ func stopped(ev cycle.Event) bool {
 func TestUnexpected(t *testing.T) {
 	t.Parallel()
 	events := []cycle.Event{
-		cycle.Pushed{}, cycle.Ticked{Trigger: cycle.Drift}, cycle.Planned{}, cycle.Planned{Digest: "d"}, cycle.Planned{Digest: "d", Denied: true},
-		cycle.Planned{Held: 1}, cycle.Broken{}, cycle.Approved{Digest: "d"}, cycle.Turned{Digest: "d"}, cycle.Applied{}, cycle.Applied{OK: true},
-		cycle.Applied{Stopped: true}, cycle.Restarted{},
+		cycle.Pushed{},
+		cycle.Ticked{Trigger: cycle.Drift},
+		cycle.Planned{},
+		cycle.Planned{Digest: "d"},
+		cycle.Planned{Digest: "d", Denied: true},
+		cycle.Planned{Held: 1},
+		cycle.Broken{},
+		cycle.Approved{Digest: "d"},
+		cycle.Turned{Digest: "d"},
+		cycle.Applied{},
+		cycle.Applied{OK: true},
+		cycle.Applied{Stopped: true},
+		cycle.Restarted{},
 	}
 	for _, phase := range []cycle.Phase{cycle.Idle, cycle.Planning, cycle.Waiting, cycle.Applying} {
 		for _, mode := range []cycle.Mode{cycle.Observe, cycle.Approve, cycle.Auto, ""} {

@@ -62,13 +62,13 @@ func (s State) rest(phase Phase, effects []Effect) (State, []Effect) {
 }
 
 // tell adds news, unless people were told just this last.
-func (s *State) tell(effects []Effect, n News, key string) []Effect {
+func (s *State) tell(n News, key string) []Effect {
 	told := string(n) + " " + key
 	if s.Told == told {
-		return effects
+		return nil
 	}
 	s.Told = told
-	return append(effects, Tell{n})
+	return []Effect{Tell{n}}
 }
 
 func (s State) planned(f Facts, now time.Time, r Rules) (State, []Effect) {
@@ -80,20 +80,20 @@ func (s State) planned(f Facts, now time.Time, r Rules) (State, []Effect) {
 	s.Calm = false
 	switch {
 	case f.Denied:
-		return s.rest(Idle, s.tell(nil, NewsDenied, f.Key))
+		return s.rest(Idle, s.tell(NewsDenied, f.Key))
 	case f.Digest == "" && f.Held > 0:
-		return s.rest(Idle, s.tell(nil, NewsHeld, f.Key))
+		return s.rest(Idle, s.tell(NewsHeld, f.Key))
 	case f.Digest == "":
 		s.Calm, s.Consent, s.By, s.Settled = true, "", "", s.Commit
 		var out []Effect
 		if !wasCalm {
-			out = s.tell(nil, NewsInSync, s.Commit)
+			out = s.tell(NewsInSync, s.Commit)
 		}
 		return s.rest(Idle, out)
 	case s.Again == Push:
 		return s.rest(Idle, nil) // a newer commit is there: plan that instead
 	case r.Mode == Observe:
-		return s.rest(Idle, s.tell(nil, NewsReport, f.Key))
+		return s.rest(Idle, s.tell(NewsReport, f.Key))
 	case r.Mode == Auto || s.Consent == f.Digest:
 		by := ""
 		if s.Consent == f.Digest {
@@ -107,7 +107,7 @@ func (s State) planned(f Facts, now time.Time, r Rules) (State, []Effect) {
 		return s.rest(Idle, nil)
 	}
 	s.Consent, s.By = "", ""
-	return s.rest(Waiting, s.tell(nil, NewsWaiting, f.Digest))
+	return s.rest(Waiting, s.tell(NewsWaiting, f.Digest))
 }
 
 func (s State) broken(e Broken, now time.Time, r Rules) (State, []Effect) {
@@ -117,7 +117,7 @@ func (s State) broken(e Broken, now time.Time, r Rules) (State, []Effect) {
 		s.Next = now.Add(r.Interval)
 	}
 	s.Calm = false
-	return s.rest(Idle, s.tell(nil, NewsBroken, e.Why))
+	return s.rest(Idle, s.tell(NewsBroken, e.Why))
 }
 
 func (s State) applied(e Applied, now time.Time, r Rules) (State, []Effect) {

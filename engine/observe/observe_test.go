@@ -167,8 +167,11 @@ func TestStrays(t *testing.T) {
 		for i := range out {
 			if wants[i].By.Estate != "" {
 				out[i].Objects = []resource.Object{
-					{ID: "n-3", Mark: mark("network", "two", "t3")}, {ID: "n-1", Mark: mark("network", "main", "t1")},
-					{ID: "n-2", Mark: mark("network", "main", "t2")}, {ID: "n-9", Mark: other}, {ID: "n-8", Mark: copied},
+					{ID: "n-3", Mark: mark("network", "two", "t3")},
+					{ID: "n-1", Mark: mark("network", "main", "t1")},
+					{ID: "n-2", Mark: mark("network", "main", "t2")},
+					{ID: "n-9", Mark: other},
+					{ID: "n-8", Mark: copied},
 				}
 			}
 		}

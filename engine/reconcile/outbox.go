@@ -113,10 +113,10 @@ func (d *Daemon) flush(ctx context.Context) time.Duration {
 // to grant it (about an hour and a half), and a receiver that is down is
 // waited for as long as it takes.
 func patience(c resource.Class) int {
-	switch c {
-	case resource.Invalid, resource.NotFound:
+	switch {
+	case c == resource.Invalid || c == resource.NotFound:
 		return 10
-	case resource.Denied:
+	case c == resource.Denied:
 		return 100
 	}
 	return math.MaxInt

@@ -177,8 +177,35 @@ func (t *turn) keepRun(ctx context.Context, r *view.Run) error {
 		t.run.Plan = t.draft.ViewPlan(t.d.Runner.Catalogue.Descriptors, t.run.Subject).JSON()
 	}
 	t.run.Report = r.JSON()
+	if !t.saved {
+		if err := t.supersede(ctx); err != nil {
+			return err
+		}
+	}
 	t.saved = true
 	return t.d.Store.PutRun(ctx, t.run)
+}
+
+// supersede ends the runs of the environment that waited for a person: from now
+// on this one speaks for it.
+func (t *turn) supersede(ctx context.Context) error {
+	runs, err := t.d.Store.Runs(ctx, store.RunFilter{Env: t.env, Limit: 10})
+	if err != nil {
+		return err
+	}
+	for _, old := range runs {
+		if old.State != store.Waiting || old.ID == t.run.ID {
+			continue
+		}
+		if old, err = t.d.Store.Run(ctx, old.ID); err != nil { // lists leave plan and report out
+			return err
+		}
+		old.State = store.Superseded
+		if err := t.d.Store.PutRun(ctx, old); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // message is what the outbox carries.
