@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"isobar.dev/engine/diag"
 	"isobar.dev/engine/reconcile"
@@ -65,22 +67,13 @@ func (a *app) draft(ctx context.Context, o *reconcile.Once, f draftFlags) ([]*re
 	if err != nil {
 		return nil, err
 	}
-	wrong := r.estate.Findings
-	tries := make([]*reconcile.Attempt, 0, len(envs))
-	for _, env := range envs {
-		try, err := o.Draft(ctx, reconcile.Job{
-			Tree: r.tree, Env: env, Commit: r.commit, Actor: actor(), Trigger: "command", Destroy: f.destroy,
-		})
-		var list diag.List
-		if errors.As(err, &list) {
-			wrong = append(wrong, list...)
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		tries = append(tries, try)
+	tries, wrong, err := draftAll(ctx, o, envs, reconcile.Job{
+		Tree: r.tree, Commit: r.commit, Actor: actor(), Trigger: "command", Destroy: f.destroy,
+	})
+	if err != nil {
+		return nil, err
 	}
+	wrong = append(wrong, r.estate.Findings...)
 	if wrong.Errors() > 0 {
 		return nil, a.refuse(wrong, "nothing was planned")
 	}
@@ -88,6 +81,33 @@ func (a *app) draft(ctx context.Context, o *reconcile.Once, f draftFlags) ([]*re
 		a.tell(wrong, "")
 	}
 	return tries, nil
+}
+
+// draftsAtOnce is how many environments are drafted at the same time.
+const draftsAtOnce = 4
+
+// draftAll drafts a job for each of the environments, in their order. What is
+// wrong with specs comes back as findings; the error is none of the user's.
+func draftAll(ctx context.Context, o *reconcile.Once, envs []string, job reconcile.Job) ([]*reconcile.Attempt, diag.List, error) {
+	tries, wrong := make([]*reconcile.Attempt, len(envs)), make([]diag.List, len(envs))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(draftsAtOnce)
+	for i, env := range envs {
+		g.Go(func() error {
+			mine := job
+			mine.Env = env
+			try, err := o.Draft(ctx, mine)
+			if errors.As(err, &wrong[i]) {
+				return nil
+			}
+			tries[i] = try
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, nil, err
+	}
+	return slices.DeleteFunc(tries, func(t *reconcile.Attempt) bool { return t == nil }), slices.Concat(wrong...), nil
 }
 
 // showPlans prints plans and sets the exit code: 1 where something will not be

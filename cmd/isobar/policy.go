@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -110,24 +111,26 @@ func testReport(results []policy.TestResult) []testLine {
 // readRules reads a directory's Rego files, named as they are from the
 // repository.
 func (a *app) readRules(dir string) ([]policy.Module, error) {
-	entries, err := os.ReadDir(dir)
+	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, errorf(diag.CommandRepo, "name the directory of the rules: isobar policy test DIR", "%v", err)
+	}
+	defer root.Close() //nolint:errcheck // read only
+	names, err := fs.Glob(root.FS(), "*.rego")
+	if err != nil {
+		return nil, err
 	}
 	shown := filepath.ToSlash(dir)
 	if rel, err := filepath.Rel(a.dir, dir); err == nil {
 		shown = filepath.ToSlash(rel)
 	}
 	var out []policy.Module
-	for _, e := range entries {
-		if e.IsDir() || !strings.HasSuffix(e.Name(), ".rego") {
-			continue
-		}
-		src, err := os.ReadFile(filepath.Join(dir, e.Name()))
+	for _, name := range names {
+		src, err := fs.ReadFile(root.FS(), name)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, policy.Module{Path: path.Join(shown, e.Name()), Source: string(src)})
+		out = append(out, policy.Module{Path: path.Join(shown, name), Source: string(src)})
 	}
 	return out, nil
 }

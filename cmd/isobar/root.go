@@ -37,7 +37,7 @@ var errSaid = errors.New("said already")
 // run is the whole program but the process: it returns the exit code.
 func run(ctx context.Context, args []string, in io.Reader, out, errw io.Writer) int {
 	a := &app{in: in, out: out, err: errw, output: "text"}
-	root := a.root()
+	root := a.root() //nolint:contextcheck // cobra hands each verb the context
 	root.SetArgs(args)
 	root.SetIn(in)
 	root.SetOut(out)
@@ -48,9 +48,9 @@ func run(ctx context.Context, args []string, in io.Reader, out, errw io.Writer) 
 		return a.code
 	case errors.Is(err, errSaid):
 	case !a.began:
-		a.refuse(diag.List{usage(err.Error(), "")}, "")
+		a.tell(diag.List{usage(err.Error(), "")}, "")
 	default:
-		a.refuse(findings(err), "")
+		a.tell(findings(err), "")
 	}
 	return max(a.code, exitError)
 }

@@ -76,15 +76,20 @@ func setScript(e *testscript.Env, cloud *moto.Server) error {
 	e.Vars = append(e.Vars, "AWS_ENDPOINT_URL="+proxy.URL(), "HOME="+e.WorkDir, "USER=mei", "CI=1", "GORACE="+os.Getenv("GORACE"),
 		"GIT_AUTHOR_NAME=mei", "GIT_AUTHOR_EMAIL=mei@example.com", "GIT_COMMITTER_NAME=mei", "GIT_COMMITTER_EMAIL=mei@example.com",
 		"GIT_CONFIG_NOSYSTEM=1")
-	return filepath.WalkDir(e.WorkDir, func(path string, d fs.DirEntry, err error) error {
+	root, err := os.OpenRoot(e.WorkDir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return fs.WalkDir(root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		data, err := os.ReadFile(path)
+		data, err := root.ReadFile(path)
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(path, []byte(strings.ReplaceAll(string(data), "REGION", st.region)), 0o600)
+		return root.WriteFile(path, []byte(strings.ReplaceAll(string(data), "REGION", st.region)), 0o600)
 	})
 }
 
@@ -185,13 +190,19 @@ func ec2(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// hold ACTION holds the next call of an action before the cloud sees it.
+// hold [-after] ACTION holds the next call of an action before the cloud sees
+// it, or the answer once the cloud has done it.
 func hold(ts *testscript.TestScript, _ bool, args []string) {
 	st := stageOf(ts)
-	st.proxy.Inject(fault.Rule{Action: args[0], Times: 1, Do: fault.Fault{Before: func(fault.Call) {
+	stop := func(fault.Call) {
 		close(st.reached)
 		<-st.let
-	}}})
+	}
+	do := fault.Fault{Before: stop}
+	if args[0] == "-after" {
+		do, args = fault.Fault{After: stop}, args[1:]
+	}
+	st.proxy.Inject(fault.Rule{Action: args[0], Times: 1, Do: do})
 }
 
 // held waits until the call that hold named has come.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"isobar.dev/engine/diag"
 	"isobar.dev/engine/plan"
@@ -40,18 +42,25 @@ func (a *app) validate(ctx context.Context, named []string) error {
 	if err != nil {
 		return err
 	}
-	all := r.estate.Findings
-	var valid strings.Builder
-	for _, env := range envs {
-		list, resources, err := a.imagine(ctx, runner, r, env)
-		if err != nil {
+	lists, resources := make([]diag.List, len(envs)), make([]int, len(envs))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(draftsAtOnce)
+	for i, env := range envs {
+		g.Go(func() (err error) {
+			lists[i], resources[i], err = a.imagine(gctx, runner, r, env)
 			return err
-		}
-		all = append(all, list...)
-		if list.Errors() == 0 {
-			fmt.Fprintf(&valid, "%s  valid: %s\n", env, counted(resources, "resource"))
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	var valid strings.Builder
+	for i, env := range envs {
+		if lists[i].Errors() == 0 {
+			fmt.Fprintf(&valid, "%s  valid: %s\n", env, counted(resources[i], "resource"))
 		}
 	}
+	all := append(slices.Concat(lists...), r.estate.Findings...)
 	all = all.Sorted()
 	if all.Errors() > 0 {
 		return a.refuse(all, "not valid")

@@ -43,6 +43,9 @@ func (o *Once) Draft(ctx context.Context, job Job) (*Attempt, error) {
 		return nil, err
 	}
 	defer l.release()
+	if err := o.bury(ctx, job.Env); err != nil {
+		return nil, err
+	}
 	job.Run, job.Epoch = a.Run.ID, l.epoch
 	if a.Draft, err = o.Runner.Draft(l.guard(ctx), job); err != nil {
 		return nil, err
@@ -53,6 +56,22 @@ func (o *Once) Draft(ctx context.Context, job Job) (*Attempt, error) {
 		row.State, row.Note, row.Drift = state, note, a.Drift()
 		row.Resources, row.Unread = a.Owned, a.Unread
 	})
+}
+
+// bury ends the environment's last run where its process died before it did:
+// the lease says that nobody works on it any more.
+func (o *Once) bury(ctx context.Context, env string) error {
+	last, err := o.Store.Runs(ctx, store.RunFilter{Env: env, Limit: 1})
+	if err != nil || len(last) == 0 || last[0].State != store.Applying {
+		return err
+	}
+	run, err := o.Store.Run(ctx, last[0].ID)
+	if err != nil {
+		return err
+	}
+	run.State, run.Ended = store.Failed, o.Runner.Now()
+	run.Note = "its process ended first; what it had begun is settled by the next run"
+	return o.Store.PutRun(ctx, run)
 }
 
 // Apply takes an attempt's steps and gives the run as people see it. When ctx
@@ -71,7 +90,8 @@ func (o *Once) Apply(ctx context.Context, a *Attempt, progress func(view.Step)) 
 	shown := a.ViewPlan(o.Runner.Catalogue.Descriptors, a.Run.Subject)
 	shown.Mode = "" // nothing waits for an approval: a person is there
 	a.Run.Plan = shown.JSON()
-	if err := o.Store.PutRun(keep, a.Run); err != nil {
+	err = errors.Join(o.Store.PutRun(keep, a.Run), o.keepRow(keep, a, func(row *store.Environment) { row.State, row.Note = "applying", "" }))
+	if err != nil {
 		return nil, err
 	}
 	out := o.Runner.Apply(l.guard(ctx), a.Draft, func(r apply.Result) {
