@@ -31,7 +31,7 @@ func (a *app) destroy(ctx context.Context, o *reconcile.Once, env string, f appl
 	if err != nil {
 		return err
 	}
-	if !f.approve && f.plan == "" && a.canAsk() && len(tries[0].Plan.Steps) > 0 {
+	if !f.approve && f.plan == "" && a.canAsk() && len(tries[0].Plan.Steps) > 0 && !tries[0].Denied() {
 		if err := a.showPlans(o, tries, false); err != nil {
 			return err
 		}

@@ -102,7 +102,7 @@ func (r *Report) OK() bool {
 func (e *Engine) Apply(ctx context.Context, r *Run) *Report {
 	x := newExecution(ctx, e, r)
 	rep := &Report{}
-	if err := x.correct(ctx); err != nil {
+	if err := e.Correct(ctx, r); err != nil {
 		rep.Err = err
 	} else {
 		x.loop(ctx, rep)
@@ -118,22 +118,24 @@ func (e *Engine) Apply(ctx context.Context, r *Run) *Report {
 	return rep
 }
 
-// correct writes what spec and cloud agree on and the ledger did not know.
-func (x *execution) correct(ctx context.Context) error {
-	if len(x.run.Plan.Ledger) == 0 {
+// Correct writes what spec and cloud agree on and the ledger did not know, and
+// calls nobody. Apply begins with it; a plan without steps needs nothing more.
+// The error is the journal's.
+func (e *Engine) Correct(ctx context.Context, r *Run) error {
+	if len(r.Plan.Ledger) == 0 {
 		return nil
 	}
-	evs := make([]ledger.Event, 0, len(x.run.Plan.Ledger))
-	for _, c := range x.run.Plan.Ledger {
+	evs := make([]ledger.Event, 0, len(r.Plan.Ledger))
+	for _, c := range r.Plan.Ledger {
 		ev := ledger.Event{Address: c.Address, Token: c.Token, Type: c.Type, Record: c.Record, From: c.From, Why: c.Why}
 		if c.Type == ledger.Adopted {
 			rec := *c.Record
-			if acc, ok := x.run.Accounts[cmp.Or(rec.Meta.Alias, c.Address.Provider)]; ok {
+			if acc, ok := r.Accounts[cmp.Or(rec.Meta.Alias, c.Address.Provider)]; ok {
 				rec.Scope, rec.Settings = acc.Session.Scope(), acc.Settings
 			}
 			ev.Record = &rec
 		}
 		evs = append(evs, ev)
 	}
-	return x.run.Journal.Append(ctx, evs...)
+	return r.Journal.Append(ctx, evs...)
 }

@@ -50,6 +50,7 @@ type State struct {
 	Digest   string    `json:"digest,omitempty"`   // of the plan that waits or is applied
 	Consent  string    `json:"consent,omitempty"`  // the digest that a person approved
 	By       string    `json:"by,omitempty"`       // who
+	Asked    time.Time `json:"asked,omitzero"`     // since when people are asked about Digest without a break; an older approval is not meant for now
 	Again    Trigger   `json:"again,omitempty"`    // something came while it was busy
 	Fails    int       `json:"fails,omitempty"`    // runs in a row that did not end well
 	Next     time.Time `json:"next,omitzero"`      // when to look again

@@ -72,7 +72,11 @@ func (s *State) tell(n News, key string) []Effect {
 }
 
 func (s State) planned(f Facts, now time.Time, r Rules) (State, []Effect) {
-	s.Digest, s.Drifted = f.Digest, f.Changes
+	asked := s.Asked
+	if s.Digest != f.Digest {
+		asked = time.Time{}
+	}
+	s.Digest, s.Drifted, s.Asked = f.Digest, f.Changes, time.Time{}
 	s.Next = now.Add(r.Interval)
 	fails := s.Fails
 	s.Fails = 0
@@ -80,8 +84,10 @@ func (s State) planned(f Facts, now time.Time, r Rules) (State, []Effect) {
 	s.Calm = false
 	switch {
 	case f.Denied:
+		s.Consent, s.By = "", "" // given to a plan that may not be
 		return s.rest(Idle, s.tell(NewsDenied, f.Key))
 	case f.Digest == "" && f.Held > 0:
+		s.Consent, s.By = "", ""
 		return s.rest(Idle, s.tell(NewsHeld, f.Key))
 	case f.Digest == "":
 		s.Calm, s.Consent, s.By, s.Settled = true, "", "", s.Commit
@@ -93,6 +99,7 @@ func (s State) planned(f Facts, now time.Time, r Rules) (State, []Effect) {
 	case s.Again == Push:
 		return s.rest(Idle, nil) // a newer commit is there: plan that instead
 	case r.Mode == Observe:
+		s.Consent, s.By = "", ""
 		return s.rest(Idle, s.tell(NewsReport, f.Key))
 	case r.Mode == Auto || s.Consent == f.Digest:
 		by := ""
@@ -106,7 +113,10 @@ func (s State) planned(f Facts, now time.Time, r Rules) (State, []Effect) {
 	case s.Rejected == f.Digest:
 		return s.rest(Idle, nil)
 	}
-	s.Consent, s.By = "", ""
+	if asked.IsZero() {
+		asked = now
+	}
+	s.Consent, s.By, s.Asked = "", "", asked
 	return s.rest(Waiting, s.tell(NewsWaiting, f.Digest))
 }
 

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"cmp"
 	"context"
+	"errors"
 	"io/fs"
 	"math"
 	"slices"
@@ -270,13 +271,18 @@ type Outcome struct {
 // OK reports whether all steps were done and nothing was left to do.
 func (o *Outcome) OK() bool { return o.Report.OK() && (o.After == nil || len(o.After.Steps) == 0) }
 
+// ErrDenied says that a policy forbids a plan: nothing of it is applied.
+var ErrDenied = errors.New("a policy denies the plan: nothing was applied")
+
 // Apply takes a draft's steps, then looks again: what a second plan would still
-// do is in After. progress may be nil. When ctx ends no further step starts.
+// do is in After. progress may be nil. When ctx ends no further step starts. A
+// denied draft is refused with ErrDenied, whoever asks.
 func (r *Runner) Apply(ctx context.Context, d *Draft, progress func(apply.Result)) *Outcome {
-	run := &apply.Run{
-		Estate: d.Estate.ID, Plan: d.Plan, Journal: d.journal, Accounts: d.opened.accounts, Outs: d.outs,
-		Schema: r.Schema, Progress: progress,
+	if d.Denied() {
+		return &Outcome{Report: &apply.Report{Err: ErrDenied}}
 	}
+	run := r.order(d)
+	run.Progress = progress
 	out := &Outcome{Report: r.Engine.Apply(ctx, run)}
 	if out.Err != nil || out.Stopped {
 		return out
@@ -284,4 +290,20 @@ func (r *Runner) Apply(ctx context.Context, d *Draft, progress func(apply.Result
 	r.look(ctx, d)
 	out.After = r.build(d, d.Plan.Env != "" && len(d.Spec.Desired) == 0 && !d.Job.Destroy)
 	return out
+}
+
+// correct writes what a draft without steps found that the ledger did not know:
+// a new preventDestroy, an object that is gone or was adopted. It calls nobody.
+func (r *Runner) correct(ctx context.Context, d *Draft) error {
+	if len(d.Plan.Steps) > 0 || d.Denied() {
+		return nil // with the steps, once they may be taken
+	}
+	return r.Engine.Correct(ctx, r.order(d))
+}
+
+// order is a draft as apply takes it.
+func (r *Runner) order(d *Draft) *apply.Run {
+	return &apply.Run{
+		Estate: d.Estate.ID, Plan: d.Plan, Journal: d.journal, Accounts: d.opened.accounts, Outs: d.outs, Schema: r.Schema,
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"isobar.dev/engine/apply"
@@ -141,18 +142,26 @@ func (t *turn) plan(ctx context.Context, trigger cycle.Trigger) ([]cycle.Event, 
 	}
 	t.draft = draft
 	t.learn(draft)
+	if t.rules.Mode != cycle.Observe {
+		if err := d.Runner.correct(context.WithoutCancel(ctx), draft); err != nil {
+			return nil, err
+		}
+		draft.journal.View(t.countOwned)
+	}
 	t.recall(ctx, draft.Plan.Digest)
 	return []cycle.Event{cycle.Planned(t.facts(draft))}, nil
 }
 
 // recall takes up a person's consent to this very plan that a process which
-// ended left in the store, not yet used.
+// ended left in the store, not yet used. It must be an answer to the question
+// that is still open: one given when the plan waited before, and was then not
+// needed, is none.
 func (t *turn) recall(ctx context.Context, digest string) {
-	if t.rules.Mode != cycle.Approve || digest == "" || t.state.Consent == digest {
+	if t.rules.Mode != cycle.Approve || digest == "" || t.state.Consent == digest || t.state.Digest != digest || t.state.Asked.IsZero() {
 		return
 	}
 	a, err := t.d.Store.Approval(ctx, t.env, digest)
-	if err == nil && a.Verdict == store.Approve && a.Run == "" {
+	if err == nil && a.Verdict == store.Approve && a.Run == "" && !a.At.Before(t.state.Asked.Truncate(time.Millisecond)) {
 		t.state.Consent, t.state.By = a.Digest, a.By
 	}
 }
@@ -244,6 +253,9 @@ func (t *turn) broken(ctx context.Context, err error) []cycle.Event {
 func (t *turn) apply(ctx context.Context, e cycle.Apply) ([]cycle.Event, error) {
 	d := t.d
 	keep := context.WithoutCancel(ctx)
+	if t.draft == nil || t.draft.Plan.Digest != e.Digest { // what may be applied is that digest, and nothing else
+		return nil, fmt.Errorf("plan %s was to be applied and is not at hand any more", view.PlanID(e.Digest))
+	}
 	l, err := d.Tenure.hold(ctx, t.env)
 	if err != nil {
 		return nil, err
