@@ -127,10 +127,20 @@ func (s settling) create(ctx context.Context, e ledger.Entry, acc Account) (verd
 		return s.made(ctx, e, acc, p.Object)
 	case p.Object.ID != "":
 		return s.made(ctx, e, acc, p.Object)
-	case asked.Before(e.Open.At.Add(kind.Lag)):
+	case asked.Before(latest(e.Open.At, e.At).Add(kind.Lag)):
 		return notSettled, nil // it may only not be visible yet
 	}
 	return s.write(ctx, e.Key, ledger.Event{}, wasNotDone)
+}
+
+// latest gives the later of two times: a call goes out some time after its
+// intent, when it was throttled long after, so a doubt about it counts as its
+// end.
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // made settles a create that was done.

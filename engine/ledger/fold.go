@@ -114,7 +114,7 @@ func (s *State) Apply(ev Event) error {
 		if ev.Type == Accepted {
 			e.Open.Handle = ev.Handle
 		} else {
-			e.Open.Doubt = ev.Fault
+			e.Open.Doubt, e.At = ev.Fault, ev.At // it may have been done as late as this
 		}
 	case Done, Failed:
 		err = s.ended(e, ev)

@@ -31,8 +31,8 @@ func (o *Observer) join(l *look, r Request, w *World) {
 			w.Live[e.Key] = seen.reading(e, spec, desc)
 		}
 		for token, obj := range seen.byToken {
-			if obj.Mark.Env != r.Env || obj.Mark.Address.Type() != kind || obj.Mark.Address.Env != r.Env {
-				continue // another environment's, or a mark that was copied onto another kind
+			if obj.Mark.Estate != r.Estate || obj.Mark.Env != r.Env || obj.Mark.Address.Type() != kind || obj.Mark.Address.Env != r.Env {
+				continue // another estate's or environment's, or a mark that was copied onto another kind
 			}
 			if r.Ledger.Entries[ledger.Key{Address: obj.Mark.Address, Token: token}] == nil {
 				w.Strays = append(w.Strays, obj)

@@ -162,9 +162,14 @@ func TestStrays(t *testing.T) {
 	other := mark("network", "main", "t9")
 	other.Env, other.Address.Env = "test", "test"
 	copied := mark("disk", "d", "t8")
+	foreign := mark("network", "main", "t7") // an object of ours that another estate took over
+	foreign.Estate = "f"
 	s := &stand{scope: "fake/main", read: func(_ context.Context, wants []resource.Want) []resource.Answer {
 		out := make([]resource.Answer, len(wants))
 		for i := range out {
+			if wants[i].By.IDs != nil {
+				out[i].Objects = []resource.Object{{ID: "n-7", Mark: foreign}}
+			}
 			if wants[i].By.Estate != "" {
 				out[i].Objects = []resource.Object{
 					{ID: "n-3", Mark: mark("network", "two", "t3")},

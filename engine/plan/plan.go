@@ -207,7 +207,8 @@ type Reading struct {
 }
 
 // Budget bounds deletions (and replacements) in one plan; the tighter bound
-// counts. A zero field is no bound.
+// counts. A zero field is no bound, a negative one is the tightest: no object by
+// Count, a single one by Percent.
 type Budget struct {
 	Count   int // at most so many objects
 	Percent int // at most this share of what the ledger holds, rounded up

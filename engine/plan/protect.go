@@ -102,9 +102,9 @@ func (b *builder) protect() {
 }
 
 func (bu Budget) limit(owned int) (int, bool) {
-	limit, bounded := bu.Count, bu.Count > 0
-	if bu.Percent > 0 {
-		share := (owned*bu.Percent + 99) / 100
+	limit, bounded := max(bu.Count, 0), bu.Count != 0
+	if bu.Percent != 0 {
+		share := max((owned*max(bu.Percent, 0)+99)/100, 1)
 		if !bounded || share < limit {
 			limit, bounded = share, true
 		}

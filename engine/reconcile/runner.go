@@ -203,10 +203,9 @@ func (r *Runner) build(d *Draft, lost bool) *plan.Plan {
 	in := plan.Input{
 		Env: d.Job.Env, Estate: d.Estate.ID, Desired: d.Spec.Desired, Lost: lost,
 		Live: d.world.Live, Strays: d.world.Strays, Kinds: r.kinds(), Outs: d.outs, Blind: d.world.Blind,
-		Deletes: plan.Budget{Count: d.Spec.Deletes.Max, Percent: int(math.Round(d.Spec.Deletes.MaxShare * 100))},
 	}
-	if d.Job.Destroy {
-		in.Deletes = plan.Budget{}
+	if !d.Job.Destroy {
+		in.Deletes = budget(d.Spec.Deletes)
 	}
 	var p *plan.Plan
 	d.journal.View(func(s *ledger.State) {
@@ -306,4 +305,17 @@ func (r *Runner) order(d *Draft) *apply.Run {
 	return &apply.Run{
 		Estate: d.Estate.ID, Plan: d.Plan, Journal: d.journal, Accounts: d.opened.accounts, Outs: d.outs, Schema: r.Schema,
 	}
+}
+
+// budget is what a spec lets one plan delete. Its zeros mean none: a share is
+// rounded up, and only plan's negatives say as much.
+func budget(d spec.Deletes) plan.Budget {
+	b := plan.Budget{Count: d.Max, Percent: int(math.Ceil(d.MaxShare*100 - 1e-9))} // 0.07*100 is a little more than 7
+	if b.Count <= 0 {
+		b.Count = -1
+	}
+	if b.Percent <= 0 {
+		b.Percent = -1
+	}
+	return b
 }

@@ -313,7 +313,7 @@ func TestProtectionAndBudget(t *testing.T) {
 	s.want(want...)
 	s.mustRun(t)
 	rest := slices.DeleteFunc(slices.Clone(want), func(d resource.Desired) bool { return d.Address.Kind == "record" || d.Address.Kind == "group" })
-	env := environment{Environment: spec.Environment{Desired: rest, Deletes: spec.Deletes{Max: 1}}}
+	env := environment{Environment: spec.Environment{Desired: rest, Deletes: spec.Deletes{Max: 1, MaxShare: 1}}}
 	s.specs.put("c", commit{envs: map[string]environment{"prod": env}})
 	d := s.mustDraft(t)
 	why := map[resource.Address]plan.HeldWhy{}

@@ -1,12 +1,20 @@
 package reconcile_test
 
 import (
+	"context"
 	"errors"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"isobar.dev/engine/plan"
+	"isobar.dev/engine/provider"
 	"isobar.dev/engine/reconcile"
+	"isobar.dev/engine/resource"
+	"isobar.dev/engine/spec"
 	"isobar.dev/engine/store"
+	"isobar.dev/providers/fake"
 )
 
 // TestProtectionAloneIsLearnt has a commit that does nothing but protect: the
@@ -74,5 +82,95 @@ func TestOldApprovalIsNotUsed(t *testing.T) {
 		s.start()
 		s.pass(3 * time.Minute)
 		s.wantState("prod", "waiting")
+	})
+}
+
+// TestLateCreateIsNotMadeTwice has a create leave long after its intent, as a
+// throttled one does, and its answer lost: reads may trail the call and not
+// the intent.
+func TestLateCreateIsNotMadeTwice(t *testing.T) {
+	t.Parallel()
+	const lag = 5 * time.Minute
+	s := newSim(options{lag: lag})
+	s.want(obj("network", "a", resource.Map{"cidr": text("10.0.0.0/16")}))
+	s.world.OnCall(func(c fake.Call) fake.Decision {
+		if c.Op != provider.OpCreate {
+			return fake.Decision{}
+		}
+		s.clock.pass(lag + time.Minute)
+		return fake.Decision{After: &resource.Failure{Class: resource.UnknownOutcome, Message: "no answer came"}}
+	})
+	_, _, err := s.run(t.Context())
+	must(t, err)
+	s.world.OnCall(nil)
+	for range 20 {
+		_, _, err := s.run(t.Context())
+		must(t, err)
+		if n := len(s.world.Objects()); n != 1 {
+			t.Fatalf("%d objects", n)
+		}
+		s.clock.pass(time.Minute)
+	}
+	if s.id("network", "a") == "" {
+		t.Fatal("what was made is not known")
+	}
+}
+
+// TestLimitsOfNone holds deletions where a spec allows none, or next to none.
+func TestLimitsOfNone(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		limits spec.Deletes
+		takes  int // objects out of the spec
+		held   int
+	}{
+		"no object":             {spec.Deletes{Max: 0, MaxShare: 1}, 1, 1},
+		"nothing at all":        {spec.Deletes{Max: 0, MaxShare: 0.0001}, 1, 1},
+		"no share, one object":  {spec.Deletes{Max: 5, MaxShare: 0}, 1, 0},
+		"no share, two objects": {spec.Deletes{Max: 5, MaxShare: 0}, 2, 2},
+		"hardly any share":      {spec.Deletes{Max: 5, MaxShare: 0.001}, 2, 2},
+		"enough of both":        {spec.Deletes{Max: 2, MaxShare: 0.5}, 2, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSim(options{})
+			var want []resource.Desired
+			for _, n := range []string{"a", "b", "c", "d"} {
+				want = append(want, obj("network", n, resource.Map{"cidr": text("10.0.0.0/16")}))
+			}
+			s.want(want...)
+			s.mustRun(t)
+			s.specs.put("c", commit{envs: map[string]environment{"prod": {Environment: spec.Environment{Desired: want[c.takes:], Deletes: c.limits}}}})
+			d := s.mustDraft(t)
+			held := 0
+			for _, h := range d.Plan.Held {
+				if h.Why == plan.HeldBudget {
+					held++
+				}
+			}
+			if held != c.held || len(d.Plan.Steps) != c.takes-c.held {
+				t.Fatalf("%d held\n%s", held, brief(d.Plan))
+			}
+		})
+	}
+}
+
+// TestSessionThatNeverOpens does not keep an environment waiting for ever.
+func TestSessionThatNeverOpens(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(options{})
+		s.want(obj("network", "a", resource.Map{"cidr": text("10.0.0.0/16")}))
+		cat := fake.Catalogue(s.world)
+		cat.Types[0].Open = func(ctx context.Context, _ provider.Config) (provider.Session, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		s.Sessions = &reconcile.Sessions{Catalogue: cat}
+		began := time.Now()
+		d := s.mustDraft(t)
+		if len(d.Plan.Steps) != 0 || len(d.Plan.Held) != 1 || !strings.Contains(d.Plan.Held[0].Text, "deadline") || time.Since(began) > 2*time.Minute {
+			t.Fatalf("after %v: %s", time.Since(began), brief(d.Plan))
+		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"sync"
+	"time"
 
 	"isobar.dev/engine/apply"
 	"isobar.dev/engine/ledger"
@@ -28,6 +29,10 @@ type opening struct {
 	session provider.Session
 	err     error
 }
+
+// openTimeout bounds the opening of a session: a provider asks whose its
+// credentials are, which is a call or two.
+const openTimeout = time.Minute
 
 // accounts are the sessions of one run by alias, and why others have none.
 type accounts struct {
@@ -104,7 +109,9 @@ func (s *Sessions) get(ctx context.Context, typ string, c provider.Config) (prov
 		o = &opening{done: make(chan struct{})}
 		s.pool[key] = o
 		s.mu.Unlock()
-		session, err := t.Open(ctx, c)
+		within, cancel := context.WithTimeout(ctx, openTimeout) // whoever wants this session waits for it
+		session, err := t.Open(within, c)
+		cancel()
 		if err == nil {
 			o.session = provider.Wrap(session, s.Options)
 		}

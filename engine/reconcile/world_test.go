@@ -114,6 +114,9 @@ func (s *specs) Environment(ctx context.Context, tree fs.FS, env string) (spec.E
 	e := c.envs[env]
 	e.Name, e.Mode = env, cmp.Or(e.Mode, "auto")
 	e.Digest, _ = s.Digest(ctx, tree, env)
+	if e.Deletes == (spec.Deletes{}) { // the stories that are about limits set them
+		e.Deletes = spec.Deletes{Max: 1000, MaxShare: 1}
+	}
 	if e.Providers == nil {
 		e.Providers = map[string]spec.Provider{"fake": {Type: "fake", Settings: resource.Map{"region": resource.String("main")}}}
 	}
