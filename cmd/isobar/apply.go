@@ -155,7 +155,11 @@ func (a *app) take(ctx context.Context, o *reconcile.Once, todo []*reconcile.Att
 	out := runsJSON{Schema: view.SchemaVersion, Runs: []view.RunJSON{}}
 	for _, t := range todo {
 		if ctx.Err() != nil {
-			fmt.Fprintf(a.err, "isobar: %s was not begun; to go on: isobar apply %s\n", t.Job.Env, t.Job.Env)
+			verb := "apply"
+			if t.Job.Destroy {
+				verb = "destroy"
+			}
+			fmt.Fprintf(a.err, "isobar: %s was not begun; to go on: isobar %s %s\n", t.Job.Env, verb, t.Job.Env)
 			a.code = exitError
 			continue
 		}

@@ -147,6 +147,12 @@ func (a *Attempt) view(out *Outcome) *view.Run {
 	if out.Err != nil {
 		r.Why = out.Err.Error()
 	}
+	if a.Job.Destroy && r.State != view.Applied { // view's usual words would make it all anew
+		r.Next = "what was done is kept; to go on: isobar destroy " + a.Job.Env
+		if r.State != view.Stopped {
+			r.Next = "what was done is kept: mend the cause, then isobar destroy " + a.Job.Env
+		}
+	}
 	return r
 }
 
