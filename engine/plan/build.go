@@ -265,7 +265,7 @@ func (b *builder) unwanted(it *item) {
 	case it.live.Seen != Present:
 		it.hold(HeldUnread, "it could not be read: "+it.live.Why, "")
 	case b.in.Lost && !deposed && !b.in.Confirmed[it.addr]:
-		it.hold(HeldOrphan, "its spec is gone or empty, not edited", "bring the spec back, or confirm its deletion by name")
+		it.hold(HeldOrphan, "its spec is gone or empty, not edited", "bring the spec back, or delete what it made: isobar destroy "+b.in.Env)
 	case it.entry.Record.Meta.PreventDestroy && it.action == Delete:
 		it.hold(HeldProtect, "it is protected by preventDestroy", "first apply a spec with preventDestroy: false, then remove it")
 	default:
