@@ -57,12 +57,14 @@ golangci: # install golangci-lint unless the right one is on PATH
 		$(PLAIN) GOBIN=$(PEERS)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$(LINT_VERSION); \
 	fi
 
-gen: ## write schemas/descriptors.json from the CUE schemas
+gen: ## write schemas/descriptors.json and the generated pages of docs/reference
 	$(GO) run ./cmd/gen
+	$(GO) run ./cmd/isobar docs docs/reference/cli.md
 
 gen-check: gen ## fail when what is generated differs from what is committed
-	@git diff --exit-code -- schemas/descriptors.json || { \
-		echo "schemas/descriptors.json is out of date: run make gen and commit it"; exit 1; }
+	@test -z "$$(git status --porcelain -- schemas/descriptors.json docs/reference)" || { \
+		git diff -- schemas/descriptors.json docs/reference; git status --short -- docs/reference; \
+		echo "what is generated is out of date: run make gen and commit it"; exit 1; }
 
 bench: ## benchmarks of the pure packages, spec and policy, in Go's format
 	$(PLAIN) $(GO) test -run='^$$' -bench='$(BENCH)' -benchmem $(BENCHED)

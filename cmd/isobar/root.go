@@ -84,7 +84,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.initCommand(), a.validateCommand(), a.planCommand(), a.applyCommand(), a.destroyCommand(), a.driftCommand(),
 		a.statusCommand(), a.runsCommand(), a.approveCommand(), a.rejectCommand(), a.serveCommand(), a.policyCommand(),
-		a.explainCommand(), a.versionCommand(),
+		a.explainCommand(), a.versionCommand(), a.docsCommand(),
 	)
 	plainArgs(root)
 	return root

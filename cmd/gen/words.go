@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"isobar.dev/engine/resource"
+)
+
+// typeWords names a field's type: "list of struct", "map of string".
+func typeWords(f *resource.Field) string {
+	if f.Elem == nil {
+		return f.Type
+	}
+	word := f.Type
+	if f.Type == "list" && !f.Ordered {
+		word = "set"
+	}
+	return word + " of " + typeWords(f.Elem)
+}
+
+// defaultWords says what an unset field holds.
+func defaultWords(f *resource.Field) string {
+	switch {
+	case f.Required:
+		return "**required**"
+	case f.Computed:
+		return "computed"
+	case f.DefaultsTo != nil:
+		return "`" + string(resource.Encode(f.DefaultsTo.Value)) + "`"
+	case f.Default == "server":
+		return "the provider's"
+	}
+	return ""
+}
+
+// behaviour puts a field's attributes into sentences.
+func behaviour(f *resource.Field) []string {
+	var out []string
+	say := func(is bool, format string, args ...any) {
+		if is {
+			out = append(out, fmt.Sprintf(format, args...))
+		}
+	}
+	say(f.Ref != "", "Takes an output of `%s`.", f.Ref)
+	say(f.Within != "", "The resource lives and dies with that `%s`.", f.Within)
+	say(f.Immutable, "A change replaces the resource.")
+	say(f.GrowOnly, "It can grow, and never shrink.")
+	say(f.Disruptive, "A change interrupts service.")
+	say(f.Unique, "No two objects may share it.")
+	say(f.Computed && f.Volatile, "The provider sets it, and an update may change it.")
+	say(f.Computed && !f.Volatile, "The provider sets it.")
+	say(f.Sensitive, "It is a secret: shown nowhere.")
+	say(f.WriteOnly, "It cannot be read back, so drift of it stays unseen.")
+	say(f.Own == "element", "Only the elements written here are managed; others are left alone.")
+	say(f.Key != "", "Elements are told apart by `%s`.", f.Key)
+	say(f.Block == "own", "Blocks of resources within it must lie in it.")
+	say(f.Block != "" && f.Block != "own", "It must lie within the block of what `%s` names and overlap no other one there.", f.Block)
+	for _, group := range blocks(f) {
+		say(true, "Exactly one of %s.", quoted(group))
+	}
+	return out
+}
+
+// blocks are the groups of which one field is set, in a struct or a list's elements.
+func blocks(f *resource.Field) [][]string {
+	for f.Elem != nil {
+		f = f.Elem
+	}
+	return f.OneOf
+}
+
+func quoted(names []string) string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = "`" + n + "`"
+	}
+	return strings.Join(out, ", ")
+}
