@@ -1,6 +1,7 @@
 package aws_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -28,8 +29,13 @@ func class(t *testing.T, err error, want resource.Class, code string) {
 }
 
 // creates gives what each kind's bare create takes.
-func creates(vpc resource.ID) map[string]resource.Map {
+func creates(t *testing.T, r *rig) map[string]resource.Map {
+	vpc := r.vpc(t).ID
+	sub := r.create(t, "subnet", resource.Map{"vpcId": str(vpc), "cidrBlock": resource.String("10.0.8.0/24")})
 	return map[string]resource.Map{
+		"key_pair":         {"keyName": resource.String(address("key_pair").Name), "publicKeyMaterial": publicKey(t)},
+		"volume":           {"availabilityZone": resource.String(r.region + "a"), "size": resource.Int(1)},
+		"instance":         {"imageId": r.image(t), "instanceType": resource.String("t3.micro"), "subnetId": str(sub.ID), "rootVolume": disk("volumeType", "gp3")},
 		"vpc":              {"cidrBlock": resource.String("10.7.0.0/16")},
 		"subnet":           {"vpcId": str(vpc), "cidrBlock": resource.String("10.0.9.0/24")},
 		"internet_gateway": {},
@@ -48,8 +54,9 @@ func TestLostCreateIsSettled(t *testing.T) {
 			t.Run(k.Name+" "+name, func(t *testing.T) {
 				t.Parallel()
 				r := newRig(t, "eu-west-2")
-				fields := creates(r.vpc(t).ID)[k.Name]
-				r.proxy.Inject(fault.Rule{Action: "Create*", Times: 1, Do: f})
+				fields := creates(t, r)[k.Name]
+				action := map[string]string{"key_pair": "ImportKeyPair", "instance": "RunInstances"}[k.Name]
+				r.proxy.Inject(fault.Rule{Action: cmp.Or(action, "Create*"), Times: 1, Do: f})
 				a := address(k.Name)
 				want, m := resource.Object{Address: a, Fields: fields}, r.mark(a)
 				_, err := r.Create(t.Context(), want, m)
@@ -401,7 +408,7 @@ func TestRequestsOfARead(t *testing.T) {
 	}
 	t.Logf("%d objects in %d requests: %v", n, r.proxy.Count(""), by)
 	// One list a kind, two of the VPCs' companions, two attributes a VPC.
-	if n != 60 || r.proxy.Count("") > 5+2+2*5 {
+	if n != 60 || r.proxy.Count("") > len(wants)+2+2*5 {
 		t.Fatalf("%d objects in %d requests", n, r.proxy.Count(""))
 	}
 }

@@ -1,11 +1,16 @@
 package aws_test
 
 import (
+	"crypto/ed25519"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
+
+	"golang.org/x/crypto/ssh"
 
 	"isobar.dev/engine/lab/fault"
 	"isobar.dev/engine/provider"
@@ -37,11 +42,18 @@ func tags(kv ...string) resource.Map {
 	return m
 }
 
-func cases() []providertest.Case {
+func cases(image resource.Value) []providertest.Case {
 	var n atomic.Int64
 	fresh := func() string { return fmt.Sprintf("g-%d", n.Add(1)) }
 	vpc := func(t *testing.T, h *providertest.Harness) resource.Object {
 		return h.Make(t, "vpc", resource.Map{"cidrBlock": resource.String("10.0.0.0/16")})
+	}
+	public := func(t *testing.T, h *providertest.Harness) resource.Object {
+		v := vpc(t, h)
+		return h.Make(t, "subnet", resource.Map{
+			"vpcId": str(v.ID), "cidrBlock": resource.String("10.0.1.0/24"), "availabilityZone": resource.String("eu-west-1a"),
+			"mapPublicIpOnLaunch": resource.Bool(true),
+		})
 	}
 	retag := resource.Map{"tags": tags("team", "y", "added", "1")}
 	return []providertest.Case{
@@ -111,7 +123,88 @@ func cases() []providertest.Case {
 				Invalid: resource.Map{"groupName": name(), "vpcId": str(v.ID)},
 			}
 		}},
+		{Kind: "key_pair", Missing: "key-0123456789abcdef0", Prepare: func(t *testing.T, _ *providertest.Harness) providertest.Fixture {
+			return providertest.Fixture{
+				Create:  resource.Map{"keyName": resource.String(fresh()), "publicKeyMaterial": publicKey(t), "tags": tags("team", "x", "gone", "1")},
+				Updates: map[string]resource.Map{"": retag},
+				Invalid: resource.Map{"keyName": resource.String(fresh()), "publicKeyMaterial": resource.String("ssh-rsa AAAA")},
+			}
+		}},
+		{Kind: "volume", Missing: "vol-0123456789abcdef0", Prepare: func(t *testing.T, h *providertest.Harness) providertest.Fixture {
+			i := h.Make(t, "instance", resource.Map{"imageId": image, "instanceType": resource.String("t3.micro"), "subnetId": str(public(t, h).ID)})
+			return providertest.Fixture{
+				Create: resource.Map{
+					"availabilityZone": resource.String("eu-west-1a"), "size": resource.Int(10), "volumeType": resource.String("gp3"),
+					"iops": resource.Int(3000), "encrypted": resource.Bool(true), "tags": tags("team", "x", "gone", "1"),
+				},
+				Updates: map[string]resource.Map{
+					"":           merge(retag, resource.Map{"size": resource.Int(20), "iops": resource.Int(4000)}),
+					"attachment": {"attachment": rule("instanceId", i.ID, "device", "/dev/sdf")},
+				},
+				Invalid: resource.Map{"availabilityZone": resource.String("eu-west-1a"), "volumeType": resource.String("gp3")},
+			}
+		}},
+		{Kind: "instance", Missing: "i-0123456789abcdef0", Prepare: func(t *testing.T, h *providertest.Harness) providertest.Fixture {
+			sub := public(t, h)
+			group := h.Make(t, "security_group", resource.Map{
+				"vpcId": sub.Fields["vpcId"], "groupName": resource.String(fresh()), "description": resource.String("web"),
+			})
+			other := h.Make(t, "security_group", resource.Map{
+				"vpcId": sub.Fields["vpcId"], "groupName": resource.String(fresh()), "description": resource.String("more"),
+			})
+			key := h.Make(t, "key_pair", resource.Map{"keyName": resource.String(fresh()), "publicKeyMaterial": publicKey(t)})
+			return providertest.Fixture{
+				Create: resource.Map{
+					"imageId": image, "instanceType": resource.String("t3.micro"), "subnetId": str(sub.ID),
+					"securityGroupIds": resource.List{str(group.ID)}, "keyName": key.Fields["keyName"],
+					"userData": resource.String("#!/bin/sh\n"), "tags": tags("team", "x", "gone", "1"),
+					"metadataOptions": rule("httpTokens", "required", "httpEndpoint", "enabled"),
+					"rootVolume":      disk("volumeType", "gp3", "volumeSize", 10),
+				},
+				Updates: map[string]resource.Map{
+					"": merge(retag, resource.Map{
+						"instanceType":     resource.String("t3.small"),
+						"securityGroupIds": resource.List{str(group.ID), str(other.ID)},
+						"metadataOptions":  rule("httpTokens", "optional", "httpEndpoint", "enabled", "httpPutResponseHopLimit", 2),
+						"rootVolume":       disk("volumeType", "gp2", "volumeSize", 20),
+					}),
+					"state":       {"state": resource.String("stopped")},
+					"termination": {"disableApiTermination": resource.Bool(false)},
+				},
+				Invalid: resource.Map{
+					"imageId": resource.String("ami-0123456789abcdef0"), "instanceType": resource.String("t3.micro"), "subnetId": str(sub.ID),
+					"rootVolume": disk("volumeType", "gp3"),
+				},
+			}
+		}},
 	}
+}
+
+// disk is a root volume that is encrypted and goes with its instance.
+func disk(kv ...any) resource.Map {
+	return merge(rule(kv...), resource.Map{"encrypted": resource.Bool(true), "deleteOnTermination": resource.Bool(true)})
+}
+
+func merge(ms ...resource.Map) resource.Map {
+	out := resource.Map{}
+	for _, m := range ms {
+		maps.Copy(out, m)
+	}
+	return out
+}
+
+// publicKey gives a fresh public key in OpenSSH's form.
+func publicKey(t *testing.T) resource.Value {
+	t.Helper()
+	pub, _, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := ssh.NewPublicKey(pub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resource.String(strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))))
 }
 
 // TestConformance runs the whole suite over moto. What moto does not refuse
@@ -133,7 +226,7 @@ func TestConformance(t *testing.T) {
 	t.Cleanup(func() { closeIdle(good); closeIdle(bad) })
 	settings := resource.Map{"region": resource.String(r.region)}
 	providertest.Run(t, providertest.Subject{
-		Type: aws.Type(), Descriptors: descriptors, Cases: cases(),
+		Type: aws.Type(), Descriptors: descriptors, Cases: cases(r.image(t)),
 		Config: provider.Config{Alias: "aws", Estate: r.estate, Settings: settings, HTTP: good},
 		Wrong:  &provider.Config{Alias: "aws", Estate: r.estate, Settings: settings, HTTP: bad},
 	})

@@ -113,7 +113,8 @@ func classOfCode(code string, status int, mutates bool) resource.Class {
 		return resource.Throttled
 	case "DependencyViolation", "IncorrectState", "IncorrectInstanceState",
 		"InvalidRoute.InvalidState", "InvalidPermission.Duplicate", "RouteAlreadyExists",
-		"InsufficientAddressCapacity", "InsufficientCapacity", "IdempotentParameterMismatch", "InvalidVpcState":
+		"InsufficientAddressCapacity", "InsufficientCapacity", "InsufficientInstanceCapacity", "InsufficientVolumeCapacity",
+		"IncorrectModificationState", "IdempotentParameterMismatch", "InvalidVpcState":
 		return resource.Conflict
 	case "InternalError", "InternalFailure", "ServerInternal", "Unavailable", "ServiceUnavailable":
 		return classOfStatus(http.StatusInternalServerError, mutates)

@@ -1,6 +1,10 @@
 package aws
 
 import (
+	"iter"
+	"maps"
+	"math"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"isobar.dev/engine/resource"
@@ -21,6 +25,22 @@ func text(f resource.Map, field string, v *string) {
 func optional(f resource.Map, field string) *string {
 	if s := f.Text(field); s != "" {
 		return aws.String(s)
+	}
+	return nil
+}
+
+// number sets a field where the API gave it. Zero is EC2's way to say that a
+// volume's type has no such number.
+func number(f resource.Map, field string, v *int32) {
+	if n := aws.ToInt32(v); n != 0 {
+		f[field] = resource.Int(n)
+	}
+}
+
+// optionalInt gives a number for the API, nil where it is unset.
+func optionalInt(f resource.Map, field string) *int32 {
+	if n, ok := f[field].(resource.Int); ok && n >= math.MinInt32 && n <= math.MaxInt32 {
+		return aws.Int32(int32(n))
 	}
 	return nil
 }
@@ -56,6 +76,9 @@ func texts(v resource.Value) map[string]bool {
 	}
 	return out
 }
+
+// keys iterates over a set.
+func keys(set map[string]bool) iter.Seq[string] { return maps.Keys(set) }
 
 // emptyAnswer is a success without the object that it promises: what became of
 // the create is not known.

@@ -37,25 +37,37 @@ type kind struct {
 	enrich func(ctx context.Context, s *session, objs []resource.Object, asks map[resource.ID]aspects) ([]resource.Object, error)
 
 	create func(ctx context.Context, s *session, want resource.Object, tags []types.TagSpecification, token string) (resource.Object, error)
-	// update brings one aspect other than "" from live to want.
+	// update brings the changed fields of one aspect from live to want; those
+	// of the aspect "" without the tags, which the session sees to.
 	update func(ctx context.Context, s *session, ch change) error
 	remove func(ctx context.Context, s *session, live resource.Object) error
+	work   *work // nil where every call is finished with its answer
+
+	// tombs says that calls may be answered with success after an object's end,
+	// so that a change looks first.
+	tombs bool
+	// parts names what else carries an object's tags and mark; nil for none.
+	parts func(live resource.Object) []resource.ID
 }
 
 // change is one aspect's update.
 type change struct {
 	aspect     string
 	live, want resource.Object
+	fields     map[string]bool // the top-level fields that differ
 }
 
 // kinds is the package's table of kinds, sorted by name. A new kind is a file
 // of its own and one line here.
 func kinds() []*kind {
 	ks := []*kind{
+		instance(),
 		internetGateway(),
+		keyPair(),
 		routeTable(),
 		securityGroup(),
 		subnet(),
+		volume(),
 		vpc(),
 	}
 	slices.SortFunc(ks, func(a, b *kind) int { return strings.Compare(a.Name, b.Name) })

@@ -128,6 +128,22 @@ func (r *rig) vpc(t *testing.T) resource.Object {
 	return r.create(t, "vpc", resource.Map{"cidrBlock": resource.String("10.0.0.0/16")})
 }
 
+// image gives some machine image of the region.
+func (r *rig) image(t *testing.T) resource.Value {
+	t.Helper()
+	out, err := r.raw.DescribeImages(t.Context(), &ec2.DescribeImagesInput{Owners: []string{"amazon"}})
+	if err != nil || len(out.Images) == 0 {
+		t.Fatalf("no image: %v", err)
+	}
+	for _, i := range out.Images {
+		if sdk.ToString(i.RootDeviceName) != "" {
+			return resource.String(*i.ImageId)
+		}
+	}
+	t.Fatal("no image has a root device")
+	return nil
+}
+
 func (r *rig) read(t *testing.T, kind string, by resource.Selector) []resource.Object {
 	t.Helper()
 	a := r.Read(t.Context(), []resource.Want{{Kind: kind, By: by}})[0]

@@ -149,7 +149,7 @@ func (s *session) Create(ctx context.Context, want resource.Object, m resource.M
 		return provider.Progress{}, err
 	}
 	obj.Address, obj.Mark = want.Address, m
-	return provider.Progress{Object: obj}, nil
+	return k.progress(provider.OpCreate, "", obj, want), nil
 }
 
 // Update implements provider.Session.
@@ -162,15 +162,33 @@ func (s *session) Update(ctx context.Context, live, want resource.Object, change
 	if err != nil {
 		return provider.Progress{}, err
 	}
-	if aspect == "" {
-		err = s.retag(ctx, live, changes)
-	} else {
-		err = k.update(ctx, s, change{aspect: aspect, live: live, want: want})
-	}
-	if err != nil {
+	if err := s.stillThere(ctx, k, live.ID); err != nil {
 		return provider.Progress{}, err
 	}
-	return provider.Progress{Object: resource.Object{Address: want.Address, ID: live.ID, Mark: live.Mark}}, nil
+	var tags []resource.Change
+	fields := map[string]bool{}
+	for _, c := range changes {
+		switch {
+		case len(c.Path) == 0:
+		case c.Path[0] == "tags":
+			tags = append(tags, c)
+		default:
+			fields[c.Path[0]] = true
+		}
+	}
+	obj := resource.Object{Address: want.Address, ID: live.ID, Mark: live.Mark}
+	if len(tags) > 0 {
+		if err := s.retag(ctx, k.carriers(live), tags); err != nil {
+			return provider.Progress{}, err
+		}
+	}
+	if len(fields) == 0 {
+		return provider.Progress{Object: obj}, nil
+	}
+	if err := k.update(ctx, s, change{aspect: aspect, live: live, want: want, fields: fields}); err != nil {
+		return provider.Progress{}, err
+	}
+	return k.progress(provider.OpUpdate, aspect, obj, want), nil
 }
 
 // Delete implements provider.Session.
@@ -183,35 +201,46 @@ func (s *session) Delete(ctx context.Context, live, applied resource.Object) (pr
 	if err != nil {
 		return provider.Progress{}, err
 	}
-	err = k.remove(ctx, s, live)
-	if resource.ClassOf(err) == resource.NotFound {
+	obj := resource.Object{Address: address, ID: live.ID}
+	switch err = k.remove(ctx, s, live); {
+	case err == nil:
+		return k.progress(provider.OpDelete, "", obj, applied), nil
+	case resource.ClassOf(err) == resource.NotFound:
 		err = nil
 	}
-	return provider.Progress{Object: resource.Object{Address: address, ID: live.ID}}, err
-}
-
-// Poll implements provider.Session. No kind here has long work.
-func (s *session) Poll(_ context.Context, hs []resource.Handle) []provider.Polled {
-	out := make([]provider.Polled, len(hs))
-	for i, h := range hs {
-		out[i] = provider.Polled{Done: true, Err: &resource.Failure{
-			Class: resource.Bug, Op: "aws:Poll",
-			Message: fmt.Sprintf("no AWS kind gave the handle %q", h),
-		}}
-	}
-	return out
+	return provider.Progress{Object: obj}, err
 }
 
 // Mark implements provider.Session.
 func (s *session) Mark(ctx context.Context, live resource.Object, m *resource.Mark) error {
+	k, err := s.kind(live.Address.Kind)
+	if err != nil {
+		return err
+	}
+	if err := s.stillThere(ctx, k, live.ID); err != nil {
+		return err
+	}
 	if m == nil {
-		return s.untag(ctx, live.ID, markKeys())
+		return s.untag(ctx, k.carriers(live), markKeys())
 	}
 	if e := live.Mark.Estate; e != "" && e != m.Estate {
 		return &resource.Failure{Class: resource.Conflict, Op: "ec2:CreateTags", Message: fmt.Sprintf(
 			"%s carries the mark of another estate (%s): release it there first", live.ID, e)}
 	}
-	return s.tag(ctx, live.ID, m.Tags())
+	return s.tag(ctx, k.carriers(live), m.Tags())
+}
+
+// stillThere gives NotFound for an object of a kind with tombstones that has
+// come to its end.
+func (s *session) stillThere(ctx context.Context, k *kind, id resource.ID) error {
+	if !k.tombs {
+		return nil
+	}
+	got, err := k.list(ctx, s, []types.Filter{filter(k.idFilter, string(id))})
+	if err == nil && len(got) == 0 {
+		err = notSeen(k.Name, string(id))
+	}
+	return err
 }
 
 // replayWithin is how long after an intent a create is sent again with its
@@ -231,7 +260,7 @@ func (s *session) Find(ctx context.Context, in provider.Intent) (provider.Progre
 	if len(a.Objects) > 0 {
 		obj := a.Objects[0]
 		obj.Address = in.Want.Address
-		return provider.Progress{Object: obj}, nil
+		return k.progress(provider.OpCreate, "", obj, in.Want), nil
 	}
 	if a.Err != nil {
 		return provider.Progress{}, a.Err

@@ -52,8 +52,7 @@ func markKeys() []string {
 	return []string{resource.MarkAddress, resource.MarkEnv, resource.MarkEstate, resource.MarkToken}
 }
 
-// aspectOf finds the one aspect that changes belong to: in this provider each
-// aspect is one field, and the only field without one is tags.
+// aspectOf finds the one aspect that changes belong to.
 func aspectOf(k *kind, changes []resource.Change) (string, error) {
 	aspect, seen := "", false
 	for _, c := range changes {
@@ -83,7 +82,7 @@ func aspectOf(k *kind, changes []resource.Change) (string, error) {
 
 // retag brings the tags that changes name to what they want. Other tags are
 // not ours and stay.
-func (s *session) retag(ctx context.Context, live resource.Object, changes []resource.Change) error {
+func (s *session) retag(ctx context.Context, ids []string, changes []resource.Change) error {
 	set, gone := map[string]string{}, map[string]bool{}
 	note := func(key string, after resource.Value) {
 		if v, ok := after.(resource.String); ok {
@@ -106,22 +105,34 @@ func (s *session) retag(ctx context.Context, live resource.Object, changes []res
 			note(key, v)
 		}
 	}
-	if err := s.tag(ctx, live.ID, set); err != nil {
+	if err := s.tag(ctx, ids, set); err != nil {
 		return err
 	}
-	return s.untag(ctx, live.ID, slices.Sorted(maps.Keys(gone)))
+	return s.untag(ctx, ids, slices.Sorted(maps.Keys(gone)))
 }
 
-func (s *session) tag(ctx context.Context, id resource.ID, tags map[string]string) error {
+// carriers are what carries an object's tags: itself, and what it has made
+// that carries them too.
+func (k *kind) carriers(live resource.Object) []string {
+	out := []string{string(live.ID)}
+	if k.parts != nil {
+		for _, id := range k.parts(live) {
+			out = append(out, string(id))
+		}
+	}
+	return out
+}
+
+func (s *session) tag(ctx context.Context, ids []string, tags map[string]string) error {
 	if len(tags) == 0 {
 		return nil
 	}
-	return send(ctx, s.ec2.CreateTags, &ec2.CreateTagsInput{Resources: []string{string(id)}, Tags: tagList(tags)})
+	return send(ctx, s.ec2.CreateTags, &ec2.CreateTagsInput{Resources: ids, Tags: tagList(tags)})
 }
 
 // untag removes tags whatever their values; one that is not there is no error
 // in EC2.
-func (s *session) untag(ctx context.Context, id resource.ID, keys []string) error {
+func (s *session) untag(ctx context.Context, ids []string, keys []string) error {
 	if len(keys) == 0 {
 		return nil
 	}
@@ -129,5 +140,5 @@ func (s *session) untag(ctx context.Context, id resource.ID, keys []string) erro
 	for i, k := range keys {
 		tags[i] = types.Tag{Key: aws.String(k)}
 	}
-	return send(ctx, s.ec2.DeleteTags, &ec2.DeleteTagsInput{Resources: []string{string(id)}, Tags: tags})
+	return send(ctx, s.ec2.DeleteTags, &ec2.DeleteTagsInput{Resources: ids, Tags: tags})
 }

@@ -3,6 +3,7 @@ package providertest
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -273,19 +274,33 @@ func (h *Harness) changes(live, next resource.Map) []resource.Change {
 
 // differs says which field of want does not read back, or "".
 func (h *Harness) differs(want, live resource.Map) string {
+	return differ("", h.Desc.Fields, want, live)
+}
+
+// differ compares as the plan does: of a struct only the fields that are
+// wanted.
+func differ(at string, fields []resource.Field, want, live resource.Map) string {
 	for _, name := range want.Keys() {
-		f := h.Desc.Field(name)
+		i := slices.IndexFunc(fields, func(f resource.Field) bool { return f.Name == name })
+		if i < 0 {
+			return "the descriptor has no field " + at + name
+		}
+		f := &fields[i]
+		inner, isMap := want[name].(resource.Map)
+		have, isMap2 := live[name].(resource.Map)
 		switch {
-		case f == nil:
-			return "the descriptor has no field " + name
 		case f.WriteOnly:
 			if live[name] != nil {
-				return name + " is write-only and reads back"
+				return at + name + " is write-only and reads back"
 			}
 		case want[name] == nil && (f.Default == "server" || f.DefaultsTo != nil || isEmpty(live[name])):
 		case isEmpty(want[name]) && isEmpty(live[name]):
+		case f.Type == "struct" && isMap && isMap2:
+			if why := differ(at+name+".", f.Fields, inner, have); why != "" {
+				return why
+			}
 		case !plan.Same(f, want[name], live[name]):
-			return name + " reads back as " + string(resource.Encode(live[name])) + ", not " + string(resource.Encode(want[name]))
+			return at + name + " reads back as " + string(resource.Encode(live[name])) + ", not " + string(resource.Encode(want[name]))
 		}
 	}
 	return ""

@@ -1,0 +1,265 @@
+package aws
+
+import (
+	"context"
+	"encoding/base64"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"isobar.dev/engine/provider"
+	"isobar.dev/engine/resource"
+)
+
+const (
+	kindInstance      = "instance"
+	aspectTermination = "termination"
+	aspectState       = "state"
+
+	fieldProtected = "disableApiTermination"
+	fieldMetadata  = "metadataOptions"
+	fieldRoot      = "rootVolume"
+	fieldRootID    = "rootVolumeId"
+	fieldGroups    = "securityGroupIds"
+	fieldProfile   = "iamInstanceProfile"
+	fieldMachine   = "instanceType"
+
+	stateRunning = "running"
+	stateStopped = "stopped"
+)
+
+// instance is the kind aws.instance. RunInstances honours a client token.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html
+func instance() *kind {
+	return &kind{
+		Kind: provider.Kind{
+			Name: kindInstance, IDs: provider.ReachRegion, Settle: provider.SettleToken, Lag: ec2Lag,
+			Origin: provider.OriginCreated,
+		},
+		idFilter: "instance-id",
+		fields: map[string]string{
+			"tags": "", fieldMachine: "", fieldGroups: "", fieldMetadata: "", fieldRoot: "", fieldProfile: "",
+			aspectState: aspectState, fieldProtected: aspectTermination,
+		},
+		list:   listInstances,
+		enrich: enrichInstances,
+		create: runInstance,
+		update: updateInstance,
+		remove: func(ctx context.Context, s *session, live resource.Object) error {
+			return send(ctx, s.ec2.TerminateInstances, &ec2.TerminateInstancesInput{InstanceIds: []string{string(live.ID)}})
+		},
+		work:  &work{until: instanceUntil, look: lookAtInstances},
+		tombs: true,
+		parts: func(live resource.Object) []resource.ID {
+			if id := live.Fields.Text(fieldRootID); id != "" {
+				return []resource.ID{resource.ID(id)}
+			}
+			return nil
+		},
+	}
+}
+
+func instanceUntil(op provider.Op, _ string, _ resource.Object) string {
+	switch op {
+	case provider.OpCreate:
+		return stateRunning
+	case provider.OpDelete:
+		return stateGone
+	case provider.OpRead, provider.OpUpdate, provider.OpFind, provider.OpPoll, provider.OpMark:
+	}
+	return ""
+}
+
+func listInstances(ctx context.Context, s *session, fs []types.Filter) ([]resource.Object, error) {
+	var out []resource.Object
+	err := s.instances(ctx, fs, func(v *types.Instance) {
+		if !ended(v) {
+			out = append(out, s.instanceObject(v))
+		}
+	})
+	return out, err
+}
+
+func (s *session) instances(ctx context.Context, fs []types.Filter, take func(*types.Instance)) error {
+	p := ec2.NewDescribeInstancesPaginator(s.ec2, &ec2.DescribeInstancesInput{Filters: fs, MaxResults: aws.Int32(maxPage)})
+	return pages(ctx, p, func(page *ec2.DescribeInstancesOutput) {
+		for i := range page.Reservations {
+			for j := range page.Reservations[i].Instances {
+				take(&page.Reservations[i].Instances[j])
+			}
+		}
+	})
+}
+
+func stateOf(v *types.Instance) types.InstanceStateName {
+	if v.State == nil {
+		return types.InstanceStateNamePending
+	}
+	return v.State.Name
+}
+
+// ended reports whether an instance is on its way out or a tombstone, which
+// EC2 shows for about an hour: neither comes back.
+func ended(v *types.Instance) bool {
+	st := stateOf(v)
+	return st == types.InstanceStateNameTerminated || st == types.InstanceStateNameShuttingDown
+}
+
+func (s *session) instanceObject(v *types.Instance) resource.Object {
+	f := resource.Map{"arn": s.arn("instance", nil, v.InstanceId), aspectState: resource.String(stateRunning)}
+	if st := stateOf(v); st == types.InstanceStateNameStopped || st == types.InstanceStateNameStopping {
+		f[aspectState] = resource.String(stateStopped)
+	}
+	text(f, "imageId", v.ImageId)
+	text(f, fieldMachine, aws.String(string(v.InstanceType)))
+	text(f, "subnetId", v.SubnetId)
+	text(f, fieldKeyName, v.KeyName)
+	text(f, "privateIpAddress", v.PrivateIpAddress)
+	text(f, "publicIpAddress", v.PublicIpAddress)
+	if v.Placement != nil {
+		text(f, "availabilityZone", v.Placement.AvailabilityZone)
+	}
+	if p := v.IamInstanceProfile; p != nil {
+		arn := aws.ToString(p.Arn)
+		text(f, fieldProfile, aws.String(arn[strings.LastIndex(arn, "/")+1:]))
+	}
+	var groups resource.List
+	for _, g := range v.SecurityGroups {
+		groups = append(groups, resource.String(aws.ToString(g.GroupId)))
+	}
+	if len(groups) > 0 {
+		f[fieldGroups] = resource.Sorted(groups)
+	}
+	if o := v.MetadataOptions; o != nil {
+		m := resource.Map{}
+		text(m, "httpTokens", aws.String(string(o.HttpTokens)))
+		text(m, "httpEndpoint", aws.String(string(o.HttpEndpoint)))
+		number(m, "httpPutResponseHopLimit", o.HttpPutResponseHopLimit)
+		f[fieldMetadata] = m
+	}
+	if d := rootDevice(v); d != nil {
+		text(f, fieldRootID, d.VolumeId)
+		f[fieldRoot] = resource.Map{"deleteOnTermination": resource.Bool(aws.ToBool(d.DeleteOnTermination))}
+	}
+	return withTags(resource.Object{ID: resource.ID(aws.ToString(v.InstanceId)), Fields: f}, kindInstance, v.Tags)
+}
+
+// rootDevice is the volume that an instance started from; nil where it has
+// none yet.
+func rootDevice(v *types.Instance) *types.EbsInstanceBlockDevice {
+	i := slices.IndexFunc(v.BlockDeviceMappings, func(b types.InstanceBlockDeviceMapping) bool {
+		return b.Ebs != nil && aws.ToString(b.DeviceName) == aws.ToString(v.RootDeviceName)
+	})
+	if i < 0 {
+		return nil
+	}
+	return v.BlockDeviceMappings[i].Ebs
+}
+
+func runInstance(ctx context.Context, s *session, want resource.Object, tags []types.TagSpecification, token string) (resource.Object, error) {
+	f := want.Fields
+	root, err := s.rootMapping(ctx, f)
+	if err != nil {
+		return resource.Object{}, err
+	}
+	in := &ec2.RunInstancesInput{
+		MinCount: aws.Int32(1), MaxCount: aws.Int32(1),
+		ImageId: optional(f, "imageId"), InstanceType: types.InstanceType(f.Text(fieldMachine)), SubnetId: optional(f, "subnetId"),
+		KeyName: optional(f, fieldKeyName), BlockDeviceMappings: root, TagSpecifications: tags,
+	}
+	for _, t := range tags { // the root volume carries the instance's mark and tags
+		in.TagSpecifications = append(in.TagSpecifications, types.TagSpecification{ResourceType: types.ResourceTypeVolume, Tags: t.Tags})
+	}
+	in.SecurityGroupIds = slices.Sorted(keys(texts(f[fieldGroups])))
+	if data := f.Text("userData"); data != "" {
+		in.UserData = aws.String(base64.StdEncoding.EncodeToString([]byte(data)))
+	}
+	if p := optional(f, fieldProfile); p != nil {
+		in.IamInstanceProfile = &types.IamInstanceProfileSpecification{Name: p}
+	}
+	if o, ok := f[fieldMetadata].(resource.Map); ok {
+		in.MetadataOptions = &types.InstanceMetadataOptionsRequest{
+			HttpTokens: types.HttpTokensState(o.Text("httpTokens")), HttpEndpoint: types.InstanceMetadataEndpointState(o.Text("httpEndpoint")),
+			HttpPutResponseHopLimit: optionalInt(o, "httpPutResponseHopLimit"),
+		}
+	}
+	if token != "" {
+		in.ClientToken = aws.String(token)
+	}
+	out, err := mutating(ctx, func(ctx context.Context) (*ec2.RunInstancesOutput, error) { return s.ec2.RunInstances(ctx, in) })
+	if err != nil {
+		return resource.Object{}, err
+	}
+	if len(out.Instances) != 1 || out.Instances[0].InstanceId == nil {
+		return resource.Object{}, emptyAnswer("ec2:RunInstances")
+	}
+	obj := s.instanceObject(&out.Instances[0])
+	delete(obj.Fields, fieldRoot) // told in part alone
+	return obj, nil
+}
+
+// rootMapping is the request for the root volume, under the device name that
+// the image has for it.
+func (s *session) rootMapping(ctx context.Context, f resource.Map) ([]types.BlockDeviceMapping, error) {
+	want, ok := f[fieldRoot].(resource.Map)
+	image := f.Text("imageId")
+	if !ok || image == "" {
+		return nil, nil
+	}
+	got, err := reading(ctx, func(ctx context.Context) (*ec2.DescribeImagesOutput, error) {
+		return s.ec2.DescribeImages(ctx, &ec2.DescribeImagesInput{ImageIds: []string{image}})
+	})
+	missing := &resource.Failure{
+		Class: resource.Invalid, Op: "ec2:DescribeImages", Code: codeOf(err),
+		Message: "there is no image " + image + " in " + s.region + " that this account may start: images differ from region to region",
+	}
+	switch {
+	case resource.ClassOf(err) == resource.NotFound:
+		return nil, missing
+	case err != nil:
+		return nil, err
+	case len(got.Images) == 0:
+		return nil, missing
+	}
+	img := &got.Images[0]
+	size := optionalInt(want, "volumeSize")
+	for _, b := range img.BlockDeviceMappings {
+		if size == nil && b.Ebs != nil && aws.ToString(b.DeviceName) == aws.ToString(img.RootDeviceName) {
+			size = b.Ebs.VolumeSize
+		}
+	}
+	ebs := &types.EbsBlockDevice{
+		VolumeSize: size, VolumeType: types.VolumeType(want.Text(fieldType)), Iops: optionalInt(want, fieldIOPS),
+		Throughput: optionalInt(want, fieldThroughput), KmsKeyId: optional(want, "kmsKeyId"),
+		DeleteOnTermination: aws.Bool(boolOr(want, "deleteOnTermination", true)),
+	}
+	if boolOr(want, "encrypted", false) {
+		ebs.Encrypted = aws.Bool(true)
+	}
+	return []types.BlockDeviceMapping{{DeviceName: img.RootDeviceName, Ebs: ebs}}, nil
+}
+
+func lookAtInstances(ctx context.Context, s *session, state string, by []types.Filter) ([]condition, error) {
+	var out []condition
+	err := s.instances(ctx, by, func(v *types.Instance) {
+		c := condition{object: s.instanceObject(v)}
+		delete(c.object.Fields, fieldRoot) // told in part alone
+		st := stateOf(v)
+		switch {
+		case state == stateGone:
+			c.reached = st == types.InstanceStateNameTerminated
+		case st == types.InstanceStateNameRunning:
+			c.reached = true
+		case st != types.InstanceStateNamePending:
+			c.failed = "it is " + string(st) + ": " + aws.ToString(v.StateTransitionReason)
+			if r := v.StateReason; r != nil {
+				c.failed = "it is " + string(st) + ": " + aws.ToString(r.Message)
+			}
+		}
+		out = append(out, c)
+	})
+	return out, err
+}
