@@ -33,6 +33,7 @@ var unsteady = []struct {
 	{regexp.MustCompile(`(UUID  \S+ +)[0-9a-f]{7}\b`), "${1}COMMIT"},
 	{regexp.MustCompile(`^isobar \S+ \(go\S+, \S+\)`), "isobar VERSION (GO, PLATFORM)"},
 	{regexp.MustCompile(`\bdev-[0-9a-f]{7}\b`), "VERSION"},
+	{regexp.MustCompile(`\.schemas/ \(\d+ files`), ".schemas/ (N files"},
 }
 
 var (
