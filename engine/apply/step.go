@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -27,8 +28,20 @@ type sighting struct {
 func (x *execution) wave(steps []*stepState) {
 	seen := x.look(steps)
 	for i, st := range steps {
-		go func() { x.results <- x.take(st, seen[i]) }()
+		go func() { x.results <- x.safely(st, seen[i]) }()
 	}
+}
+
+// safely takes a step. A fault of our own ends the run with whatever intent is
+// open left open: the next one settles it.
+func (x *execution) safely(st *stepState, seen sighting) (ev event) {
+	defer func() {
+		if p := recover(); p != nil {
+			err := &resource.Failure{Class: resource.Bug, Op: st.step.ID, Message: fmt.Sprintf("isobar's own fault: %v\n%s", p, debug.Stack())}
+			ev = event{st: st, fatal: err, result: Result{Step: *st.step, Outcome: InDoubt, Err: err}}
+		}
+	}()
+	return x.take(st, seen)
 }
 
 // look reads the live objects of steps that have one.

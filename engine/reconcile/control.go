@@ -23,6 +23,7 @@ var ErrNoPlan = errors.New("no plan waits under that name")
 // its digest or the beginning of it, as in "9c1e-44b0". It returns the
 // environment's row. env may be "": then the digest must name just one.
 func (d *Daemon) Verdict(ctx context.Context, env, digest, by string, v store.Verdict) (store.Environment, error) {
+	d.ready()
 	rows, err := d.Store.Environments(ctx)
 	if err != nil {
 		return store.Environment{}, err
@@ -59,7 +60,13 @@ func (d *Daemon) Verdict(ctx context.Context, env, digest, by string, v store.Ve
 }
 
 // Look makes an environment be looked at now.
-func (d *Daemon) Look(env string) { d.queue.add(env, cycle.Ticked{Trigger: cycle.Manual}) }
+func (d *Daemon) Look(env string) {
+	d.ready()
+	d.queue.add(env, cycle.Ticked{Trigger: cycle.Manual})
+}
 
 // Queued counts the environments that wait for a worker.
-func (d *Daemon) Queued() int { return d.queue.length() }
+func (d *Daemon) Queued() int {
+	d.ready()
+	return d.queue.length()
+}

@@ -3,8 +3,10 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -60,6 +62,7 @@ type Daemon struct {
 	Backoff  time.Duration // before the first retry of what failed
 	Workers  int           // environments at once
 
+	once  sync.Once
 	queue *queue
 	mu    sync.Mutex
 	heads map[string]*head  // by repo name
@@ -74,11 +77,19 @@ type head struct {
 	channel string // where to tell, as its isobar.cue says
 }
 
+// ready makes what the daemon keeps in memory, once: people may ask and decide
+// before Run has begun.
+func (d *Daemon) ready() {
+	d.once.Do(func() {
+		d.queue = newQueue()
+		d.heads, d.envs, d.bell = map[string]*head{}, map[string]string{}, make(chan struct{}, 1)
+	})
+}
+
 // Run works until ctx ends, then lets each run come to its next call's end and
 // returns. The error is one that stops all work: a store that can't be used.
 func (d *Daemon) Run(ctx context.Context) error {
-	d.queue = newQueue()
-	d.heads, d.envs, d.bell = map[string]*head{}, map[string]string{}, make(chan struct{}, 1)
+	d.ready()
 	defer d.queue.close()
 	if err := d.restart(ctx); err != nil {
 		return err
@@ -101,6 +112,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 
 // Ready reports why the daemon does not follow its repositories yet, or nil.
 func (d *Daemon) Ready() error {
+	d.ready()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.heads) < len(d.Repos) {
@@ -128,7 +140,7 @@ func (d *Daemon) work(ctx context.Context) {
 		if !ok {
 			return
 		}
-		if rest, err := d.turn(ctx, env, evs); err != nil {
+		if rest, err := d.safely(ctx, env, evs); err != nil {
 			d.Log.ErrorContext(ctx, "environment could not be worked on", "env", env, "error", err)
 			if ctx.Err() == nil {
 				d.queue.at(env, d.Backoff, append(rest, cycle.Ticked{Trigger: cycle.Retry})...)
@@ -136,6 +148,17 @@ func (d *Daemon) work(ctx context.Context) {
 		}
 		d.queue.done(env)
 	}
+}
+
+// safely takes a turn. A fault of our own in one environment must not end the
+// others: it is logged with its place, and tried again like any error.
+func (d *Daemon) safely(ctx context.Context, env string, evs []cycle.Event) (rest []cycle.Event, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			rest, err = evs, fmt.Errorf("isobar's own fault: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return d.turn(ctx, env, evs)
 }
 
 // snapshot gives the head that an environment's repository was last seen at.

@@ -20,8 +20,10 @@ type reporter struct {
 	outcome *Outcome
 	broken  diag.List
 	err     error
-	head    string // the thread's head as last told
-	edits   int
+	head    string          // the thread's head as last told
+	edits   int             // of the head
+	told    map[string]bool // lines of the thread, by key
+	at      time.Time       // when the thread was last brought up to date
 }
 
 // tell reports news: in the log, in the store's runs and in chat.
@@ -213,6 +215,13 @@ type message struct {
 	Text string `json:"text"`
 }
 
+// A thread holds so many lines of a run, and is brought up to date so often
+// while the run goes on.
+const (
+	maxLines   = 150
+	threadBeat = time.Second
+)
+
 // thread brings the run's chat thread up to date: its head is posted once and
 // edited after, each line is posted once.
 func (t *turn) thread(ctx context.Context, r *view.Run) {
@@ -245,9 +254,22 @@ func (t *turn) thread(ctx context.Context, r *view.Run) {
 		send(store.Message{Key: fmt.Sprintf("%s edit %d", head, t.news.edits), Thread: head, Kind: editMessage, Body: body(chat.Head)})
 	}
 	t.news.head = chat.Head
+	if t.news.told == nil {
+		t.news.told = map[string]bool{}
+	}
 	for _, l := range chat.Thread {
+		switch {
+		case t.news.told[l.Key]:
+			continue
+		case len(t.news.told) == maxLines:
+			l = view.ChatLine{Key: "more", Text: "more steps than a thread should hold: isobar runs show " + t.run.ID}
+		case len(t.news.told) > maxLines:
+			continue
+		}
+		t.news.told[l.Key] = true
 		send(store.Message{Key: head + " " + l.Key, Thread: head, Kind: replyMessage, Body: body(l.Text)})
 	}
+	t.news.at = t.d.Runner.Now()
 	t.d.ring()
 }
 

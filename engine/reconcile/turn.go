@@ -335,7 +335,9 @@ func (t *turn) progress(ctx context.Context, r apply.Result) {
 		t.d.Log.InfoContext(ctx, "step", attrs...)
 	}
 	t.news.steps = append(t.news.steps, stepView(r))
-	t.thread(ctx, t.viewRun(view.Applying))
+	if t.since(t.news.at) >= threadBeat {
+		t.thread(ctx, t.viewRun(view.Applying))
+	}
 }
 
 func stepView(r apply.Result) view.Step {
