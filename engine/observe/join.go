@@ -23,7 +23,7 @@ func (o *Observer) join(l *look, r Request, w *World) {
 			}
 			continue
 		}
-		seen := gather(l, k)
+		seen := gather(l, k, desc)
 		if seen.markErr != nil {
 			w.Blind[l.alias] = seen.markErr.Error()
 		}
@@ -49,7 +49,7 @@ type sight struct {
 	at             time.Time // the earliest of the answers
 }
 
-func gather(l *look, k *kindLook) sight {
+func gather(l *look, k *kindLook, d *resource.Descriptor) sight {
 	s := sight{byID: map[resource.ID]resource.Object{}, byToken: map[string]resource.Object{}}
 	take := func(i int) error {
 		if i < 0 {
@@ -60,6 +60,7 @@ func gather(l *look, k *kindLook) sight {
 			s.at = a.At
 		}
 		for _, obj := range a.Objects {
+			obj = k.trim(d, obj)
 			s.byID[obj.ID] = obj
 			if obj.Mark.Token != "" {
 				s.byToken[obj.Mark.Token] = obj

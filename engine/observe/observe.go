@@ -91,7 +91,8 @@ type look struct {
 type kindLook struct {
 	entries      []*ledger.Entry
 	ids          []resource.ID
-	byMark, byID int // indexes into wants; -1 is none
+	byMark, byID int             // indexes into wants; -1 is none
+	aspects      map[string]bool // that the environment has to do with; "" always
 }
 
 // looks sorts what must be asked by session. Entries without a session become
@@ -110,7 +111,7 @@ func (o *Observer) looks(r Request, w World) []*look {
 		}
 		k := l.byKind[kind]
 		if k == nil {
-			k = &kindLook{byMark: -1, byID: -1}
+			k = &kindLook{byMark: -1, byID: -1, aspects: map[string]bool{"": true}}
 			l.byKind[kind] = k
 			l.kinds = append(l.kinds, kind)
 		}
@@ -118,7 +119,10 @@ func (o *Observer) looks(r Request, w World) []*look {
 	}
 	for i := range r.Desired {
 		d := &r.Desired[i]
-		at(cmp.Or(d.Meta.Alias, d.Address.Provider), d.Address.Type())
+		if k := at(cmp.Or(d.Meta.Alias, d.Address.Provider), d.Address.Type()); k != nil {
+			_, desc, _ := o.kinds.Kind(d.Address.Type())
+			k.uses(desc, d.Fields)
+		}
 	}
 	for _, e := range r.Ledger.Sorted() {
 		alias, why := o.sessionOf(r, e)
@@ -128,6 +132,8 @@ func (o *Observer) looks(r Request, w World) []*look {
 			continue
 		}
 		k.entries = append(k.entries, e)
+		_, desc, _ := o.kinds.Kind(e.Address.Type())
+		k.usesEntry(desc, e)
 		if e.Record.ID != "" {
 			k.ids = append(k.ids, e.Record.ID)
 		}
@@ -169,10 +175,10 @@ func (o *Observer) ask(l *look, kind, estate string) {
 	}
 	if !spec.Unmarked {
 		k.byMark = len(l.wants)
-		l.wants = append(l.wants, resource.Want{Kind: name, By: resource.Selector{Estate: estate}})
+		l.wants = append(l.wants, resource.Want{Kind: name, By: resource.Selector{Estate: estate}, Aspects: k.asked()})
 	}
 	if len(k.ids) > 0 {
 		k.byID = len(l.wants)
-		l.wants = append(l.wants, resource.Want{Kind: name, By: resource.Selector{IDs: k.ids}})
+		l.wants = append(l.wants, resource.Want{Kind: name, By: resource.Selector{IDs: k.ids}, Aspects: k.asked()})
 	}
 }
