@@ -3,6 +3,7 @@ package policy
 import (
 	"cmp"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,9 +58,17 @@ func (d *Document) fields(a resource.Address, m resource.Map) sides {
 // for its sort (cidr_blocks, ipv6_cidr_blocks, security_groups,
 // prefix_list_ids; the other lists are empty, self is false), and where a
 // protocol has no ports, from_port and to_port are 0.
+//
+// Other kinds with a Terraform type: a struct, which Terraform writes as a
+// block (metadata_options, root_block_device), becomes a list of one, as in
+// its plans.
 func shape(k *resource.Descriptor, m resource.Map) resource.Map {
-	if k.TF != "aws_security_group" {
+	switch k.TF {
+	case "":
 		return m
+	case "aws_security_group":
+	default:
+		return blocks(k, m)
 	}
 	out := make(resource.Map, len(m))
 	for key, v := range m {
@@ -73,6 +82,25 @@ func shape(k *resource.Descriptor, m resource.Map) resource.Map {
 			rules[i] = ruleShape(r)
 		}
 		out[key] = rules
+	}
+	return out
+}
+
+func blocks(k *resource.Descriptor, m resource.Map) resource.Map {
+	var out resource.Map
+	for i := range k.Fields {
+		f := &k.Fields[i]
+		v, ok := m[f.Name].(resource.Map)
+		if !ok || f.Type != "struct" {
+			continue
+		}
+		if out == nil {
+			out = maps.Clone(m)
+		}
+		out[f.Name] = resource.List{v}
+	}
+	if out == nil {
+		return m
 	}
 	return out
 }
@@ -209,7 +237,11 @@ func (d *Document) convertNested(f *resource.Field, m resource.Map) sides {
 
 func (d *Document) convertList(f *resource.Field, l resource.List) sides {
 	var elem *resource.Field
-	if f != nil {
+	switch {
+	case f == nil:
+	case f.Type == "struct": // a block
+		elem = f
+	default:
 		elem = f.Elem
 	}
 	known := make([]*ast.Term, 0, len(l))
