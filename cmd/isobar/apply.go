@@ -30,7 +30,7 @@ func (a *app) applyCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.interruptible(c.Context(), stopping, func(ctx context.Context) error {
 				return a.withOnce(ctx, func(o *reconcile.Once) error {
-					tries, err := a.draft(ctx, o, draftFlags{envs: args})
+					tries, err := a.draft(ctx, o, draftFlags{envs: args, bounded: f.approve && f.plan == ""})
 					if err != nil {
 						return err
 					}

@@ -50,6 +50,7 @@ func (a *app) withOnce(ctx context.Context, f func(*reconcile.Once) error) error
 type draftFlags struct {
 	envs    []string
 	destroy bool
+	bounded bool // nobody is asked: the spec's limit of deletes holds
 }
 
 // draft drafts the environments. What is wrong with any of their specs is told
@@ -68,7 +69,7 @@ func (a *app) draft(ctx context.Context, o *reconcile.Once, f draftFlags) ([]*re
 		return nil, err
 	}
 	tries, wrong, err := draftAll(ctx, o, envs, reconcile.Job{
-		Tree: r.tree, Commit: r.commit, Actor: actor(), Trigger: "command", Destroy: f.destroy,
+		Tree: r.tree, Commit: r.commit, Actor: actor(), Trigger: "command", Destroy: f.destroy, Bounded: f.bounded,
 	})
 	if err != nil {
 		return nil, err

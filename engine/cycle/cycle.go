@@ -103,6 +103,7 @@ func (Restarted) event() {}
 type Facts struct {
 	Digest  string // "" where there is nothing to do
 	Denied  bool   // a policy forbids it
+	Over    bool   // it deletes or replaces more than may be unasked
 	Changes int    // objects that change
 	Drift   int    // of them, those that only drifted
 	Held    int    // what would be done and is not

@@ -57,6 +57,12 @@ func TestStories(t *testing.T) {
 			{some, "tell applying; apply d1"},
 			{cycle.Applied{OK: true, Key: "r1"}, "tell applied"},
 		}},
+		"auto asks when a plan deletes more than may be unasked": {cycle.Auto, []line{
+			{cycle.Pushed{Commit: "c1"}, "plan push"},
+			{cycle.Planned{Digest: "d1", Changes: 9, Key: "d1", Over: true}, "tell waiting"},
+			{cycle.Approved{Digest: "d1", By: "ann"}, "plan approve"},
+			{cycle.Planned{Digest: "d1", Changes: 9, Key: "d1", Over: true}, "tell applying; apply d1 by ann"},
+		}},
 		"approve waits for that very plan": {cycle.Approve, []line{
 			{cycle.Pushed{Commit: "c1"}, "plan push"},
 			{some, "tell waiting"},

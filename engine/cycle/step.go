@@ -101,7 +101,7 @@ func (s State) planned(f Facts, now time.Time, r Rules) (State, []Effect) {
 	case r.Mode == Observe:
 		s.Consent, s.By = "", ""
 		return s.rest(Idle, s.tell(NewsReport, f.Key))
-	case r.Mode == Auto || s.Consent == f.Digest:
+	case r.Mode == Auto && !f.Over || s.Consent == f.Digest:
 		by := ""
 		if s.Consent == f.Digest {
 			by = s.By

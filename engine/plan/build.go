@@ -224,6 +224,18 @@ func (b *builder) compare(it *item) {
 		it.holdHalfRead()
 		b.confirm(it)
 	}
+	b.stay(it)
+}
+
+// stay holds an object whose alias looks at another account, region or host
+// than the one where it lives: nothing can move it there.
+func (b *builder) stay(it *item) {
+	home, now := it.entry.Record.Scope, b.in.Scopes[it.alias()]
+	if home == "" || now == "" || home == now {
+		return
+	}
+	it.hold(HeldRefused, fmt.Sprintf("it lives in %s, and the provider %s now looks at %s", home, it.alias(), now),
+		"set the provider back and give what is new an alias of its own; to move it, remove it from the spec, apply, and add it again")
 }
 
 // holdHalfRead holds a deletion of an object of which anything is unread.
@@ -254,6 +266,9 @@ func (b *builder) unwanted(it *item) {
 		it.action = Forget
 	}
 	it.reasons = []Reason{{Cause: CauseSpec, Text: "no longer in the spec"}}
+	if b.in.Destroy {
+		it.reasons[0].Text = "asked for by destroy"
+	}
 	if deposed {
 		it.reasons = []Reason{{Cause: CauseSpec, Text: "replaced earlier"}}
 	}

@@ -113,7 +113,8 @@ func hide(t *rapid.T, in *plan.Input) {
 	in.Live = maps.Clone(in.Live)
 	for _, e := range in.Ledger.Sorted() {
 		r := in.Live[e.Key]
-		if r.Seen != plan.Present || len(e.Record.Applied) == 0 || differs(r.Object.Fields, e.Record.Applied, "rules") || differs(r.Object.Fields, e.Record.Applied, "groups") {
+		if r.Seen != plan.Present || len(e.Record.Applied) == 0 || differs(r.Object.Fields, e.Record.Applied, "rules") || differs(r.Object.Fields, e.Record.Applied, "groups") ||
+			differs(r.Object.Fields, e.Record.Applied, "name") {
 			continue // gone; or its unique name, or a reference that is not of our making, is known by reading alone
 		}
 		switch rapid.IntRange(0, 14).Draw(t, "hide "+e.Address.Local()) {

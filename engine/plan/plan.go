@@ -175,8 +175,10 @@ type Input struct {
 	Strays    []resource.Object                 // objects that bear this estate's and environment's mark, with tokens that the ledger does not hold
 	Kinds     map[string]Kind                   // by full name, "aws.vpc"
 	Outs      map[resource.Address]resource.Map // outputs of other environments' resources that are referred to
+	Scopes    map[string]string                 // alias → what its session sees now; a missing one is not compared
 	Blind     map[string]string                 // alias → why its session could not be read: nothing is created there
 	Deletes   Budget
+	Destroy   bool                      // a person asked for everything to go
 	Confirmed map[resource.Address]bool // orphans that a person said may be deleted
 }
 

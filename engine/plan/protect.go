@@ -101,6 +101,19 @@ func (b *builder) protect() {
 	}
 }
 
+// Exceeds reports whether the plan deletes or replaces more objects than a
+// budget allows an environment that owns so many.
+func (p *Plan) Exceeds(bu Budget, owned int) bool {
+	limit, bounded := bu.limit(owned)
+	n := 0
+	for i := range p.Changes {
+		if c := &p.Changes[i]; (c.Action == Delete || c.Action == Replace) && !c.Deposed {
+			n++
+		}
+	}
+	return bounded && n > limit
+}
+
 func (bu Budget) limit(owned int) (int, bool) {
 	limit, bounded := max(bu.Count, 0), bu.Count != 0
 	if bu.Percent != 0 {

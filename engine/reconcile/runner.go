@@ -61,6 +61,7 @@ type Job struct {
 	Trigger string
 	Run     string // the run's id
 	Epoch   int64  // the lease's
+	Bounded bool   // nobody is asked: what goes beyond the spec's limit of deletes is held
 	Destroy bool   // plan the deletion of everything, as a person asked by name
 }
 
@@ -201,10 +202,11 @@ func (r *Runner) look(ctx context.Context, d *Draft) {
 // build makes the plan of what was seen.
 func (r *Runner) build(d *Draft, lost bool) *plan.Plan {
 	in := plan.Input{
+		Destroy: d.Job.Destroy, Scopes: d.opened.scopes(),
 		Env: d.Job.Env, Estate: d.Estate.ID, Desired: d.Spec.Desired, Lost: lost,
 		Live: d.world.Live, Strays: d.world.Strays, Kinds: r.kinds(), Outs: d.outs, Blind: d.world.Blind,
 	}
-	if !d.Job.Destroy {
+	if d.Job.Bounded && !d.Job.Destroy {
 		in.Deletes = budget(d.Spec.Deletes)
 	}
 	var p *plan.Plan

@@ -314,6 +314,7 @@ func TestProtectionAndBudget(t *testing.T) {
 	s.mustRun(t)
 	rest := slices.DeleteFunc(slices.Clone(want), func(d resource.Desired) bool { return d.Address.Kind == "record" || d.Address.Kind == "group" })
 	env := environment{Environment: spec.Environment{Desired: rest, Deletes: spec.Deletes{Max: 1, MaxShare: 1}}}
+	s.bounded = true
 	s.specs.put("c", commit{envs: map[string]environment{"prod": env}})
 	d := s.mustDraft(t)
 	why := map[resource.Address]plan.HeldWhy{}
@@ -323,7 +324,7 @@ func TestProtectionAndBudget(t *testing.T) {
 	if len(d.Plan.Steps) != 0 || why[at("record", "api")] != plan.HeldProtect || why[at("record", "www")] != plan.HeldBudget || why[at("group", "x")] != plan.HeldBudget {
 		t.Fatalf("the plan is %s", brief(d.Plan))
 	}
-	env.Deletes = spec.Deletes{}
+	s.bounded = false // a person is asked
 	s.specs.put("c", commit{envs: map[string]environment{"prod": env}})
 	d, out, err := s.run(t.Context())
 	must(t, err)

@@ -141,6 +141,7 @@ func TestLimitsOfNone(t *testing.T) {
 			s.want(want...)
 			s.mustRun(t)
 			s.specs.put("c", commit{envs: map[string]environment{"prod": {Environment: spec.Environment{Desired: want[c.takes:], Deletes: c.limits}}}})
+			s.bounded = true
 			d := s.mustDraft(t)
 			held := 0
 			for _, h := range d.Plan.Held {

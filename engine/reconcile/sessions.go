@@ -48,6 +48,15 @@ func (a accounts) sessions() map[string]provider.Session {
 	return out
 }
 
+// scopes says what each alias's session sees.
+func (a accounts) scopes() map[string]string {
+	out := make(map[string]string, len(a.accounts))
+	for alias, acc := range a.accounts {
+		out[alias] = acc.Session.Scope()
+	}
+	return out
+}
+
 // open gives a session for each alias of a spec, and for each that only the
 // ledger still knows. A refused one is tried again by the next run.
 func (s *Sessions) open(ctx context.Context, estate string, aliases map[string]spec.Provider, state *ledger.State) accounts {

@@ -219,6 +219,7 @@ func counts(p *plan.Plan) store.Counts {
 func (t *turn) facts(draft *Draft) cycle.Facts {
 	f := cycle.Facts{
 		Digest: draft.Plan.Digest, Denied: draft.Denied(), Changes: len(draft.Plan.Changes), Drift: draft.Drift(), Held: len(draft.Plan.Held),
+		Over: draft.Plan.Exceeds(budget(draft.Spec.Deletes), draft.Owned),
 	}
 	f.Key = f.Digest
 	if f.Denied {

@@ -131,14 +131,15 @@ func (s *specs) put(name string, c commit) {
 
 // sim is a world with one isobar in it that may die and come back.
 type sim struct {
-	clock  *clock
-	world  *fake.World
-	specs  *specs
-	reopen func() store.Store // the store's data, opened anew
-	under  store.Store
-	store  *storetest.Faulty
-	width  int
-	lag    time.Duration
+	bounded bool // nobody is asked
+	clock   *clock
+	world   *fake.World
+	specs   *specs
+	reopen  func() store.Store // the store's data, opened anew
+	under   store.Store
+	store   *storetest.Faulty
+	width   int
+	lag     time.Duration
 
 	mu     sync.Mutex
 	tokens int
@@ -208,7 +209,7 @@ func (s *sim) want(objects ...resource.Desired) {
 
 func (s *sim) draft(ctx context.Context) (*reconcile.Draft, error) {
 	s.runs++
-	return s.Draft(ctx, reconcile.Job{Tree: tree("c"), Env: "prod", Commit: "c", Run: fmt.Sprint("run-", s.runs)})
+	return s.Draft(ctx, reconcile.Job{Tree: tree("c"), Env: "prod", Commit: "c", Run: fmt.Sprint("run-", s.runs), Bounded: s.bounded})
 }
 
 // run drafts and applies.
