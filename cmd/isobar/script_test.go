@@ -41,6 +41,7 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"newrepo": newRepo, "exit": exits, "await": await, "awaitfile": awaitFile,
 			"ec2": ec2, "hold": hold, "held": held, "release": release, "refuse": refuse, "shape": shape, "plan": waitingPlan,
+			"sshrepo": sshRepo, "trustssh": trustSSH,
 		},
 	})
 }
@@ -71,7 +72,7 @@ func setScript(e *testscript.Env, cloud *moto.Server) error {
 	e.Defer(proxy.Close)
 	sum := sha256.Sum256([]byte(filepath.Base(e.WorkDir)))
 	st := &stage{cloud: cloud, proxy: proxy, region: regions[int(sum[0])%len(regions)], reached: make(chan struct{}), let: make(chan struct{})}
-	e.Values[stageKey{}] = st
+	e.Values[stageKey{}], e.Values[sshKey{}] = st, &sshStage{}
 	e.Vars = append(e.Vars, cloud.Env()...)
 	e.Vars = append(e.Vars, "AWS_ENDPOINT_URL="+proxy.URL(), "HOME="+e.WorkDir, "USER=mei", "CI=1", "GORACE="+os.Getenv("GORACE"),
 		"GIT_AUTHOR_NAME=mei", "GIT_AUTHOR_EMAIL=mei@example.com", "GIT_COMMITTER_NAME=mei", "GIT_COMMITTER_EMAIL=mei@example.com",

@@ -37,10 +37,13 @@ func (a *app) serveCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "serve --repo URL", Short: "Run the daemon", Args: cobra.NoArgs,
 		Long: "Follows a repository and keeps its environments as it says. Tokens come from the environment:\n" +
-			"ISOBAR_GIT_TOKEN and ISOBAR_GIT_USER for the repository, ISOBAR_SLACK_TOKEN (and ISOBAR_SLACK_API_URL) for Slack.",
+			"ISOBAR_GIT_TOKEN and ISOBAR_GIT_USER for the repository, ISOBAR_SLACK_TOKEN (and ISOBAR_SLACK_API_URL) for Slack.\n\n" +
+			"Over SSH, ISOBAR_GIT_SSH_KEY names the file of a private key (ISOBAR_GIT_SSH_PASSPHRASE opens it; without a key,\n" +
+			"SSH_AUTH_SOCK names an agent), and ISOBAR_GIT_KNOWN_HOSTS the file of the servers' keys, ~/.ssh/known_hosts unless\n" +
+			"told. A server whose key is not in that file is never talked to.",
 		RunE: func(c *cobra.Command, _ []string) error { return a.serve(c.Context(), f) },
 	}
-	c.Flags().StringVar(&f.repo, "repo", "", "the repository's `URL`: a path, file:// or http(s)://")
+	c.Flags().StringVar(&f.repo, "repo", "", "the repository's `URL`: a path, file://, http(s)://, ssh:// or USER@HOST:PATH")
 	c.Flags().StringVar(&f.branch, "branch", "", "the `BRANCH` to follow; the remote's own head unless told")
 	c.Flags().StringVar(&f.listen, "listen", "127.0.0.1:9464", "`ADDRESS` for /healthz, /readyz and /metrics; empty for none")
 	c.Flags().StringVar(&f.channel, "slack-channel", "", "the `CHANNEL` for repositories that name none")
@@ -103,10 +106,7 @@ func (a *app) serve(ctx context.Context, f serveFlags) (err error) {
 
 // daemon wires the daemon to its store, repository and chat.
 func (a *app) daemon(ctx context.Context, f serveFlags, st store.Store, path string, log *slog.Logger) (*reconcile.Daemon, *web.Metrics, error) {
-	opts := git.Options{URL: f.repo, Branch: f.branch, Dir: path + ".mirror", User: os.Getenv("ISOBAR_GIT_USER")}
-	if os.Getenv("ISOBAR_GIT_TOKEN") != "" {
-		opts.Secret = func() (string, error) { return os.Getenv("ISOBAR_GIT_TOKEN"), nil }
-	}
+	opts := gitOptions(f, path+".mirror")
 	mirror, err := git.Open(ctx, opts)
 	if err != nil {
 		return nil, nil, err

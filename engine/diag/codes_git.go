@@ -10,7 +10,7 @@ func gitPages() map[Code]Page {
 		},
 		"GIT-502": {
 			Title: "repository denied",
-			Text: "The Git server refused the credentials, or a local repository belongs to another user. Renew the token, " +
+			Text: "The Git server refused the credentials, or a local repository belongs to another user. Renew the token or key, " +
 				"give it read access to this repository, or (for a local one) run isobar as its owner.",
 		},
 		"GIT-503": {
@@ -42,7 +42,14 @@ func gitPages() map[Code]Page {
 		},
 		"GIT-509": {
 			Title: "address not understood",
-			Text:  "The address of a repository is a path, file://, http:// or https://. SSH addresses are not taken yet: use https.",
+			Text:  "The address of a repository is a path, USER@HOST:PATH, file://, http://, https:// or ssh://.",
+		},
+		"GIT-510": {
+			Title: "server not trusted",
+			Text: "The SSH server showed a host key that the known_hosts file does not hold, or not for this host. isobar " +
+				"sends it nothing and goes on with the last commit that it fetched. An unknown host: compare the fingerprint " +
+				"with the one that its owner publishes and add the key, as the message says. A changed key: ask the owner " +
+				"first, since somebody may sit in between. The check can't be turned off.",
 		},
 	}
 }

@@ -15,6 +15,7 @@ type address struct {
 	shown string        // what people see; no userinfo
 	local string        // the absolute directory of a local repository, else ""
 	user  *url.Userinfo // what stood in the URL, or nil
+	ssh   *endpoint     // where an SSH server is, else nil; url then names the relay
 }
 
 // Redact gives the URL without user and password, for messages. What Open would
@@ -30,6 +31,9 @@ func Redact(raw string) string {
 func parseAddress(raw string) (address, error) {
 	scheme, _, hasScheme := strings.Cut(raw, "://")
 	if !hasScheme {
+		if isSCP(raw) {
+			return scpAddress(raw)
+		}
 		return localAddress(raw)
 	}
 	u, err := url.Parse(raw)
@@ -42,6 +46,8 @@ func parseAddress(raw string) (address, error) {
 			return address{}, badAddress("a file address names a host")
 		}
 		return localAddress(u.Path)
+	case "ssh", "git+ssh", "ssh+git":
+		return sshAddress(u)
 	case "http", "https":
 		if u.Host == "" {
 			return address{}, badAddress("the address names no host")
@@ -60,9 +66,6 @@ func localAddress(path string) (address, error) {
 	if path == "" {
 		return address{}, badAddress("the address is empty")
 	}
-	if before, _, ok := strings.Cut(path, ":"); ok && strings.Contains(before, "@") && !strings.Contains(before, "/") {
-		return address{}, badAddress("addresses of this scheme are not taken")
-	}
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return address{}, badAddress("the path can't be made absolute")
@@ -72,7 +75,7 @@ func localAddress(path string) (address, error) {
 }
 
 func badAddress(what string) error {
-	return &Error{Kind: BadAddress, What: what, Mend: "give a path, or a URL that begins with file://, http:// or https://"}
+	return &Error{Kind: BadAddress, What: what, Mend: "give a path, USER@HOST:PATH, or a URL that begins with file://, http://, https:// or ssh://"}
 }
 
 // auth gives the method of authentication, nil for none. Credentials given in

@@ -30,6 +30,7 @@ const (
 	NoRevision  Kind = "no_revision" // no such commit, branch or tag in the mirror
 	TooLarge    Kind = "too_large"   // a file exceeds Options.MaxFile
 	BadAddress  Kind = "bad_address" // not a URL that we take
+	Untrusted   Kind = "untrusted"   // the server's host key is unknown, changed or revoked
 )
 
 // Error is a classified failure. Its text names the repository without any
@@ -77,7 +78,7 @@ func (e *Error) class() resource.Class {
 	switch e.Kind {
 	case Unreachable, Corrupt:
 		return resource.Transient
-	case Denied:
+	case Denied, Untrusted:
 		return resource.Denied
 	case NotFound, BranchGone, Empty, NoRevision:
 		return resource.NotFound
@@ -105,6 +106,8 @@ func (e *Error) code() diag.Code {
 		return "GIT-507"
 	case TooLarge:
 		return "GIT-508"
+	case Untrusted:
+		return "GIT-510"
 	case BadAddress:
 	}
 	return "GIT-509"
@@ -140,6 +143,9 @@ func classify(at address, err error) error {
 func (a address) mendDenied() string {
 	if a.local != "" {
 		return "run as the owner of " + a.local + ", or let that user read it"
+	}
+	if a.ssh != nil {
+		return "give the key read access to this repository, or name another key"
 	}
 	return "renew the token, and give it read access to this repository"
 }

@@ -11,7 +11,6 @@ import (
 	gogit "github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/config"
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/transport"
 	"github.com/go-git/go-git/v5/storage/filesystem"
 )
 
@@ -55,14 +54,15 @@ func (m *Mirror) fetchInto(ctx context.Context, sto *filesystem.Storage) (bool, 
 			return false, classify(m.at, err)
 		}
 	}
-	auth, err := m.at.auth(m.opts)
+	by, err := m.at.link(ctx, m.opts)
 	if err != nil {
 		return false, err
 	}
+	defer by.close()
 	remote := gogit.NewRemote(sto, &config.RemoteConfig{Name: "origin", URLs: []string{m.at.url}})
-	refs, err := remote.ListContext(ctx, &gogit.ListOptions{Auth: auth, CABundle: m.opts.CA})
+	refs, err := remote.ListContext(ctx, &gogit.ListOptions{Auth: by.auth, CABundle: m.opts.CA, ProxyOptions: by.proxy})
 	if err != nil {
-		return false, classify(m.at, err)
+		return false, classify(m.at, by.explain(err))
 	}
 	branch, err := m.followed(refs)
 	if err != nil {
@@ -75,7 +75,7 @@ func (m *Mirror) fetchInto(ctx context.Context, sto *filesystem.Storage) (bool, 
 	if same {
 		return false, nil
 	}
-	if err := m.transfer(ctx, remote, auth); err != nil {
+	if err := m.transfer(ctx, remote, by); err != nil {
 		return false, err
 	}
 	ref, err := sto.Reference(branch)
@@ -94,10 +94,11 @@ func (m *Mirror) fetchInto(ctx context.Context, sto *filesystem.Storage) (bool, 
 	return true, nil
 }
 
-func (m *Mirror) transfer(ctx context.Context, remote *gogit.Remote, auth transport.AuthMethod) error {
+func (m *Mirror) transfer(ctx context.Context, remote *gogit.Remote, by link) error {
 	err := remote.FetchContext(ctx, &gogit.FetchOptions{
 		RefSpecs: []config.RefSpec{"+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"},
-		Tags:     gogit.NoTags, Prune: true, Force: true, Auth: auth, CABundle: m.opts.CA,
+		Tags:     gogit.NoTags, Prune: true, Force: true,
+		Auth: by.auth, CABundle: m.opts.CA, ProxyOptions: by.proxy,
 	})
 	if err == nil || errors.Is(err, gogit.NoErrAlreadyUpToDate) {
 		return nil
@@ -105,7 +106,7 @@ func (m *Mirror) transfer(ctx context.Context, remote *gogit.Remote, auth transp
 	if ctx.Err() == nil && isStoreError(err) {
 		return corrupt(m.at.shown, err)
 	}
-	return classify(m.at, err)
+	return classify(m.at, by.explain(err))
 }
 
 // isStoreError tells an error of our own object store from one of the wire.

@@ -20,13 +20,14 @@ import (
 // Options say what to mirror and where. The zero values of all but URL and Dir
 // are good.
 type Options struct {
-	URL     string                 // a path, file://, http:// or https://
+	URL     string                 // a path, file://, http(s)://, ssh:// or USER@HOST:PATH
 	Dir     string                 // where the bare mirror lives; made when missing, and isobar's own
 	Branch  string                 // the branch that Head gives; "" is the remote's HEAD
-	User    string                 // for basic authentication; "" is "git"
+	User    string                 // for basic authentication, or SSH where the URL names none; "" is "git"
 	Secret  func() (string, error) // password or token, asked before each fetch; nil is none
 	Bearer  bool                   // send Secret as a bearer token
 	CA      []byte                 // PEM certificates to trust beside the system's
+	SSH     SSH                    // key and known hosts, for addresses over SSH
 	MaxFile int64                  // bytes of the largest file that a tree gives; 0 is 16 MiB
 	Timeout time.Duration          // of one Fetch; 0 is 5 minutes
 }

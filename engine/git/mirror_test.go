@@ -418,8 +418,7 @@ func TestAddresses(t *testing.T) {
 		"/srv/a:b/r.git":              "/srv/a:b/r.git",
 		"file:///srv/a%20b":           "/srv/a b",
 		"https://u:p@h.example:x%zz/": "(unreadable address)",
-		"ssh://git@h.example/r":       "(unreadable address)",
-		"git@h.example:o/r.git":       "(unreadable address)",
+		"ftp://h.example/r":           "(unreadable address)",
 		"":                            "(unreadable address)",
 		"file://host/x":               "(unreadable address)",
 		"https:///x":                  "(unreadable address)",
@@ -428,7 +427,7 @@ func TestAddresses(t *testing.T) {
 			t.Errorf("Redact(%q) = %q, want %q", raw, got, want)
 		}
 	}
-	_, err := Open(t.Context(), Options{URL: "git@h.example:o/r.git", Dir: t.TempDir()})
+	_, err := Open(t.Context(), Options{URL: "ftp://h.example/r.git", Dir: t.TempDir()})
 	wantKind(t, err, BadAddress)
 }
 

@@ -3,12 +3,23 @@ package reconcile
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
 	"isobar.dev/engine/cycle"
+	"isobar.dev/engine/diag"
 	"isobar.dev/engine/store"
 )
+
+// mendOf gives what an adapter says would mend an error, or "".
+func mendOf(err error) string {
+	var told interface{ Finding() diag.Finding }
+	if errors.As(err, &told) {
+		return told.Finding().Mend
+	}
+	return ""
+}
 
 // follow fetches a repository at each poll and hint and wakes the environments
 // that a new head concerns.
@@ -20,7 +31,7 @@ func (d *Daemon) follow(ctx context.Context, r Repo) {
 		err := d.pull(ctx, r, first)
 		d.Meter.Fetched(r.Name, err)
 		if err != nil && ctx.Err() == nil {
-			d.Log.WarnContext(ctx, "repository could not be read; the last commit stays in force", "repo", r.Name, "error", err)
+			d.Log.WarnContext(ctx, "repository could not be read; the last commit stays in force", "repo", r.Name, "error", err, "mend", mendOf(err))
 		}
 		select {
 		case <-ctx.Done():
