@@ -165,7 +165,7 @@ func (o *Outcome) state() view.State {
 		return view.Stopped
 	case store.Partial:
 		return view.Partial
-	case store.Planning, store.Waiting, store.Applying, store.Failed, store.Denied, store.NoChanges, store.Superseded:
+	case store.Planning, store.Waiting, store.Applying, store.Failed, store.Denied, store.NoChanges, store.Held, store.Differs, store.Superseded:
 	}
 	return view.Failed
 }

@@ -35,7 +35,7 @@ func (t *turn) tell(ctx context.Context, n cycle.News) error {
 	case cycle.NewsWaiting, cycle.NewsReport:
 		t.run.State, t.run.Ended = store.Waiting, t.d.Runner.Now()
 		if n == cycle.NewsReport {
-			t.run.State = store.NoChanges
+			t.run.State = store.Differs
 		}
 		t.row.State, t.row.Note = "waiting", "plan "+view.PlanID(t.state.Digest)+" needs an approval"
 		if n == cycle.NewsReport {
@@ -48,6 +48,9 @@ func (t *turn) tell(ctx context.Context, n cycle.News) error {
 		t.run.Note = t.row.Note
 	case cycle.NewsInSync, cycle.NewsHeld:
 		t.run.State, t.run.Ended = store.NoChanges, t.d.Runner.Now()
+		if n == cycle.NewsHeld {
+			t.run.State = store.Held
+		}
 	case cycle.NewsRejected:
 		t.row.State, t.row.Note = "rejected", ""
 	case cycle.NewsApplied, cycle.NewsFailed, cycle.NewsStopped: // finish said so

@@ -36,6 +36,8 @@ const (
 	Partial    RunState = "partial"
 	Denied     RunState = "denied"
 	NoChanges  RunState = "no changes"
+	Held       RunState = "held"    // something is to be done, and may not be
+	Differs    RunState = "differs" // mode observe: something is to be done, and is only told
 	Drained    RunState = "drained"
 	Superseded RunState = "superseded"
 )
