@@ -28,6 +28,7 @@ type evaluation struct {
 	kinds resource.Descriptors
 	found diag.List
 	seen  map[string]bool // places and messages of found
+	vague diag.List       // to tell if nothing else is found
 }
 
 // evaluate does a job over its files.
@@ -43,6 +44,7 @@ func evaluate(j job, files fs.FS) outcome {
 	} else {
 		e.environment(&out)
 	}
+	e.settle(e.vague)
 	out.Findings = e.found.Sorted()
 	return out
 }

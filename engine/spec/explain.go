@@ -37,7 +37,11 @@ func (e *evaluation) explain(w world, err error, at ...string) (own, foreign boo
 		if len(p) < len(at) {
 			p = at
 		}
-		if f, ok := e.finding(w, p, group); ok {
+		group = causes(w, p, group)
+		switch f, ok := e.finding(w, p, group); {
+		case ok && describeGroup(group).vague:
+			e.vague = append(e.vague, f)
+		case ok:
 			e.add(f)
 		}
 	}
@@ -201,6 +205,8 @@ type meaning struct {
 	text string
 	mend string
 	name string // of what leads nowhere
+
+	vague bool // CUE says only that nothing fits
 }
 
 type meaningKind int
@@ -218,6 +224,7 @@ const (
 func describeGroup(group []errors.Error) meaning {
 	var options []string
 	var got string
+	var formless bool // it fits no pattern
 	var first meaning
 	for i, err := range group {
 		m, g, want := describeError(err)
@@ -230,12 +237,24 @@ func describeGroup(group []errors.Error) meaning {
 		if g != "" {
 			got = g
 		}
+		formless = formless || g != "" && want == ""
 		if want != "" && !slices.Contains(options, want) {
 			options = append(options, want)
 		}
 	}
+	switch {
+	case formless && strings.Contains(got, refMark):
+		return meaning{kind: wrong, text: "a reference cannot stand here", mend: "write the value itself"}
+	case formless && len(options) == 1: // the default, and a pattern for all else
+		return meaning{kind: wrong, text: got + " has the wrong form"}
+	case formless && len(options) > 1:
+		options = append(options, "text of the right form")
+	}
 	if len(group) > 1 && got != "" && len(options) > 0 {
 		return meaning{kind: wrong, text: "want " + strings.Join(withoutDefaults(options), " or ") + ", got " + got}
+	}
+	if first.kind == wrong && first.text == "" {
+		first = meaning{text: "no value that is allowed here fits", vague: true}
 	}
 	return first
 }
@@ -244,10 +263,11 @@ func describeGroup(group []errors.Error) meaning {
 func withoutDefaults(options []string) []string {
 	bounded := slices.ContainsFunc(options, func(o string) bool { return strings.HasPrefix(o, ">") || strings.HasPrefix(o, "<") })
 	boolean := slices.Contains(options, "bool")
+	text := len(options) == 2 && slices.Contains(options, "text")
 	var out []string
 	for _, o := range options {
 		_, err := strconv.ParseFloat(o, 64)
-		if bounded && err == nil || boolean && (o == "true" || o == "false") {
+		if bounded && err == nil || boolean && (o == "true" || o == "false") || text && strings.HasPrefix(o, `"`) {
 			continue
 		}
 		out = append(out, o)
@@ -288,7 +308,7 @@ func describeError(err errors.Error) (m meaning, got, want string) {
 	if cause := errors.Unwrap(err); cause != nil && cause.Error() != "" && !strings.Contains(text, cause.Error()) {
 		text += ": " + cause.Error()
 	}
-	return meaning{text: shortened(text)}, "", ""
+	return meaning{text: shortened(text), vague: interpolation(err)}, "", ""
 }
 
 // shortened cuts a value that a message quotes to some 80 bytes.

@@ -205,6 +205,29 @@ aws: route_table: t: {vpcId: aws.vpc.main.#out.id, routes: [for i in [1, 2] {des
 		"a name": {`aws: internet_gateway: "a b": {}`, []string{
 			"4:24 SPEC-122 aws.internet_gateway/a b: \"a b\" cannot name a resource | use letters, digits, _, . and -, at most 128, the first a letter, digit or _",
 		}},
+		"a reference where none can stand": {`aws: vpc: main: cidrBlock: "10.0.0.0/16"
+aws: security_group: x: {vpcId: aws.vpc.main.#out.id, groupName: aws.security_group.y.#out.id}
+aws: security_group: y: vpcId: aws.vpc.main.#out.id`, []string{
+			"5:66 SPEC-104 aws.security_group/x: groupName: a reference cannot stand here | write the value itself",
+		}},
+		"two that refer to each other where none can": {`aws: vpc: main: cidrBlock: "10.0.0.0/16"
+aws: security_group: x: {vpcId: aws.vpc.main.#out.id, groupName: aws.security_group.y.#out.id}
+aws: security_group: y: {vpcId: aws.vpc.main.#out.id, groupName: aws.security_group.x.#out.id}`, []string{
+			"5:66 SPEC-104 aws.security_group/x: groupName: a reference cannot stand here | write the value itself",
+			"6:66 SPEC-104 aws.security_group/y: groupName: a reference cannot stand here | write the value itself",
+		}},
+		"a text that fits neither default nor pattern": {`aws: vpc: main: cidrBlock: "10.0.0.0/16"
+aws: security_group: x: {vpcId: aws.vpc.main.#out.id, groupName: "a:b", description: 3}`, []string{
+			"5:66 SPEC-104 aws.security_group/x: groupName: \"a:b\" has the wrong form | The group's name, unique within its VPC. Unset takes \"<environment>-<name>\"",
+			"5:86 SPEC-104 aws.security_group/x: description: want text, got 3 | What the group is for. AWS lets nobody change it",
+		}},
+		"a reference within a text": {`aws: vpc: main: cidrBlock: "10.0.0.0/16"
+aws: security_group: x: {vpcId: aws.vpc.main.#out.id, description: "for \(aws.vpc.mian.#out.id)", ingress: [{ipProtocol: "-1", cidrIpv4: "10.0.0.0/8", description: "see \(aws.vpc.mian.#out.id)"}]}
+aws: security_group: y: {vpcId: aws.vpc.main.#out.id, tags: A: "for \(aws.vpc.mian.#out.id)"}`, []string{
+			"5:83 SPEC-105 aws.security_group/x: nothing is called mian here | did you mean main?",
+			"5:180 SPEC-105 aws.security_group/x: nothing is called mian here | did you mean main?",
+			"6:79 SPEC-105 aws.security_group/y: nothing is called mian here | did you mean main?",
+		}},
 		"settings": {"mode: \"atuo\"\ndeletes: {max: -1, maxShar: 1}\nproviders: us: region: \"us-east-1\"", []string{
 			"4:7 SPEC-104 mode: want \"approve\" or \"auto\" or \"observe\", got \"atuo\" | What isobar does unasked: observe reports, approve waits for a person, auto applies. Unset takes the estate's mode",
 			"5:16 SPEC-104 deletes.max: want >=0, got -1 | The most objects, 5 unless told",
@@ -248,6 +271,9 @@ func TestBadInput(t *testing.T) {
 				got = append(got, line(f))
 				if _, ok := diag.Explain(f.Code); !ok {
 					t.Errorf("%s has no page", f.Code)
+				}
+				if f.Message == "" || strings.HasSuffix(f.Message, ": ") {
+					t.Errorf("%v says nothing", f)
 				}
 				if f.Excerpt == "" || f.Where.Col+f.Width-1 > len(f.Excerpt)+1 {
 					t.Errorf("%v: excerpt %q, width %d", f, f.Excerpt, f.Width)
