@@ -94,6 +94,21 @@ func calm() *Plan {
 	return &Plan{Commit: "3f2a91c", Reads: 1, Took: 90 * time.Millisecond, Plan: plan.Plan{Env: "staging", Kept: 96}}
 }
 
+// locked is a plan of a session that nobody lets in, and of things held for
+// reasons of their own.
+func locked() *Plan {
+	p := &Plan{Commit: "3f2a91c", Took: 90 * time.Millisecond, Plan: plan.Plan{Env: "prod"}}
+	for i, a := range []string{"aws.subnet/a", "aws.subnet/b", "aws.subnet/c", "aws.vpc/main", "aws.vpc/side"} {
+		h := plan.Held{Address: addr(a), Action: plan.Create, Why: plan.HeldUnread, Text: "it could not be read: sts:GetCallerIdentity: connection refused"}
+		if i == 3 {
+			p.Plan.Held = append(p.Plan.Held, plan.Held{Address: addr("aws.volume/a"), Action: plan.Delete, Why: plan.HeldBudget, Text: "2 deletes, 1 allowed", Mend: "raise deletes.max"})
+			p.Plan.Held = append(p.Plan.Held, plan.Held{Address: addr("aws.volume/b"), Action: plan.Replace, Why: plan.HeldBudget, Text: "2 deletes, 1 allowed", Mend: "raise deletes.max"})
+		}
+		p.Plan.Held = append(p.Plan.Held, h)
+	}
+	return p
+}
+
 // hostile is a plan whose texts try to break out of every face.
 func hostile() *Plan {
 	bad := "x```\n</details>@everyone <!channel> | [a](http://evil.example) \x1b[31m\u202e #12"

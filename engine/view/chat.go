@@ -171,11 +171,8 @@ func (p *Plan) Chat() Chat {
 			Text: slackCode(e.symbol+" "+e.address) + " " + slackText(join(", ", e.head, e.tail)),
 		})
 	}
-	for _, h := range p.Plan.Held {
-		out.Thread = append(out.Thread, ChatLine{
-			Key:  "held " + h.Address.String(),
-			Text: "held " + slackCode(h.Address.Local()) + " " + slackText(join(": ", string(h.Why), h.Text, h.Mend)),
-		})
+	for _, h := range grouped(p.Plan.Held) {
+		out.Thread = append(out.Thread, h.chat())
 	}
 	for _, f := range decided(p.Policy) {
 		out.Thread = append(out.Thread, decisionLine(f))

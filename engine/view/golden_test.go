@@ -58,6 +58,7 @@ func TestGolden(t *testing.T) {
 	for name, faces := range map[string][]face{
 		"plan_mixed":   planFaces(mixed()),
 		"plan_calm":    planFaces(calm()),
+		"plan_locked":  planFaces(locked()),
 		"plan_hostile": planFaces(hostile()),
 		"run_partial":  runFaces(partial()),
 		"run_applied":  runFaces(applied()),

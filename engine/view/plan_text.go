@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"isobar.dev/engine/diag"
-	"isobar.dev/engine/plan"
 )
 
 // foldAt bounds values where no width is given, in characters.
@@ -107,8 +106,8 @@ func (p *Plan) body(pg Page, flush bool) string {
 	if len(p.Plan.Held)+len(p.Plan.Notes) > 0 && len(es) > 0 {
 		b.WriteString("\n")
 	}
-	for _, h := range p.Plan.Held {
-		p.writeHeld(&b, &h, pg)
+	for _, h := range grouped(p.Plan.Held) {
+		h.write(&b, pg)
 	}
 	for _, n := range p.Plan.Notes {
 		b.WriteString(ink(pg.Color).paint(cyan, "note") + "  " + n.Address.Local() + "  " + clean(n.Text) + "\n")
@@ -183,15 +182,6 @@ func (e *entry) writeRows(b *strings.Builder, l layout) {
 				b.WriteString(gap + in.paint(dim, w) + "\n")
 			}
 		}
-	}
-}
-
-func (p *Plan) writeHeld(b *strings.Builder, h *plan.Held, pg Page) {
-	in := ink(pg.Color)
-	line := h.Address.Local() + "  " + join(": ", join(" ", string(h.Action), "held"), string(h.Why), clean(h.Text))
-	b.WriteString(in.paint(yellow, "held") + "  " + strings.Join(wrap(line, room(pg, 6)), "\n      ") + "\n")
-	if h.Mend != "" {
-		b.WriteString("      mend: " + strings.Join(wrap(clean(h.Mend), room(pg, 12)), "\n            ") + "\n")
 	}
 }
 

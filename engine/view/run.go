@@ -111,9 +111,8 @@ func (r *Run) Text(pg Page) string {
 		b.WriteString("\n")
 		r.writeSteps(&b, pg)
 	}
-	p := Plan{}
-	for i := range r.Lost {
-		p.writeHeld(&b, &r.Lost[i], pg)
+	for _, h := range grouped(r.Lost) {
+		h.write(&b, pg)
 	}
 	if len(r.Policy) > 0 {
 		b.WriteString("\n")
