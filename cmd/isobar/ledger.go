@@ -112,23 +112,46 @@ func (a *app) throughSocket(f func(records) error, path string, held error) erro
 	return err
 }
 
+// interrupted is what applying comes to in a store that nobody holds: the
+// process that was at it ended first.
+const (
+	interrupted     = "interrupted"
+	interruptedNote = "its process ended first; the next apply settles what it had begun"
+)
+
 // shelf is a store that nobody else holds.
 type shelf struct{ store.Store }
 
 // Environments implements records.
 func (s shelf) Environments(ctx context.Context) ([]view.Status, error) {
 	rows, err := s.Store.Environments(ctx)
+	for i := range rows {
+		if rows[i].State == string(store.Applying) {
+			rows[i].State, rows[i].Note = interrupted, interruptedNote
+		}
+	}
 	return web.Statuses(rows, time.Now()), err
 }
 
 // Runs implements records.
 func (s shelf) Runs(ctx context.Context, env string, limit int) ([]view.RunLine, error) {
 	rows, err := s.Store.Runs(ctx, store.RunFilter{Env: env, Limit: limit})
+	for i := range rows {
+		lapse(&rows[i])
+	}
 	return web.RunLines(rows, time.Now()), err
 }
 
 // Run implements records.
 func (s shelf) Run(ctx context.Context, id string) (web.RunAnswer, error) {
 	row, err := s.Store.Run(ctx, id)
+	lapse(&row)
 	return web.RunAnswer{Run: row, Plan: row.Plan, Report: row.Report}, err
+}
+
+// lapse says of a run under way that it is no longer so.
+func lapse(run *store.Run) {
+	if run.State == store.Applying {
+		run.State, run.Note = interrupted, interruptedNote
+	}
 }

@@ -60,6 +60,9 @@ func (a *app) validate(ctx context.Context, named []string) error {
 			fmt.Fprintf(&valid, "%s  valid: %s\n", env, counted(resources[i], "resource"))
 		}
 	}
+	if len(envs) == 0 {
+		valid.WriteString("no environments yet: write one under environments/NAME\n")
+	}
 	all := append(slices.Concat(lists...), r.estate.Findings...)
 	all = all.Sorted()
 	if all.Errors() > 0 {
