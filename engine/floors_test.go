@@ -50,6 +50,7 @@ func house() map[string]room {
 		"engine/chat":                  {4, plain},
 		"providers/aws":                {4, plain},
 		"providers/fake":               {4, plain},
+		"providers/vsphere":            {4, plain},
 		"engine/observe":               {5, plain},
 		"engine/apply":                 {5, plain},
 		"engine/reconcile":             {6, plain},
@@ -63,6 +64,7 @@ func house() map[string]room {
 		"engine/lab/gitd":              {0, lab},
 		"engine/lab/moto":              {0, lab},
 		"engine/lab/slack":             {0, lab},
+		"engine/lab/vcsim":             {0, lab},
 	}
 }
 
@@ -83,7 +85,7 @@ func owners() map[string][]string {
 		"github.com/google/go-github":         {"engine/forge"},
 		"code.gitea.io/sdk":                   {"engine/forge"},
 		"gitlab.com/gitlab-org/api/client-go": {"engine/forge"},
-		"github.com/vmware/govmomi":           {"providers/vsphere"},
+		"github.com/vmware/govmomi":           {"providers/vsphere", "engine/lab/vcsim"},
 	}
 }
 

@@ -232,7 +232,7 @@ aws: security_group: y: {vpcId: aws.vpc.main.#out.id, tags: A: "for \(aws.vpc.mi
 			"4:7 SPEC-104 mode: want \"approve\" or \"auto\" or \"observe\", got \"atuo\" | What isobar does unasked: observe reports, approve waits for a person, auto applies. Unset takes the estate's mode",
 			"5:16 SPEC-104 deletes.max: want >=0, got -1 | The most objects, 5 unless told",
 			"5:20 SPEC-102 field not allowed: maxShar | did you mean maxShare?",
-			"6:12 SPEC-103 field missing: providers.us.type | add it: The provider's name; needed where the alias is not aws itself",
+			"6:12 SPEC-103 field missing: providers.us.type | add it: Further accounts, regions and vCenters, under names of your choice: type is aws or vsphere",
 		}},
 		"no struct": {"aws: vpc: 3\naws: subnet: a: [1]\naws: internet_gateway: g: $meta: preventDestroy: \"yes\"", []string{
 			"4:11 SPEC-104 aws.vpc: want a struct, got 3 | Virtual private clouds",

@@ -5,7 +5,8 @@ package all
 import (
 	"isobar.dev/engine/provider"
 	"isobar.dev/providers/aws"
+	"isobar.dev/providers/vsphere"
 )
 
 // Types gives every provider, sorted by name.
-func Types() []provider.Type { return []provider.Type{aws.Type()} }
+func Types() []provider.Type { return []provider.Type{aws.Type(), vsphere.Type()} }
