@@ -8,6 +8,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"isobar.dev/engine/lab/vcsim"
 	"isobar.dev/engine/spec"
 )
 
@@ -18,6 +19,9 @@ var update = flag.Bool("update", false, "write what scripts print into them")
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == spec.ChildWord {
 		os.Exit(spec.Child(os.Stdin, os.Stdout))
+	}
+	if len(os.Args) > 1 && os.Args[1] == vcsim.ChildWord {
+		os.Exit(vcsim.Child(os.Stdin, os.Stdout, os.Stderr))
 	}
 	testscript.Main(m, map[string]func(){"isobar": isobar})
 }

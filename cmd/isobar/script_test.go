@@ -20,13 +20,14 @@ import (
 
 	"isobar.dev/engine/lab/fault"
 	"isobar.dev/engine/lab/moto"
+	"isobar.dev/engine/lab/vcsim"
 	"isobar.dev/engine/spec"
 	"isobar.dev/engine/web"
 )
 
 // TestScript runs testdata/script/*.txtar: the real command against a real
-// emulator of AWS. In a script's files REGION stands for the script's own
-// region. Output is compared as steady_test.go settles it; -update writes it.
+// emulator of AWS and simulator of a vCenter. In a script's files REGION stands
+// for the script's own region, VCENTER for the vCenter's address. Output is compared as steady_test.go settles it; -update writes it.
 func TestScript(t *testing.T) {
 	dir := t.TempDir()
 	cloud, err := moto.Start(context.WithoutCancel(t.Context()), dir)
@@ -34,13 +35,18 @@ func TestScript(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(cloud.Close)
+	center, err := vcsim.Start(context.WithoutCancel(t.Context()), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(center.Close)
 	t.Run("terminal", func(t *testing.T) { t.Parallel(); testTerminal(t, cloud) })
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", UpdateScripts: *update, RequireExplicitExec: true, RequireUniqueNames: true,
-		Setup: func(e *testscript.Env) error { return setScript(e, cloud) },
+		Setup: func(e *testscript.Env) error { return setScript(e, &stage{cloud: cloud, center: center}) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"newrepo": newRepo, "exit": exits, "await": await, "awaitfile": awaitFile,
-			"ec2": ec2, "hold": hold, "held": held, "release": release, "refuse": refuse, "shape": shape, "plan": waitingPlan,
+			"ec2": ec2, "vcenter": vcenter, "hold": hold, "held": held, "release": release, "refuse": refuse, "shape": shape, "plan": waitingPlan,
 			"sshrepo": sshRepo, "trustssh": trustSSH,
 		},
 	})
@@ -49,6 +55,7 @@ func TestScript(t *testing.T) {
 // stage is what one script has of its own.
 type stage struct {
 	cloud   *moto.Server
+	center  *vcsim.Server
 	proxy   *fault.Proxy
 	region  string
 	reached chan struct{}
@@ -64,16 +71,16 @@ var regions = []string{
 
 // setScript gives a script its region, its way to the cloud and an environment
 // that is the same on every machine.
-func setScript(e *testscript.Env, cloud *moto.Server) error {
-	proxy, err := fault.Start(context.Background(), cloud.URL())
+func setScript(e *testscript.Env, st *stage) error {
+	proxy, err := fault.Start(context.Background(), st.cloud.URL())
 	if err != nil {
 		return err
 	}
 	e.Defer(proxy.Close)
 	sum := sha256.Sum256([]byte(filepath.Base(e.WorkDir)))
-	st := &stage{cloud: cloud, proxy: proxy, region: regions[int(sum[0])%len(regions)], reached: make(chan struct{}), let: make(chan struct{})}
+	st.proxy, st.region, st.reached, st.let = proxy, regions[int(sum[0])%len(regions)], make(chan struct{}), make(chan struct{})
 	e.Values[stageKey{}], e.Values[sshKey{}] = st, &sshStage{}
-	e.Vars = append(e.Vars, cloud.Env()...)
+	e.Vars = append(append(e.Vars, st.cloud.Env()...), st.center.Env()...)
 	e.Vars = append(e.Vars, "AWS_ENDPOINT_URL="+proxy.URL(), "HOME="+e.WorkDir, "USER=mei", "CI=1", "GORACE="+os.Getenv("GORACE"),
 		"GIT_AUTHOR_NAME=mei", "GIT_AUTHOR_EMAIL=mei@example.com", "GIT_COMMITTER_NAME=mei", "GIT_COMMITTER_EMAIL=mei@example.com",
 		"GIT_CONFIG_NOSYSTEM=1")
@@ -90,7 +97,8 @@ func setScript(e *testscript.Env, cloud *moto.Server) error {
 		if err != nil {
 			return err
 		}
-		return root.WriteFile(path, []byte(strings.ReplaceAll(string(data), "REGION", st.region)), 0o600)
+		text := strings.NewReplacer("REGION", st.region, "VCENTER", st.center.URL()).Replace(string(data))
+		return root.WriteFile(path, []byte(text), 0o600)
 	})
 }
 

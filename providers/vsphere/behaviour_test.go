@@ -40,7 +40,8 @@ func TestReadCounts(t *testing.T) {
 		found int
 	}{
 		{"an estate and ids", []resource.Want{
-			{Kind: "vm", By: resource.Selector{Estate: r.estate}}, {Kind: "vm", By: resource.Selector{IDs: ids}},
+			{Kind: "vm", By: resource.Selector{Estate: r.estate}},
+			{Kind: "vm", By: resource.Selector{IDs: ids}},
 			{Kind: "folder", By: resource.Selector{IDs: []resource.ID{in.ID}}},
 		}, 3, 41},
 		{"many ids", []resource.Want{{Kind: "vm", By: resource.Selector{IDs: ids}}}, 3, 20},
@@ -74,8 +75,6 @@ func TestFewAndManyAgree(t *testing.T) {
 	if len(many) != 1 {
 		t.Fatalf("%d machines in the estate", len(many))
 	}
-	delete(live.Fields, "ipAddress") // Unread equals nothing
-	delete(many[0].Fields, "ipAddress")
 	if !resource.Equal(live.Fields, many[0].Fields) {
 		t.Errorf("alone %s, among all %s", resource.Encode(live.Fields), resource.Encode(many[0].Fields))
 	}
@@ -83,7 +82,8 @@ func TestFewAndManyAgree(t *testing.T) {
 
 // TestCloneExposesItself clones a marked machine: the copy bears no mark.
 func TestCloneExposesItself(t *testing.T) {
-	t.Parallel()
+	// Not parallel: who looks for a machine by name trips over those that other
+	// tests delete.
 	r := newRig(t)
 	live := r.create(t, "vm", machine())
 	copied := "copy-" + uuid.NewString()[:8]
@@ -233,7 +233,7 @@ func TestPowerCycle(t *testing.T) {
 		if stops.Load() != c.stops || now.Fields.Text("powerState") != "poweredOn" {
 			t.Errorf("%s: stopped %d times, now %s", c.path, stops.Load(), now.Fields.Text("powerState"))
 		}
-		var got resource.Value = now.Fields[c.path[0]]
+		got := now.Fields[c.path[0]]
 		if len(c.path) > 1 {
 			got = got.(resource.Map)[c.path[1]]
 		}

@@ -15,11 +15,10 @@ import (
 // name is the provider's name, the first part of its kinds' full names.
 const name = "vsphere"
 
-// lag covers a call that still stands in the vCenter's queue after its answer
-// was lost: it is the deadline that mutating calls have (provider.Timeouts).
-// What is done shows at once, since reads come from the inventory that calls
-// write to.
-const lag = time.Minute
+// lag covers a request that the vCenter has taken in and not yet made a task of
+// when its answer is lost. What is done shows at once, since reads come from the
+// inventory that calls write to, and a create that runs is seen as a task.
+const lag = 5 * time.Second
 
 // kind is what the session needs to know to drive one kind. Every func is safe
 // for concurrent use; errors are classified.

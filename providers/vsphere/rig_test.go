@@ -70,7 +70,7 @@ type line struct {
 
 func newLine(t *testing.T) *line {
 	t.Helper()
-	l := &line{base: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	l := &line{base: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // a simulator's certificate is its own
 	t.Cleanup(l.base.CloseIdleConnections)
 	return l
 }
@@ -227,9 +227,7 @@ func (r *rig) change(t *testing.T, live resource.Object, path resource.Path, aft
 		want.Fields[k] = v
 	}
 	before := live.Fields[path[0]]
-	if len(path) == 1 {
-		want.Fields[path[0]] = after
-	} else {
+	if want.Fields[path[0]] = after; len(path) > 1 {
 		inner := resource.Map{}
 		old, _ := before.(resource.Map)
 		for k, v := range old {

@@ -89,10 +89,8 @@ func vmObject(inv *inventory, n *node) (resource.Object, bool) {
 	} else {
 		f["powerState"] = n.unread("runtime.powerState")
 	}
-	if ip, _ := n.text("guest.ipAddress"); ip != "" {
+	if ip, _ := n.text("guest.ipAddress"); ip != "" { // else VMware Tools tell of none yet
 		f["ipAddress"] = resource.String(ip)
-	} else {
-		f["ipAddress"] = resource.Unread{Why: "VMware Tools tell of no address yet"}
 	}
 	readDevices(inv, n, f)
 	o := resource.Object{ID: resource.ID(strings.ToLower(id)), Fields: f}
@@ -159,29 +157,32 @@ func mapOf(v resource.Value) resource.Map {
 }
 
 // findVM looks by the UUID that was chosen. While machines are being made in
-// the folder, one of them may be it.
+// the folder, one of them may be it, so that is asked first: what has ended by
+// then shows, with its mark.
 func findVM(ctx context.Context, s *session, in provider.Intent) (provider.Progress, error) {
-	id := chosenID(in.Mark)
-	ref, err := s.vmRef(ctx, id)
-	if err != nil {
-		return provider.Progress{}, err
-	}
-	if ref != nil {
-		return provider.Progress{Object: resource.Object{ID: id, Mark: in.Mark}}, nil
-	}
 	inv, err := s.inventory(ctx, places()...)
 	if err != nil {
 		return provider.Progress{}, err
 	}
 	folder, err := inv.folder(in.Want.Fields.Text("folder"))
-	if err != nil {
-		return provider.Progress{}, nothing(err)
+	if nothing(err) != nil {
+		return provider.Progress{}, err
 	}
-	busy, err := s.creating(ctx, folder.ref)
-	if err == nil && busy {
-		err = &resource.Failure{Class: resource.Conflict, Op: "vim:FindByUuid", Message: "a machine is being made in the folder " + folder.name + ": ask again when it is done"}
+	if err == nil {
+		busy, err := s.creating(ctx, folder.ref)
+		if err == nil && busy {
+			err = &resource.Failure{Class: resource.Conflict, Op: "vim:FindByUuid", Message: "a machine is being made in the folder " + folder.name + ": ask again when it is done"}
+		}
+		if err != nil {
+			return provider.Progress{}, err
+		}
 	}
-	return provider.Progress{}, err
+	id := chosenID(in.Mark)
+	ref, err := s.vmRef(ctx, id)
+	if err != nil || ref == nil {
+		return provider.Progress{}, err
+	}
+	return provider.Progress{Object: resource.Object{ID: id, Mark: in.Mark}}, nil
 }
 
 // creating reports whether a create of a machine runs or waits in a folder.

@@ -23,7 +23,7 @@ import (
 // What the simulator was made with.
 const (
 	User       = "isobar-lab" // the only account
-	Password   = "isobar-lab" //nolint:gosec // a simulator on loopback has no secrets
+	Password   = "isobar-lab"
 	Datacenter = "DC0"
 	Pool       = "DC0_C0/Resources" // of the only cluster
 	Datastore  = "LocalDS_0"

@@ -34,7 +34,7 @@ func createReadsBack(t *testing.T, h *Harness) {
 	h.marked(t, live, m)
 	h.plansNothing(t, live, fx.Create)
 	for _, o := range h.Desc.Outs {
-		if h.Desc.Outputs(live)[o.Name] == nil {
+		if !o.Volatile && h.Desc.Outputs(live)[o.Name] == nil { // a volatile one may come later: an address of what does not run
 			t.Errorf("the output %s is missing", o.Name)
 		}
 	}

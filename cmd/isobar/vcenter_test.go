@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"isobar.dev/engine/lab/vcsim"
+)
+
+// vcenter VERB NAME … does something at the vCenter as somebody else would,
+// past isobar, or looks at it:
+//
+//	vcenter power NAME on|off
+//	vcenter memory NAME MB
+//	vcenter option NAME KEY VALUE
+//	vcenter rename PATH NEWNAME
+//	vcenter destroy PATH
+//	vcenter clone NAME NEWNAME
+//	vcenter machine NAME FACT=VALUE…   (cpus memory on path disks networks)
+//	vcenter none NAME
+func vcenter(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, center := context.Background(), stageOf(ts).center
+	switch verb, name, rest := args[0], args[1], args[2:]; verb {
+	case "power":
+		ts.Check(center.Power(ctx, name, rest[0] == "on"))
+	case "memory":
+		mb, err := strconv.ParseInt(rest[0], 10, 64)
+		ts.Check(err)
+		ts.Check(center.SetMemory(ctx, name, mb))
+	case "option":
+		ts.Check(center.SetOption(ctx, name, rest[0], rest[1]))
+	case "rename":
+		ts.Check(center.Rename(ctx, name, rest[0]))
+	case "destroy":
+		ts.Check(center.Destroy(ctx, name))
+	case "clone":
+		ts.Check(center.Clone(ctx, name, rest[0]))
+	case "machine", "none":
+		all, err := center.Machines(ctx)
+		ts.Check(err)
+		m, found := all[name]
+		if found != (verb == "machine") {
+			ts.Fatalf("is there a machine %s: %v", name, found)
+		}
+		wantFacts(ts, m, rest)
+	default:
+		ts.Fatalf("vcenter has no verb %s", verb)
+	}
+}
+
+func wantFacts(ts *testscript.TestScript, m vcsim.Machine, want []string) {
+	facts := map[string]string{
+		"cpus": fmt.Sprint(m.CPUs), "memory": fmt.Sprint(m.MemoryMB), "on": fmt.Sprint(m.On), "path": m.Path,
+		"disks": fmt.Sprint(m.Disks), "networks": fmt.Sprint(m.Networks),
+	}
+	for _, kv := range want {
+		k, v, _ := strings.Cut(kv, "=")
+		if facts[k] != v {
+			ts.Fatalf("%s is %q, want %q", k, facts[k], v)
+		}
+	}
+}
