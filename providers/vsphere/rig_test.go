@@ -230,12 +230,13 @@ func (r *rig) change(t *testing.T, live resource.Object, path resource.Path, aft
 	if want.Fields[path[0]] = after; len(path) > 1 {
 		inner := resource.Map{}
 		old, _ := before.(resource.Map)
+		key := path[len(path)-1]
 		for k, v := range old {
 			inner[k] = v
 		}
-		before = old[path[1]]
-		if inner[path[1]] = after; after == nil {
-			delete(inner, path[1])
+		before = old[key]
+		if inner[key] = after; after == nil {
+			delete(inner, key)
 		}
 		want.Fields[path[0]] = inner
 	}
