@@ -3,6 +3,7 @@ package spec
 import (
 	"strings"
 
+	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/errors"
 
 	"isobar.dev/engine/diag"
@@ -19,7 +20,7 @@ func causes(w world, p []string, group []errors.Error) []errors.Error {
 		}
 		cause := within(err)
 		for n := len(p); cause == nil && n > 0; n-- { // a disjunction loses it: the user's own value has none
-			for _, own := range errors.Errors(w.raw.LookupPath(pathOf(p[:n])).Validate()) {
+			for _, own := range errors.Errors(w.raw.LookupPath(pathOf(p[:n])).Validate(cue.Concrete(true))) {
 				if interpolation(own) && own.Position() == err.Position() {
 					cause = within(own)
 				}

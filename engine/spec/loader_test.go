@@ -228,6 +228,12 @@ aws: security_group: y: {vpcId: aws.vpc.main.#out.id, tags: A: "for \(aws.vpc.mi
 			"5:180 SPEC-105 aws.security_group/x: nothing is called mian here | did you mean main?",
 			"6:79 SPEC-105 aws.security_group/y: nothing is called mian here | did you mean main?",
 		}},
+		"a reference within a text, in one struct": {`aws: {
+	vpc: main: cidrBlock: "10.0.0.0/16"
+	security_group: x: {vpcId: aws.vpc.main.#out.id, description: "for \(aws.vpc.mian.#out.id)"}
+}`, []string{
+			"6:79 SPEC-105 aws.security_group/x: nothing is called mian here | did you mean main?",
+		}},
 		"settings": {"mode: \"atuo\"\ndeletes: {max: -1, maxShar: 1}\nproviders: us: region: \"us-east-1\"", []string{
 			"4:7 SPEC-104 mode: want \"approve\" or \"auto\" or \"observe\", got \"atuo\" | What isobar does unasked: observe reports, approve waits for a person, auto applies. Unset takes the estate's mode",
 			"5:16 SPEC-104 deletes.max: want >=0, got -1 | The most objects, 5 unless told",
