@@ -62,12 +62,13 @@ type Daemon struct {
 	Backoff  time.Duration // before the first retry of what failed
 	Workers  int           // environments at once
 
-	once  sync.Once
-	queue *queue
-	mu    sync.Mutex
-	heads map[string]*head  // by repo name
-	envs  map[string]string // environment → repo name
-	bell  chan struct{}     // rung when a message waits
+	once    sync.Once
+	queue   *queue
+	mu      sync.Mutex
+	heads   map[string]*head  // by repo name
+	envs    map[string]string // environment → repo name
+	trouble map[string]string // repository → why it can not be read now
+	bell    chan struct{}     // rung when a message waits
 }
 
 // head is a repository as last fetched.
@@ -83,6 +84,7 @@ func (d *Daemon) ready() {
 	d.once.Do(func() {
 		d.queue = newQueue()
 		d.heads, d.envs, d.bell = map[string]*head{}, map[string]string{}, make(chan struct{}, 1)
+		d.trouble = map[string]string{}
 	})
 }
 

@@ -430,3 +430,24 @@ func TestPushDuringApply(t *testing.T) {
 		}
 	})
 }
+
+// TestUnreadableRepository: the last commit stays in force, and people can see
+// why nothing new comes.
+func TestUnreadableRepository(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.push("c1", map[string]environment{"prod": nets("prod", "a")})
+		s.start()
+		s.pass(10 * time.Second)
+		s.source.set(errors.New("the repository is gone"))
+		s.pass(2 * time.Minute)
+		s.wantState("prod", "in sync")
+		if got := s.Trouble(); len(got) != 1 {
+			t.Fatalf("trouble is %v", got)
+		}
+		s.source.set(nil)
+		s.pass(2 * time.Minute)
+		if got := s.Trouble(); len(got) != 0 {
+			t.Fatalf("trouble is still %v", got)
+		}
+	})
+}

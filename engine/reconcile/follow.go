@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -30,6 +31,9 @@ func (d *Daemon) follow(ctx context.Context, r Repo) {
 	for first := true; ; first = false {
 		err := d.pull(ctx, r, first)
 		d.Meter.Fetched(r.Name, err)
+		if d.note(r.Name, err) {
+			d.Log.InfoContext(ctx, "repository can be read again", "repo", r.Name)
+		}
 		if err != nil && ctx.Err() == nil {
 			d.Log.WarnContext(ctx, "repository could not be read; the last commit stays in force", "repo", r.Name, "error", err, "mend", mendOf(err))
 		}
@@ -43,6 +47,28 @@ func (d *Daemon) follow(ctx context.Context, r Repo) {
 			}
 		}
 	}
+}
+
+// note keeps what is wrong with a repository, and reports whether it was and is
+// no more.
+func (d *Daemon) note(repo string, err error) (mended bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, was := d.trouble[repo]
+	if err != nil {
+		d.trouble[repo] = err.Error()
+		return false
+	}
+	delete(d.trouble, repo)
+	return was
+}
+
+// Trouble says which repositories can't be read now, and why.
+func (d *Daemon) Trouble() map[string]string {
+	d.ready()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.trouble)
 }
 
 // pull fetches and, where the head moved (or is seen for the first time), finds

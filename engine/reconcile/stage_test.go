@@ -44,6 +44,12 @@ func (s *source) Head(context.Context) (git.Commit, error) {
 	return git.Commit{Hash: s.head, Short: s.head, Subject: "change " + s.head, Author: "ann"}, nil
 }
 
+func (s *source) set(down error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.down = down
+}
+
 func (s *source) Tree(hash string) (fs.FS, error) { return tree(hash), nil }
 
 // room is a chat that writes down what it is told.

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"isobar.dev/engine/reconcile"
@@ -28,6 +29,7 @@ type Control interface {
 	Verdict(ctx context.Context, env, digest, by string, v store.Verdict) (store.Environment, error)
 	Look(env string)
 	Ready() error
+	Trouble() map[string]string // repository → why it can not be read now
 }
 
 // API answers /api/v1. Its fields are read only; it is safe for concurrent use.
@@ -99,6 +101,12 @@ func (a *API) environments(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		refuse(w, err)
 		return
+	}
+	trouble := a.Control.Trouble()
+	for i := range rows {
+		if why := trouble[rows[i].Repo]; why != "" {
+			rows[i].Note = strings.TrimPrefix(rows[i].Note+"; repository unreadable, "+rows[i].Commit[:min(7, len(rows[i].Commit))]+" stays in force: "+why, "; ")
+		}
 	}
 	answer(w, Statuses(rows, a.Now()))
 }
