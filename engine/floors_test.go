@@ -40,6 +40,7 @@ func house() map[string]room {
 		"engine/provider/providertest": {3, suite},
 		"schemas":                      {3, plain},
 		"policies":                     {3, plain},
+		"examples":                     {3, plain},
 		"engine/spec":                  {4, plain},
 		"engine/policy":                {4, plain},
 		"engine/git":                   {4, plain},

@@ -19,11 +19,13 @@ import (
 	"isobar.dev/engine/lab/moto"
 	"isobar.dev/engine/lab/slack"
 	"isobar.dev/engine/web"
+	"isobar.dev/examples"
 )
 
 // stage is the lab and the daemon.
 type stage struct {
 	dir    string
+	spec   string // the environment as the story begins
 	bin    string
 	cloud  *moto.Server
 	proxy  *fault.Proxy // between isobar and the cloud: it counts calls
@@ -56,6 +58,9 @@ func (s *stage) set(ctx context.Context) error {
 	// The peers outlive ctx: they are ended in order by strike, the daemon first.
 	lab := context.WithoutCancel(ctx)
 	var err error
+	if s.spec, err = examples.Environment(env); err != nil {
+		return err
+	}
 	if s.cloud, err = moto.Start(lab, s.dir); err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,9 +11,6 @@ import (
 	"isobar.dev/engine/lab/moto"
 	"isobar.dev/engine/view"
 )
-
-//go:embed spec/shop.cue
-var spec string
 
 // story tells the main job, step by step.
 func (s *stage) story(ctx context.Context) error {
@@ -82,7 +78,7 @@ func (s *stage) create(ctx context.Context) (string, error) {
 	if err := s.repo.Remove("environments/dev/dev.cue"); err != nil {
 		return "", err
 	}
-	hash, err := s.push(ctx, "Add the shop", spec)
+	hash, err := s.push(ctx, "Add the shop", s.spec)
 	if err != nil {
 		return "", err
 	}
@@ -110,7 +106,7 @@ func (s *stage) create(ctx context.Context) (string, error) {
 }
 
 func (s *stage) change(ctx context.Context) (string, error) {
-	next := strings.Replace(spec, `{ipProtocol: "tcp", fromPort: 80, toPort: 80, cidrIpv4: "0.0.0.0/0"},`,
+	next := strings.Replace(s.spec, `{ipProtocol: "tcp", fromPort: 80, toPort: 80, cidrIpv4: "0.0.0.0/0"},`,
 		`{ipProtocol: "tcp", fromPort: 80, toPort: 80, cidrIpv4: "0.0.0.0/0"},
 			{ipProtocol: "tcp", fromPort: 443, toPort: 443, cidrIpv4: "0.0.0.0/0"},`, 1)
 	before, err := s.webGroup(ctx)
@@ -177,7 +173,7 @@ func (s *stage) drift(ctx context.Context) (string, error) {
 }
 
 func (s *stage) breach(ctx context.Context) (string, error) {
-	bad := strings.Replace(spec, `fromPort: 80, toPort: 80,`, `fromPort: 22, toPort: 22,`, 1)
+	bad := strings.Replace(s.spec, `fromPort: 80, toPort: 80,`, `fromPort: 22, toPort: 22,`, 1)
 	before, err := s.webGroup(ctx)
 	if err != nil {
 		return "", err
@@ -204,7 +200,7 @@ func (s *stage) breach(ctx context.Context) (string, error) {
 }
 
 func (s *stage) empty(ctx context.Context) (string, error) {
-	next := strings.Replace(spec, `{ipProtocol: "tcp", fromPort: 80, toPort: 80, cidrIpv4: "0.0.0.0/0"},`,
+	next := strings.Replace(s.spec, `{ipProtocol: "tcp", fromPort: 80, toPort: 80, cidrIpv4: "0.0.0.0/0"},`,
 		`{ipProtocol: "tcp", fromPort: 80, toPort: 80, cidrIpv4: "0.0.0.0/0"},
 			{ipProtocol: "tcp", fromPort: 443, toPort: 443, cidrIpv4: "0.0.0.0/0"},`, 1)
 	hash, err := s.push(ctx, "Take that back", next)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"isobar.dev/examples"
 	"isobar.dev/schemas"
 )
 
@@ -36,6 +37,20 @@ func TestDocumentedEnvironments(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			validates(t, "example", string(text))
+		})
+	}
+	names, err := examples.Names()
+	if err != nil || len(names) == 0 {
+		t.Fatalf("%d examples: %v", len(names), err)
+	}
+	for _, name := range names {
+		text, err := examples.Environment(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run("examples "+name, func(t *testing.T) {
+			t.Parallel()
+			validates(t, name, text)
 		})
 	}
 	for page, least := range map[string]int{"README.md": 1, "docs/tutorial/first-hour.md": 1} {
