@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	gogit "github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/config"
@@ -94,12 +95,23 @@ func (m *Mirror) fetchInto(ctx context.Context, sto *filesystem.Storage) (bool, 
 	return true, nil
 }
 
+// hasty is how often a transfer is tried when the server was done, and had
+// closed the channel, before go-git closed its side: over SSH it then gives the
+// answer up with "closing input: EOF" (plumbing/transport/internal/common).
+const hasty = 4
+
 func (m *Mirror) transfer(ctx context.Context, remote *gogit.Remote, by link) error {
-	err := remote.FetchContext(ctx, &gogit.FetchOptions{
-		RefSpecs: []config.RefSpec{"+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"},
-		Tags:     gogit.NoTags, Prune: true, Force: true,
-		Auth: by.auth, CABundle: m.opts.CA, ProxyOptions: by.proxy,
-	})
+	var err error
+	for range hasty {
+		err = remote.FetchContext(ctx, &gogit.FetchOptions{
+			RefSpecs: []config.RefSpec{"+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"},
+			Tags:     gogit.NoTags, Prune: true, Force: true,
+			Auth: by.auth, CABundle: m.opts.CA, ProxyOptions: by.proxy,
+		})
+		if err == nil || !strings.Contains(err.Error(), "closing input: EOF") {
+			break
+		}
+	}
 	if err == nil || errors.Is(err, gogit.NoErrAlreadyUpToDate) {
 		return nil
 	}
