@@ -188,7 +188,7 @@ func (a *app) takeOne(ctx context.Context, o *reconcile.Once, t *reconcile.Attem
 	}
 	switch a.output {
 	case "markdown":
-		a.table(run.Text(view.Page{}))
+		fmt.Fprint(a.out, run.Markdown(view.Page{}))
 	case "text":
 		fmt.Fprint(a.out, "\n"+run.Text(page(a.out)))
 	}

@@ -160,19 +160,7 @@ func valueAt(v resource.Value, p resource.Path) resource.Value {
 	return v
 }
 
-func bothEmpty(a, b resource.Value) bool { return isEmpty(a) && isEmpty(b) }
-
-func isEmpty(v resource.Value) bool {
-	switch x := v.(type) {
-	case nil:
-		return true
-	case resource.List:
-		return len(x) == 0
-	case resource.Map:
-		return len(x) == 0
-	}
-	return false
-}
+func bothEmpty(a, b resource.Value) bool { return resource.Empty(a) && resource.Empty(b) }
 
 // applied is what the ledger holds once the changes are done.
 func (t *taking) applied(want resource.Map, changes []resource.Change) resource.Map {

@@ -125,17 +125,5 @@ func hideStale(obj resource.Object, e *ledger.Entry, d *resource.Descriptor) res
 // alike compares a field's values as plan does; nothing, null and an empty list
 // or map are one.
 func alike(f *resource.Field, a, b resource.Value) bool {
-	return empty(a) && empty(b) || f != nil && plan.Same(f, a, b)
-}
-
-func empty(v resource.Value) bool {
-	switch x := v.(type) {
-	case nil, resource.Null:
-		return true
-	case resource.List:
-		return len(x) == 0
-	case resource.Map:
-		return len(x) == 0
-	}
-	return false
+	return resource.Empty(a) && resource.Empty(b) || f != nil && plan.Same(f, a, b)
 }

@@ -78,7 +78,7 @@ func (d *differ) node(path resource.Path, f *resource.Field, t trio, immutable b
 	case f.Type == "list" && f.Own == "element":
 		return d.elements(path, f, t, immutable)
 	case t.want == nil:
-		if f.Default == "server" || empty(t.live) {
+		if f.Default == "server" || resource.Empty(t.live) {
 			return nil
 		}
 	case same(f, t.want, t.live):
@@ -303,16 +303,4 @@ func unionKeys(a, b resource.Map) []string {
 	}
 	slices.Sort(out)
 	return out
-}
-
-func empty(v resource.Value) bool {
-	switch x := v.(type) {
-	case nil:
-		return true
-	case resource.List:
-		return len(x) == 0
-	case resource.Map:
-		return len(x) == 0
-	}
-	return false
 }

@@ -187,7 +187,7 @@ func aspectChanges(it *item, aspect string) []resource.Change {
 	var out []resource.Change
 	fields := aspectFields(it, aspect)
 	for _, name := range fields.Keys() {
-		if !empty(fields[name]) { // a new object has none
+		if !resource.Empty(fields[name]) { // a new object has none
 			out = append(out, resource.Change{Path: resource.Path{name}, After: fields[name]})
 		}
 	}

@@ -112,6 +112,7 @@ func OnlyDrift(c *plan.Change) bool {
 // Draft evaluates, settles what earlier runs left open, observes, plans and
 // judges. Errors of type diag.List are the user's to mend.
 func (r *Runner) Draft(ctx context.Context, job Job) (*Draft, error) {
+	ctx = provider.WithCaller(ctx, job.Env) // environments take turns in a shared rate budget
 	d := &Draft{Job: job}
 	var err error
 	if d.Estate, err = r.Specs.Estate(ctx, job.Tree); err != nil {
@@ -282,6 +283,7 @@ func (r *Runner) Apply(ctx context.Context, d *Draft, progress func(apply.Result
 	if d.Denied() {
 		return &Outcome{Report: &apply.Report{Err: ErrDenied}}
 	}
+	ctx = provider.WithCaller(ctx, d.Job.Env)
 	run := r.order(d)
 	run.Progress = progress
 	out := &Outcome{Report: r.Engine.Apply(ctx, run)}

@@ -345,7 +345,7 @@ func (s *sim) asWanted(st *ledger.State, live map[resource.ID]resource.Object, d
 		if f.Computed || w == nil && (f.Default == "server" || f.DefaultsTo != nil || f.WriteOnly) {
 			continue
 		}
-		if !plan.Same(f, w, got[f.Name]) && !(empty(w) && empty(got[f.Name])) {
+		if !plan.Same(f, w, got[f.Name]) && !(resource.Empty(w) && resource.Empty(got[f.Name])) {
 			return fmt.Errorf("%s: %s is %s, wanted %s", d.Address, f.Name, resource.Encode(got[f.Name]), resource.Encode(w))
 		}
 	}
@@ -442,12 +442,6 @@ func brief(p *plan.Plan) string {
 		out = append(out, fmt.Sprintf("ledger %s %s", c.Type, c.Address.Local()))
 	}
 	return strings.Join(out, ", ")
-}
-
-func empty(v resource.Value) bool {
-	m, isMap := v.(resource.Map)
-	l, isList := v.(resource.List)
-	return v == nil || isMap && len(m) == 0 || isList && len(l) == 0
 }
 
 func dead(err error) bool {

@@ -90,6 +90,21 @@ func Equal(a, b Value) bool {
 	}
 }
 
+// Empty reports whether v is absent, null, or a list or map of nothing: what a
+// cloud does not tell apart.
+func Empty(v Value) bool {
+	switch x := v.(type) {
+	case nil, Null:
+		return true
+	case List:
+		return len(x) == 0
+	case Map:
+		return len(x) == 0
+	default:
+		return false
+	}
+}
+
 // Contains reports whether any node of v satisfies is.
 func Contains(v Value, is func(Value) bool) bool {
 	if v == nil {

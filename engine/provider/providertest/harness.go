@@ -293,8 +293,8 @@ func differ(at string, fields []resource.Field, want, live resource.Map) string 
 			if live[name] != nil {
 				return at + name + " is write-only and reads back"
 			}
-		case want[name] == nil && (f.Default == "server" || f.DefaultsTo != nil || isEmpty(live[name])):
-		case isEmpty(want[name]) && isEmpty(live[name]):
+		case want[name] == nil && (f.Default == "server" || f.DefaultsTo != nil || resource.Empty(live[name])):
+		case resource.Empty(want[name]) && resource.Empty(live[name]):
 		case f.Type == "struct" && isMap && isMap2:
 			if why := differ(at+name+".", f.Fields, inner, have); why != "" {
 				return why
@@ -304,18 +304,6 @@ func differ(at string, fields []resource.Field, want, live resource.Map) string 
 		}
 	}
 	return ""
-}
-
-func isEmpty(v resource.Value) bool {
-	switch x := v.(type) {
-	case nil:
-		return true
-	case resource.List:
-		return len(x) == 0
-	case resource.Map:
-		return len(x) == 0
-	}
-	return false
 }
 
 // plansNothing wants an empty plan of what was set against what is live.
