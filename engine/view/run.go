@@ -169,6 +169,9 @@ func (s *Step) words() string {
 	}
 	switch s.State {
 	case StepDone:
+		if s.Same {
+			return strings.TrimPrefix(aspect+" was so already", " ")
+		}
 		return past(s.Op) + aspect + " (" + lasting(s.Took) + ")"
 	case StepRunning:
 		return string(s.Op) + aspect + " running, " + lasting(s.Took)
