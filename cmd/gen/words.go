@@ -52,6 +52,7 @@ func behaviour(f *resource.Field) []string {
 	say(f.Computed && !f.Volatile, "The provider sets it.")
 	say(f.Sensitive, "It is a secret: shown nowhere.")
 	say(f.WriteOnly, "It cannot be read back, so drift of it stays unseen.")
+	say(f.Setting, "It is a setting of isobar's own, which no provider keeps.")
 	say(f.Own == "element", "Only the elements written here are managed; others are left alone.")
 	say(f.Key != "", "Elements are told apart by `%s`.", f.Key)
 	say(f.Block == "own", "Blocks of resources within it must lie in it.")

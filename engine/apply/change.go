@@ -108,7 +108,7 @@ func (t *taking) stands(live resource.Object, changes []resource.Change) (string
 		top := c.Path[0]
 		f := t.field(top)
 		planned, now := t.step.Before[top], live.Fields[top]
-		if f.WriteOnly || plan.Same(f, planned, now) || bothEmpty(planned, now) || t.x.trail.explains(t.entry.Key, f, planned, now) {
+		if f.Unseen() || plan.Same(f, planned, now) || bothEmpty(planned, now) || t.x.trail.explains(t.entry.Key, f, planned, now) {
 			continue
 		}
 		if plan.Same(t.fieldAt(c.Path), valueAt(now, c.Path[1:]), c.After) {
@@ -139,7 +139,7 @@ func (t *taking) outstanding(live resource.Object, changes []resource.Change) []
 	for _, c := range changes {
 		f := t.fieldAt(c.Path)
 		now := valueAt(live.Fields[c.Path[0]], c.Path[1:])
-		if !f.WriteOnly && (plan.Same(f, now, c.After) || bothEmpty(now, c.After)) {
+		if !f.Unseen() && (plan.Same(f, now, c.After) || bothEmpty(now, c.After)) {
 			continue
 		}
 		c.Before = now

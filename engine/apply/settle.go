@@ -206,7 +206,7 @@ func (s settling) changed(ctx context.Context, e ledger.Entry, acc Account) (ver
 		top := p[0]
 		f := d.Field(top)
 		want := e.Open.Record.Applied[top]
-		if !found || f != nil && f.WriteOnly || !plan.Same(f, o.Fields[top], want) && !bothEmpty(o.Fields[top], want) {
+		if !found || f != nil && f.Unseen() || !plan.Same(f, o.Fields[top], want) && !bothEmpty(o.Fields[top], want) {
 			v = wasNotDone
 			continue
 		}

@@ -99,13 +99,13 @@ func (s *sight) reading(e *ledger.Entry, k provider.Kind, d *resource.Descriptor
 }
 
 // hideStale marks as unread each field whose live value is the one that our
-// last write replaced; not a write-only one, which no read ever shows.
+// last write replaced; not one that no read ever shows.
 func hideStale(obj resource.Object, e *ledger.Entry, d *resource.Descriptor) resource.Object {
 	var fields resource.Map
 	for name, prev := range e.Prev {
 		live := obj.Fields[name]
 		f := d.Field(name)
-		if f != nil && f.WriteOnly || alike(f, live, e.Record.Applied[name]) || !alike(f, live, prev) {
+		if f != nil && f.Unseen() || alike(f, live, e.Record.Applied[name]) || !alike(f, live, prev) {
 			continue
 		}
 		if fields == nil {

@@ -113,7 +113,7 @@ func (c *cloud) put(kind string, fields resource.Map) resource.ID {
 	id := resource.ID(fmt.Sprintf("%s-%d", strings.TrimPrefix(kind, "t."), c.next))
 	o := &thing{kind: kind, fields: resource.Map{}}
 	for name, v := range fields {
-		if !c.kinds[kind].Field(name).WriteOnly {
+		if !c.kinds[kind].Field(name).Unseen() {
 			o.fields[name] = v
 		}
 	}
@@ -148,7 +148,7 @@ func (c *cloud) update(id resource.ID, aspect string, changes []resource.Change)
 			return fmt.Errorf("%s of %s is not of aspect %q", ch.Path, id, aspect)
 		case f.Immutable:
 			return fmt.Errorf("%s of %s is immutable", ch.Path, id)
-		case f.WriteOnly:
+		case f.Unseen():
 			continue
 		}
 		if v := assign(fields[ch.Path[0]], ch.Path[1:], ch.After); v == nil {

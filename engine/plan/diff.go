@@ -63,7 +63,9 @@ func (d *differ) node(path resource.Path, f *resource.Field, t trio, immutable b
 		}
 	}
 	switch {
-	case f.WriteOnly:
+	case f.Setting && t.applied == nil && f.DefaultsTo != nil && same(f, t.want, f.DefaultsTo.Value):
+		return t.want // of an object that was made elsewhere, or before the setting was known
+	case f.Unseen():
 		if !same(f, t.want, t.applied) {
 			d.add(path, f, t, immutable)
 		}
@@ -184,7 +186,7 @@ func (d *differ) ignored(path resource.Path) bool {
 // add records a change of one node and why.
 func (d *differ) add(path resource.Path, f *resource.Field, t trio, immutable bool) {
 	c := FieldChange{Path: slices.Clone(path), Before: t.live, After: t.want, Replaces: immutable, Sensitive: f.Sensitive || f.WriteOnly}
-	if f.WriteOnly {
+	if f.Unseen() {
 		c.Before = t.applied
 	}
 	at, placed := d.item.want.Place(path)
@@ -202,7 +204,7 @@ func (d *differ) add(path resource.Path, f *resource.Field, t trio, immutable bo
 	default:
 		c.Cause = CauseSpec
 	}
-	c.Conflict = moved && !f.WriteOnly && t.applied != nil && !same(f, t.live, t.applied) && c.Cause != CauseDependency
+	c.Conflict = moved && !f.Unseen() && t.applied != nil && !same(f, t.live, t.applied) && c.Cause != CauseDependency
 	if f.GrowOnly && shrinks(t.live, t.want) {
 		d.refused = append(d.refused, path.String()+" can only grow")
 	}

@@ -140,7 +140,7 @@ func managed(it *item) resource.Map {
 		for k := range m {
 			if v := it.live.Object.Fields[k]; v != nil {
 				out[k] = v
-			} else if f := it.kind.Field(k); f != nil && f.WriteOnly && it.entry.Record.Applied[k] != nil {
+			} else if f := it.kind.Field(k); f != nil && f.Unseen() && it.entry.Record.Applied[k] != nil {
 				out[k] = it.entry.Record.Applied[k]
 			}
 		}

@@ -342,7 +342,7 @@ func (s *sim) asWanted(st *ledger.State, live map[resource.ID]resource.Object, d
 	for i := range desc.Fields {
 		f := &desc.Fields[i]
 		w := fields[f.Name]
-		if f.Computed || w == nil && (f.Default == "server" || f.DefaultsTo != nil || f.WriteOnly) {
+		if f.Computed || w == nil && (f.Default == "server" || f.DefaultsTo != nil || f.Unseen()) {
 			continue
 		}
 		if !plan.Same(f, w, got[f.Name]) && !(resource.Empty(w) && resource.Empty(got[f.Name])) {

@@ -31,6 +31,7 @@ type Field struct {
 	Volatile   bool       `json:"volatile,omitempty"`    // an update of the object may change it
 	Sensitive  bool       `json:"sensitive,omitempty"`   // masked everywhere
 	WriteOnly  bool       `json:"write_only,omitempty"`  // cannot be read back
+	Setting    bool       `json:"setting,omitempty"`     // isobar's own word on the object: no provider keeps it
 	GrowOnly   bool       `json:"grow_only,omitempty"`   // may only grow in place
 	Disruptive bool       `json:"disruptive,omitempty"`  // an update interrupts service
 	Unique     bool       `json:"unique,omitempty"`      // no two objects may share the value
@@ -47,6 +48,10 @@ type Field struct {
 	TF         string     `json:"tf,omitempty"`          // Terraform's name where it is not the snake_case one
 	Doc        string     `json:"doc,omitempty"`
 }
+
+// Unseen reports whether no read ever shows the field: what was applied stands
+// in for what is live.
+func (f *Field) Unseen() bool { return f.WriteOnly || f.Setting }
 
 // Constant carries a Value through a descriptor's JSON.
 type Constant struct{ Value }

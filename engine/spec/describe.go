@@ -242,7 +242,7 @@ func describeElem(f *resource.Field, v cue.Value) error {
 // applyAttribute takes one attribute of the closed set.
 func applyAttribute(f *resource.Field, name, arg string) error {
 	flags := map[string]*bool{
-		"immutable": &f.Immutable, "sensitive": &f.Sensitive, "writeOnly": &f.WriteOnly,
+		"immutable": &f.Immutable, "sensitive": &f.Sensitive, "writeOnly": &f.WriteOnly, "setting": &f.Setting,
 		"growOnly": &f.GrowOnly, "disruptive": &f.Disruptive, "unique": &f.Unique, "ordered": &f.Ordered,
 	}
 	texts := map[string]*string{

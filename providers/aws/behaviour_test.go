@@ -33,6 +33,7 @@ func creates(t *testing.T, r *rig) map[string]resource.Map {
 	vpc := r.vpc(t).ID
 	sub := r.create(t, "subnet", resource.Map{"vpcId": str(vpc), "cidrBlock": resource.String("10.0.8.0/24")})
 	return map[string]resource.Map{
+		"bucket":           {"bucket": bucketName()},
 		"key_pair":         {"keyName": resource.String(address("key_pair").Name), "publicKeyMaterial": publicKey(t)},
 		"volume":           {"availabilityZone": resource.String(r.region + "a"), "size": resource.Int(1)},
 		"instance":         {"imageId": r.image(t), "instanceType": resource.String("t3.micro"), "subnetId": str(sub.ID), "rootVolume": disk("volumeType", "gp3")},

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/google/uuid"
 	"golang.org/x/crypto/ssh"
 
 	"isobar.dev/engine/lab/fault"
@@ -123,6 +124,15 @@ func cases(image resource.Value) []providertest.Case {
 				Invalid: resource.Map{"groupName": name(), "vpcId": str(v.ID)},
 			}
 		}},
+		{Kind: "bucket", Missing: "isobar-there-is-no-such-bucket", Prepare: func(*testing.T, *providertest.Harness) providertest.Fixture {
+			return providertest.Fixture{
+				Create: resource.Map{
+					"bucket": bucketName(), "forceDestroy": resource.Bool(false), "tags": tags("team", "x", "gone", "1"),
+				},
+				Updates: map[string]resource.Map{"": merge(retag, resource.Map{"forceDestroy": resource.Bool(true)})},
+				Invalid: resource.Map{"bucket": resource.String("ab")},
+			}
+		}},
 		{Kind: "key_pair", Missing: "key-0123456789abcdef0", Prepare: func(t *testing.T, _ *providertest.Harness) providertest.Fixture {
 			return providertest.Fixture{
 				Create:  resource.Map{"keyName": resource.String(fresh()), "publicKeyMaterial": publicKey(t), "tags": tags("team", "x", "gone", "1")},
@@ -179,6 +189,9 @@ func cases(image resource.Value) []providertest.Case {
 		}},
 	}
 }
+
+// bucketName gives a fresh bucket's name.
+func bucketName() resource.Value { return resource.String("isobar-" + uuid.NewString()) }
 
 // disk is a root volume that is encrypted and goes with its instance.
 func disk(kv ...any) resource.Map {

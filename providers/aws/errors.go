@@ -17,7 +17,9 @@ import (
 )
 
 // The codes below are those of "Error codes for the Amazon EC2 API"
-// (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html)
+// (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html),
+// of S3's "Error responses"
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html)
 // and of the common errors of STS
 // (https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html).
 
@@ -114,18 +116,19 @@ func classOfCode(code string, status int, mutates bool) resource.Class {
 	case "DependencyViolation", "IncorrectState", "IncorrectInstanceState",
 		"InvalidRoute.InvalidState", "InvalidPermission.Duplicate", "RouteAlreadyExists",
 		"InsufficientAddressCapacity", "InsufficientCapacity", "InsufficientInstanceCapacity", "InsufficientVolumeCapacity",
-		"IncorrectModificationState", "IdempotentParameterMismatch", "InvalidVpcState":
+		"IncorrectModificationState", "IdempotentParameterMismatch", "InvalidVpcState",
+		"BucketNotEmpty", "BucketAlreadyOwnedByYou", "OperationAborted":
 		return resource.Conflict
 	case "InternalError", "InternalFailure", "ServerInternal", "Unavailable", "ServiceUnavailable":
 		return classOfStatus(http.StatusInternalServerError, mutates)
 	}
 	switch {
-	case strings.HasSuffix(code, ".NotFound"), strings.HasSuffix(code, "NotFoundException"), code == "Gateway.NotAttached":
+	case strings.HasSuffix(code, ".NotFound"), strings.HasSuffix(code, "NotFoundException"), code == "Gateway.NotAttached", code == "NoSuchBucket":
 		return resource.NotFound
 	case strings.HasSuffix(code, ".Conflict"), strings.HasSuffix(code, ".Duplicate"), strings.HasSuffix(code, "InUse"),
 		strings.HasSuffix(code, ".AlreadyAssociated"), strings.HasSuffix(code, "AlreadyExists"):
 		return resource.Conflict
-	case strings.HasSuffix(code, "LimitExceeded"):
+	case strings.HasSuffix(code, "LimitExceeded"), code == "TooManyBuckets":
 		// A quota: it stays until people raise it or remove something.
 		return resource.Denied
 	}

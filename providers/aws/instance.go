@@ -48,7 +48,7 @@ func instance() *kind {
 		enrich: enrichInstances,
 		create: runInstance,
 		update: updateInstance,
-		remove: func(ctx context.Context, s *session, live resource.Object) error {
+		remove: func(ctx context.Context, s *session, live, _ resource.Object) error {
 			return send(ctx, s.ec2.TerminateInstances, &ec2.TerminateInstancesInput{InstanceIds: []string{string(live.ID)}})
 		},
 		work:  &work{until: instanceUntil, look: lookAtInstances},
@@ -159,7 +159,7 @@ func rootDevice(v *types.Instance) *types.EbsInstanceBlockDevice {
 	return v.BlockDeviceMappings[i].Ebs
 }
 
-func runInstance(ctx context.Context, s *session, want resource.Object, tags []types.TagSpecification, token string) (resource.Object, error) {
+func runInstance(ctx context.Context, s *session, want resource.Object, tags map[string]string, token string) (resource.Object, error) {
 	f := want.Fields
 	root, err := s.rootMapping(ctx, f)
 	if err != nil {
@@ -168,11 +168,10 @@ func runInstance(ctx context.Context, s *session, want resource.Object, tags []t
 	in := &ec2.RunInstancesInput{
 		MinCount: aws.Int32(1), MaxCount: aws.Int32(1),
 		ImageId: optional(f, "imageId"), InstanceType: types.InstanceType(f.Text(fieldMachine)), SubnetId: optional(f, "subnetId"),
-		KeyName: optional(f, fieldKeyName), BlockDeviceMappings: root, TagSpecifications: tags,
+		KeyName: optional(f, fieldKeyName), BlockDeviceMappings: root, TagSpecifications: specifications(kindInstance, tags),
 	}
-	for _, t := range tags { // the root volume carries the instance's mark and tags
-		in.TagSpecifications = append(in.TagSpecifications, types.TagSpecification{ResourceType: types.ResourceTypeVolume, Tags: t.Tags})
-	}
+	// The root volume carries the instance's mark and tags.
+	in.TagSpecifications = append(in.TagSpecifications, specifications(kindVolume, tags)...)
 	in.SecurityGroupIds = slices.Sorted(keys(texts(f[fieldGroups])))
 	if data := f.Text("userData"); data != "" {
 		in.UserData = aws.String(base64.StdEncoding.EncodeToString([]byte(data)))

@@ -53,9 +53,9 @@ func (s *session) gatewayObject(v *types.InternetGateway) resource.Object {
 	return withTags(resource.Object{ID: resource.ID(aws.ToString(v.InternetGatewayId)), Fields: f}, kindGateway, v.Tags)
 }
 
-func createGateway(ctx context.Context, s *session, _ resource.Object, tags []types.TagSpecification, _ string) (resource.Object, error) {
+func createGateway(ctx context.Context, s *session, _ resource.Object, tags map[string]string, _ string) (resource.Object, error) {
 	out, err := mutating(ctx, func(ctx context.Context) (*ec2.CreateInternetGatewayOutput, error) {
-		return s.ec2.CreateInternetGateway(ctx, &ec2.CreateInternetGatewayInput{TagSpecifications: tags})
+		return s.ec2.CreateInternetGateway(ctx, &ec2.CreateInternetGatewayInput{TagSpecifications: specifications(kindGateway, tags)})
 	})
 	if err != nil {
 		return resource.Object{}, err
@@ -97,7 +97,7 @@ func attachGateway(ctx context.Context, s *session, ch change) error {
 
 // removeGateway detaches the gateway and deletes it. Where live does not tell
 // that it is attached, EC2's refusal does, and it looks again.
-func removeGateway(ctx context.Context, s *session, live resource.Object) error {
+func removeGateway(ctx context.Context, s *session, live, _ resource.Object) error {
 	remove := func() error {
 		if err := s.detachGateway(ctx, live); err != nil {
 			return err

@@ -39,7 +39,7 @@ func keyPair() *kind {
 
 // removeKeyPair deletes a key pair under the name that its id has now: EC2
 // answers a delete of what is not there with success.
-func removeKeyPair(ctx context.Context, s *session, live resource.Object) error {
+func removeKeyPair(ctx context.Context, s *session, live, _ resource.Object) error {
 	now, err := listKeyPairs(ctx, s, []types.Filter{filter("key-pair-id", string(live.ID))})
 	if err != nil || len(now) == 0 {
 		return err
@@ -74,11 +74,11 @@ func bareKey(line string) string {
 	return strings.Join(parts[:min(2, len(parts))], " ")
 }
 
-func importKeyPair(ctx context.Context, s *session, want resource.Object, tags []types.TagSpecification, _ string) (resource.Object, error) {
+func importKeyPair(ctx context.Context, s *session, want resource.Object, tags map[string]string, _ string) (resource.Object, error) {
 	out, err := mutating(ctx, func(ctx context.Context) (*ec2.ImportKeyPairOutput, error) {
 		return s.ec2.ImportKeyPair(ctx, &ec2.ImportKeyPairInput{
 			KeyName:           optional(want.Fields, fieldKeyName),
-			PublicKeyMaterial: []byte(want.Fields.Text(fieldPublicKey)), TagSpecifications: tags,
+			PublicKeyMaterial: []byte(want.Fields.Text(fieldPublicKey)), TagSpecifications: specifications(kindKeyPair, tags),
 		})
 	})
 	if err != nil {

@@ -26,22 +26,34 @@ const ec2Lag = 5 * time.Minute
 // session.
 type kind struct {
 	provider.Kind
-	idFilter string            // the Describe filter that takes ids
-	fields   map[string]string // the fields that can change in place, with their aspects
+	fields map[string]string // the fields that can change in place, with their aspects
 
+	// Objects of EC2 are found by its filters.
+	idFilter string // the Describe filter that takes ids
 	// list describes what the filters let through, all pages. Beside an error
 	// it gives what came before it.
 	list func(ctx context.Context, s *session, filters []types.Filter) ([]resource.Object, error)
+	// seek finds the objects of a kind outside EC2 and retag changes their
+	// tags, which carry the mark; both are nil for EC2's.
+	seek  func(ctx context.Context, s *session, q query) ([]resource.Object, error)
+	retag func(ctx context.Context, s *session, id resource.ID, set map[string]string, gone []string) error
+
 	// enrich reads what the list does not carry into objs' own Fields, as far
 	// as aspects ask; nil for none. It gives the objects that are still there.
 	enrich func(ctx context.Context, s *session, objs []resource.Object, asks map[resource.ID]aspects) ([]resource.Object, error)
 
-	create func(ctx context.Context, s *session, want resource.Object, tags []types.TagSpecification, token string) (resource.Object, error)
+	// create makes one object; tags are its own and its mark.
+	create func(ctx context.Context, s *session, want resource.Object, tags map[string]string, token string) (resource.Object, error)
 	// update brings the changed fields of one aspect from live to want; those
 	// of the aspect "" without the tags, which the session sees to.
 	update func(ctx context.Context, s *session, ch change) error
-	remove func(ctx context.Context, s *session, live resource.Object) error
+	// remove deletes live; applied is what the ledger holds of it.
+	remove func(ctx context.Context, s *session, live, applied resource.Object) error
 	work   *work // nil where every call is finished with its answer
+
+	// natural gives the id that a SettleNatural kind's object has by its name;
+	// nil for other kinds.
+	natural func(want resource.Object) resource.ID
 
 	// tombs says that calls may be answered with success after an object's end,
 	// so that a change looks first.
@@ -61,6 +73,7 @@ type change struct {
 // of its own and one line here.
 func kinds() []*kind {
 	ks := []*kind{
+		bucket(),
 		instance(),
 		internetGateway(),
 		keyPair(),

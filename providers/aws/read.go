@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"golang.org/x/sync/errgroup"
 
@@ -74,24 +73,31 @@ type reader struct {
 	errs     map[string]error         // by the name of the list that failed
 }
 
-// The names of lists; a filter's list is named by its spelling.
+// The ways to look for objects. What a way asks for is one list; a filter's
+// list is named by its spelling.
 const (
-	listAll    = "all"
-	listEstate = "estate"
-	listIDs    = "ids"
-	listTokens = "tokens"
+	byAll    = "all"
+	byEstate = "estate"
+	byIDs    = "ids"
+	byTokens = "tokens"
+	byFilter = "filter"
 )
+
+// query asks for objects of one kind.
+type query struct {
+	way    string
+	values []string          // estates, ids or tokens
+	filter map[string]string // the provider's own filter, for byFilter
+}
 
 func (r *reader) read(ctx context.Context, at time.Time) []resource.Answer {
 	r.errs, r.filtered = map[string]error{}, map[string][]resource.ID{}
 	r.filters(ctx)
 	if slices.ContainsFunc(r.wants, func(w resource.Want) bool { return w.By.All }) {
-		r.list(ctx, listAll, nil)
+		r.list(ctx, byAll, query{way: byAll})
 	} else {
-		if es := r.gather(func(b resource.Selector) []string { return []string{b.Estate} }); len(es) > 0 {
-			r.batches(ctx, listEstate, "tag:"+resource.MarkEstate, es)
-		}
-		r.batches(ctx, listIDs, r.kind.idFilter, r.gather(func(b resource.Selector) []string {
+		r.seek(ctx, byEstate, r.gather(func(b resource.Selector) []string { return []string{b.Estate} }))
+		r.seek(ctx, byIDs, r.gather(func(b resource.Selector) []string {
 			ids := make([]string, 0, len(b.IDs))
 			for _, id := range b.IDs {
 				if _, ok := r.found[id]; !ok {
@@ -100,7 +106,7 @@ func (r *reader) read(ctx context.Context, at time.Time) []resource.Answer {
 			}
 			return ids
 		}))
-		r.batches(ctx, listTokens, "tag:"+resource.MarkToken, r.gather(func(b resource.Selector) []string {
+		r.seek(ctx, byTokens, r.gather(func(b resource.Selector) []string {
 			if len(r.withToken(b.Token)) > 0 {
 				return nil
 			}
@@ -131,11 +137,7 @@ func (r *reader) filters(ctx context.Context) {
 		if _, done := r.filtered[key]; done || len(w.By.Filter) == 0 {
 			continue
 		}
-		fs := make([]types.Filter, 0, len(w.By.Filter))
-		for _, n := range slices.Sorted(maps.Keys(w.By.Filter)) {
-			fs = append(fs, filter(n, w.By.Filter[n]))
-		}
-		r.filtered[key] = r.list(ctx, key, fs)
+		r.filtered[key] = r.list(ctx, key, query{way: byFilter, filter: w.By.Filter})
 	}
 }
 
@@ -161,16 +163,20 @@ func (r *reader) gather(of func(resource.Selector) []string) []string {
 	return slices.Compact(out)
 }
 
-// batches lists by one filter, as many values a call as it takes.
-func (r *reader) batches(ctx context.Context, list, by string, values []string) {
-	for part := range slices.Chunk(values, maxFilterValues) {
-		r.list(ctx, list, []types.Filter{filter(by, part...)})
+// seek makes the list of a way that has values to ask for.
+func (r *reader) seek(ctx context.Context, way string, values []string) {
+	if len(values) > 0 {
+		r.list(ctx, way, query{way: way, values: values})
 	}
 }
 
-// list makes one Describe, all its pages, and keeps what came.
-func (r *reader) list(ctx context.Context, list string, fs []types.Filter) []resource.ID {
-	objs, err := r.kind.list(ctx, r.s, fs)
+// list asks one query and keeps what came.
+func (r *reader) list(ctx context.Context, list string, q query) []resource.ID {
+	seek := r.kind.seek
+	if seek == nil {
+		seek = r.kind.describe
+	}
+	objs, err := seek(ctx, r.s, q)
 	r.errs[list] = cmp.Or(r.errs[list], err)
 	ids := make([]resource.ID, len(objs))
 	for i, o := range objs {
@@ -179,19 +185,42 @@ func (r *reader) list(ctx context.Context, list string, fs []types.Filter) []res
 	return ids
 }
 
+// describe answers a query by EC2's filters, as many values a call as they
+// take. Beside an error it gives what did come.
+func (k *kind) describe(ctx context.Context, s *session, q query) ([]resource.Object, error) {
+	switch q.way {
+	case byAll:
+		return k.list(ctx, s, nil)
+	case byFilter:
+		fs := make([]types.Filter, 0, len(q.filter))
+		for _, n := range slices.Sorted(maps.Keys(q.filter)) {
+			fs = append(fs, filter(n, q.filter[n]))
+		}
+		return k.list(ctx, s, fs)
+	}
+	by := map[string]string{byEstate: "tag:" + resource.MarkEstate, byTokens: "tag:" + resource.MarkToken, byIDs: k.idFilter}[q.way]
+	var out []resource.Object
+	var failed error
+	for part := range slices.Chunk(q.values, maxFilterValues) {
+		objs, err := k.list(ctx, s, []types.Filter{filter(by, part...)})
+		out, failed = append(out, objs...), cmp.Or(failed, err)
+	}
+	return out, failed
+}
+
 // source names the list that a selector's answer depends on.
 func (r *reader) source(b resource.Selector) string {
 	switch {
 	case len(b.Filter) > 0:
 		return filterKey(b.Filter)
 	case slices.ContainsFunc(r.wants, func(w resource.Want) bool { return w.By.All }):
-		return listAll
+		return byAll
 	case b.Estate != "":
-		return listEstate
+		return byEstate
 	case b.Token != "":
-		return listTokens
+		return byTokens
 	}
-	return listIDs
+	return byIDs
 }
 
 // chosen gives the ids that a selector picks, sorted.
@@ -267,14 +296,15 @@ func filter(by string, values ...string) types.Filter {
 	return types.Filter{Name: aws.String(by), Values: out}
 }
 
-// paginator is the form that all paginators of the SDK share.
-type paginator[O any] interface {
+// paginator is the form that all paginators of the SDK share; P is the
+// service's options.
+type paginator[O, P any] interface {
 	HasMorePages() bool
-	NextPage(ctx context.Context, opts ...func(*ec2.Options)) (O, error)
+	NextPage(ctx context.Context, opts ...func(*P)) (O, error)
 }
 
 // pages takes every page. What came before an error stays taken.
-func pages[O any](ctx context.Context, p paginator[O], take func(O)) error {
+func pages[O, P any](ctx context.Context, p paginator[O, P], take func(O)) error {
 	for p.HasMorePages() {
 		page, err := reading(ctx, func(ctx context.Context) (O, error) { return p.NextPage(ctx) })
 		if err != nil {

@@ -43,7 +43,7 @@ func routeTable() *kind {
 			}
 			return s.associate(ctx, ch.live.ID, texts(ch.want.Fields[fieldSubnets]))
 		},
-		remove: func(ctx context.Context, s *session, live resource.Object) error {
+		remove: func(ctx context.Context, s *session, live, _ resource.Object) error {
 			if err := s.associate(ctx, live.ID, nil); err != nil {
 				return err
 			}
@@ -131,8 +131,8 @@ func associations(t *types.RouteTable) map[string]string {
 	return out
 }
 
-func createRouteTable(ctx context.Context, s *session, want resource.Object, tags []types.TagSpecification, token string) (resource.Object, error) {
-	in := &ec2.CreateRouteTableInput{VpcId: optional(want.Fields, "vpcId"), TagSpecifications: tags}
+func createRouteTable(ctx context.Context, s *session, want resource.Object, tags map[string]string, token string) (resource.Object, error) {
+	in := &ec2.CreateRouteTableInput{VpcId: optional(want.Fields, "vpcId"), TagSpecifications: specifications(kindRouteTable, tags)}
 	if token != "" {
 		in.ClientToken = aws.String(token)
 	}

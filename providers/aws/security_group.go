@@ -31,7 +31,7 @@ func securityGroup() *kind {
 		list:     listGroups,
 		create:   createGroup,
 		update:   updateGroup,
-		remove: func(ctx context.Context, s *session, live resource.Object) error {
+		remove: func(ctx context.Context, s *session, live, _ resource.Object) error {
 			return send(ctx, s.ec2.DeleteSecurityGroup, &ec2.DeleteSecurityGroupInput{GroupId: aws.String(string(live.ID))})
 		},
 	}
@@ -63,11 +63,11 @@ func (s *session) groupObject(v *types.SecurityGroup) resource.Object {
 	return withTags(resource.Object{ID: resource.ID(aws.ToString(v.GroupId)), Fields: f}, kindGroup, v.Tags)
 }
 
-func createGroup(ctx context.Context, s *session, want resource.Object, tags []types.TagSpecification, _ string) (resource.Object, error) {
+func createGroup(ctx context.Context, s *session, want resource.Object, tags map[string]string, _ string) (resource.Object, error) {
 	out, err := mutating(ctx, func(ctx context.Context) (*ec2.CreateSecurityGroupOutput, error) {
 		return s.ec2.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{
 			GroupName:   optional(want.Fields, "groupName"),
-			Description: optional(want.Fields, "description"), VpcId: optional(want.Fields, "vpcId"), TagSpecifications: tags,
+			Description: optional(want.Fields, "description"), VpcId: optional(want.Fields, "vpcId"), TagSpecifications: specifications(kindGroup, tags),
 		})
 	})
 	if err != nil {

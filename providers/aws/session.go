@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"isobar.dev/engine/provider"
@@ -24,6 +26,8 @@ type session struct {
 	account, region, partition string
 
 	ec2   *ec2.Client
+	s3    *s3.Client
+	index *resourcegroupstaggingapi.Client // of tags, over all services
 	kinds map[string]*kind
 	now   func() time.Time
 }
@@ -36,7 +40,11 @@ func open(ctx context.Context, c provider.Config) (provider.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{region: cfg.Region, ec2: ec2.NewFromConfig(cfg), kinds: map[string]*kind{}}
+	s := &session{region: cfg.Region, ec2: ec2.NewFromConfig(cfg), index: resourcegroupstaggingapi.NewFromConfig(cfg), kinds: map[string]*kind{}}
+	s.s3 = s3.NewFromConfig(cfg, func(o *s3.Options) {
+		// Another endpoint need not have a host name for each bucket.
+		o.UsePathStyle = o.BaseEndpoint != nil
+	})
 	s.now = time.Now //nolint:forbidigo // when AWS was asked is for this edge to say
 	for _, k := range kinds() {
 		s.kinds[k.Name] = k
@@ -129,8 +137,9 @@ func calling[O any](ctx context.Context, c *call, f func(context.Context) (O, er
 	return out, classify(err, c)
 }
 
-// send makes one mutating EC2 call whose answer says nothing of use.
-func send[I, O any](ctx context.Context, op func(context.Context, *I, ...func(*ec2.Options)) (*O, error), in *I) error {
+// send makes one mutating call whose answer says nothing of use. P is the
+// service's options.
+func send[I, O, P any](ctx context.Context, op func(context.Context, *I, ...func(*P)) (*O, error), in *I) error {
 	_, err := mutating(ctx, func(ctx context.Context) (*O, error) { return op(ctx, in) })
 	return err
 }
@@ -144,7 +153,7 @@ func (s *session) Create(ctx context.Context, want resource.Object, m resource.M
 	if err != nil {
 		return provider.Progress{}, err
 	}
-	obj, err := k.create(ctx, s, want, creationTags(k, want, m), m.Token)
+	obj, err := k.create(ctx, s, want, creationTags(want, m), m.Token)
 	if err != nil {
 		return provider.Progress{}, err
 	}
@@ -178,7 +187,8 @@ func (s *session) Update(ctx context.Context, live, want resource.Object, change
 	}
 	obj := resource.Object{Address: want.Address, ID: live.ID, Mark: live.Mark}
 	if len(tags) > 0 {
-		if err := s.retag(ctx, k.carriers(live), tags); err != nil {
+		set, gone := tagChanges(tags)
+		if err := s.retag(ctx, k, live, set, gone); err != nil {
 			return provider.Progress{}, err
 		}
 	}
@@ -202,7 +212,7 @@ func (s *session) Delete(ctx context.Context, live, applied resource.Object) (pr
 		return provider.Progress{}, err
 	}
 	obj := resource.Object{Address: address, ID: live.ID}
-	switch err = k.remove(ctx, s, live); {
+	switch err = k.remove(ctx, s, live, applied); {
 	case err == nil:
 		return k.progress(provider.OpDelete, "", obj, applied), nil
 	case resource.ClassOf(err) == resource.NotFound:
@@ -221,13 +231,13 @@ func (s *session) Mark(ctx context.Context, live resource.Object, m *resource.Ma
 		return err
 	}
 	if m == nil {
-		return s.untag(ctx, k.carriers(live), markKeys())
+		return s.retag(ctx, k, live, nil, markKeys())
 	}
 	if e := live.Mark.Estate; e != "" && e != m.Estate {
-		return &resource.Failure{Class: resource.Conflict, Op: "ec2:CreateTags", Message: fmt.Sprintf(
+		return &resource.Failure{Class: resource.Conflict, Op: "aws:Mark", Message: fmt.Sprintf(
 			"%s carries the mark of another estate (%s): release it there first", live.ID, e)}
 	}
-	return s.tag(ctx, k.carriers(live), m.Tags())
+	return s.retag(ctx, k, live, m.Tags(), nil)
 }
 
 // stillThere gives NotFound for an object of a kind with tombstones that has
@@ -249,15 +259,20 @@ func (s *session) stillThere(ctx context.Context, k *kind, id resource.ID) error
 // https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
 const replayWithin = time.Hour
 
-// Find implements provider.Session: it looks by mark; a kind whose create
-// takes a token is then created again under the same token.
+// Find implements provider.Session: it looks by mark, or by name for what
+// bears our mark; a kind whose create takes a token is then created again
+// under the same token.
 func (s *session) Find(ctx context.Context, in provider.Intent) (provider.Progress, error) {
 	k, err := s.kind(in.Want.Address.Kind)
 	if err != nil {
 		return provider.Progress{}, err
 	}
-	a := s.Read(ctx, []resource.Want{{Kind: k.Name, By: resource.Selector{Token: in.Mark.Token}}})[0]
-	if len(a.Objects) > 0 {
+	by := resource.Selector{Token: in.Mark.Token}
+	if k.natural != nil {
+		by = resource.Selector{IDs: []resource.ID{k.natural(in.Want)}}
+	}
+	a := s.Read(ctx, []resource.Want{{Kind: k.Name, By: by, Aspects: []string{""}}})[0]
+	if len(a.Objects) > 0 && a.Objects[0].Mark.Token == in.Mark.Token {
 		obj := a.Objects[0]
 		obj.Address = in.Want.Address
 		return k.progress(provider.OpCreate, "", obj, in.Want), nil
@@ -288,7 +303,7 @@ func (s *session) arn(what string, owner, id *string) resource.String {
 }
 
 // creationTags is the mark and the user's tags, for the creating call.
-func creationTags(k *kind, want resource.Object, m resource.Mark) []types.TagSpecification {
+func creationTags(want resource.Object, m resource.Mark) map[string]string {
 	all := m.Tags()
 	if all == nil {
 		all = map[string]string{}
@@ -298,8 +313,5 @@ func creationTags(k *kind, want resource.Object, m resource.Mark) []types.TagSpe
 			all[key] = user.Text(key)
 		}
 	}
-	if len(all) == 0 {
-		return nil
-	}
-	return []types.TagSpecification{{ResourceType: tagType(k), Tags: tagList(all)}}
+	return all
 }

@@ -32,7 +32,7 @@ func subnet() *kind {
 				MapPublicIpOnLaunch: &types.AttributeBooleanValue{Value: aws.Bool(on)},
 			})
 		},
-		remove: func(ctx context.Context, s *session, live resource.Object) error {
+		remove: func(ctx context.Context, s *session, live, _ resource.Object) error {
 			return send(ctx, s.ec2.DeleteSubnet, &ec2.DeleteSubnetInput{SubnetId: aws.String(string(live.ID))})
 		},
 	}
@@ -59,11 +59,11 @@ func (s *session) subnetObject(v *types.Subnet) resource.Object {
 	return withTags(resource.Object{ID: resource.ID(aws.ToString(v.SubnetId)), Fields: f}, "subnet", v.Tags)
 }
 
-func createSubnet(ctx context.Context, s *session, want resource.Object, tags []types.TagSpecification, _ string) (resource.Object, error) {
+func createSubnet(ctx context.Context, s *session, want resource.Object, tags map[string]string, _ string) (resource.Object, error) {
 	out, err := mutating(ctx, func(ctx context.Context) (*ec2.CreateSubnetOutput, error) {
 		return s.ec2.CreateSubnet(ctx, &ec2.CreateSubnetInput{
 			VpcId: optional(want.Fields, "vpcId"), CidrBlock: optional(want.Fields, "cidrBlock"),
-			AvailabilityZone: optional(want.Fields, "availabilityZone"), TagSpecifications: tags,
+			AvailabilityZone: optional(want.Fields, "availabilityZone"), TagSpecifications: specifications("subnet", tags),
 		})
 	})
 	if err != nil {

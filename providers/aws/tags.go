@@ -13,10 +13,13 @@ import (
 	"isobar.dev/engine/resource"
 )
 
-// tagType gives the name under which tag specifications know a kind: EC2's
-// names of the kinds here are ours with "-" for "_".
-func tagType(k *kind) types.ResourceType {
-	return types.ResourceType(strings.ReplaceAll(k.Name, "_", "-"))
+// specifications gives tags in the form that EC2's creating calls take. EC2's
+// names of the kinds are ours with "-" for "_".
+func specifications(kind string, tags map[string]string) []types.TagSpecification {
+	if len(tags) == 0 {
+		return nil
+	}
+	return []types.TagSpecification{{ResourceType: types.ResourceType(strings.ReplaceAll(kind, "_", "-")), Tags: tagList(tags)}}
 }
 
 // tagList gives tags in the order of their keys.
@@ -28,14 +31,23 @@ func tagList(tags map[string]string) []types.Tag {
 	return out
 }
 
-// withTags splits live tags into o's mark and the field tags. A mark counts
-// only on an object of its address's kind; Amazon's own tags (aws:…) are not
-// settable and not shown.
+// withTags splits an EC2 object's live tags into o's mark and the field tags.
 func withTags(o resource.Object, kind string, tags []types.Tag) resource.Object {
 	all := make(map[string]string, len(tags))
 	for _, t := range tags {
-		if k := aws.ToString(t.Key); !strings.HasPrefix(k, "aws:") {
-			all[k] = aws.ToString(t.Value)
+		all[aws.ToString(t.Key)] = aws.ToString(t.Value)
+	}
+	return marked(o, kind, all)
+}
+
+// marked splits live tags into o's mark and the field tags. A mark counts only
+// on an object of its address's kind; Amazon's own tags (aws:…) are not
+// settable and not shown.
+func marked(o resource.Object, kind string, tags map[string]string) resource.Object {
+	all := make(map[string]string, len(tags))
+	for k, v := range tags {
+		if !strings.HasPrefix(k, "aws:") {
+			all[k] = v
 		}
 	}
 	mark, user := resource.MarkFromTags(all)
@@ -80,15 +92,16 @@ func aspectOf(k *kind, changes []resource.Change) (string, error) {
 	return aspect, nil
 }
 
-// retag brings the tags that changes name to what they want. Other tags are
-// not ours and stay.
-func (s *session) retag(ctx context.Context, ids []string, changes []resource.Change) error {
-	set, gone := map[string]string{}, map[string]bool{}
+// tagChanges sorts the changes of the field tags into what is set and what
+// goes. Other tags are not ours and stay.
+func tagChanges(changes []resource.Change) (set map[string]string, gone []string) {
+	set = map[string]string{}
+	lost := map[string]bool{}
 	note := func(key string, after resource.Value) {
 		if v, ok := after.(resource.String); ok {
 			set[key] = string(v)
 		} else {
-			gone[key] = true
+			lost[key] = true
 		}
 	}
 	for _, c := range changes {
@@ -105,10 +118,18 @@ func (s *session) retag(ctx context.Context, ids []string, changes []resource.Ch
 			note(key, v)
 		}
 	}
-	if err := s.tag(ctx, ids, set); err != nil {
+	return set, slices.Sorted(maps.Keys(lost))
+}
+
+// retag sets some tags of an object and takes others away.
+func (s *session) retag(ctx context.Context, k *kind, live resource.Object, set map[string]string, gone []string) error {
+	if k.retag != nil {
+		return k.retag(ctx, s, live.ID, set, gone)
+	}
+	if err := s.tag(ctx, k.carriers(live), set); err != nil {
 		return err
 	}
-	return s.untag(ctx, ids, slices.Sorted(maps.Keys(gone)))
+	return s.untag(ctx, k.carriers(live), gone)
 }
 
 // carriers are what carries an object's tags: itself, and what it has made

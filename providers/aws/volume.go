@@ -116,13 +116,13 @@ func attachmentValue(a types.VolumeAttachment) resource.Map {
 	return m
 }
 
-func createVolume(ctx context.Context, s *session, want resource.Object, tags []types.TagSpecification, token string) (resource.Object, error) {
+func createVolume(ctx context.Context, s *session, want resource.Object, tags map[string]string, token string) (resource.Object, error) {
 	f := want.Fields
 	in := &ec2.CreateVolumeInput{
 		AvailabilityZone: optional(f, "availabilityZone"), Size: optionalInt(f, fieldSize),
 		VolumeType: types.VolumeType(f.Text(fieldType)), Iops: optionalInt(f, fieldIOPS), Throughput: optionalInt(f, fieldThroughput),
 		Encrypted: aws.Bool(boolOr(f, "encrypted", false)), KmsKeyId: optional(f, "kmsKeyId"), SnapshotId: optional(f, "snapshotId"),
-		TagSpecifications: tags,
+		TagSpecifications: specifications(kindVolume, tags),
 	}
 	if token != "" {
 		in.ClientToken = aws.String(token)
@@ -220,7 +220,7 @@ func (s *session) detach(ctx context.Context, id resource.ID, v *types.Volume) e
 }
 
 // removeVolume deletes a volume, off the instance that it may be on.
-func removeVolume(ctx context.Context, s *session, live resource.Object) error {
+func removeVolume(ctx context.Context, s *session, live, _ resource.Object) error {
 	remove := func() error {
 		return send(ctx, s.ec2.DeleteVolume, &ec2.DeleteVolumeInput{VolumeId: aws.String(string(live.ID))})
 	}

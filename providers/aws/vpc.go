@@ -39,7 +39,7 @@ func vpc() *kind {
 		enrich:   enrichVPCs,
 		create:   createVPC,
 		update:   updateVPC,
-		remove: func(ctx context.Context, s *session, live resource.Object) error {
+		remove: func(ctx context.Context, s *session, live, _ resource.Object) error {
 			return send(ctx, s.ec2.DeleteVpc, &ec2.DeleteVpcInput{VpcId: aws.String(string(live.ID))})
 		},
 	}
@@ -189,11 +189,11 @@ func (s *session) mainTables(ctx context.Context, vpcs []string, into map[string
 	})
 }
 
-func createVPC(ctx context.Context, s *session, want resource.Object, tags []types.TagSpecification, _ string) (resource.Object, error) {
+func createVPC(ctx context.Context, s *session, want resource.Object, tags map[string]string, _ string) (resource.Object, error) {
 	out, err := mutating(ctx, func(ctx context.Context) (*ec2.CreateVpcOutput, error) {
 		return s.ec2.CreateVpc(ctx, &ec2.CreateVpcInput{
 			CidrBlock:       optional(want.Fields, "cidrBlock"),
-			InstanceTenancy: types.Tenancy(want.Fields.Text("instanceTenancy")), TagSpecifications: tags,
+			InstanceTenancy: types.Tenancy(want.Fields.Text("instanceTenancy")), TagSpecifications: specifications("vpc", tags),
 		})
 	})
 	if err != nil {

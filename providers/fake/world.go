@@ -137,11 +137,11 @@ func (w *World) add(scope, kind string, id resource.ID, v version) *thing {
 	return t
 }
 
-// object shows a version as a read does: what is write-only stays out.
+// object shows a version as a read does: what no read shows stays out.
 func (t *thing) object(k *kind, v *version) resource.Object {
 	o := resource.Object{Address: resource.Address{Provider: Name, Kind: t.kind}, ID: t.id, Mark: v.mark, Fields: resource.Map{}}
 	for name, f := range v.fields {
-		if d := k.desc.Field(name); d == nil || !d.WriteOnly {
+		if d := k.desc.Field(name); d == nil || !d.Unseen() {
 			o.Fields[name] = f
 		}
 	}

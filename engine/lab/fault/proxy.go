@@ -3,6 +3,7 @@ package fault
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -159,7 +160,9 @@ type request struct {
 }
 
 // key tells equal requests.
-func (r *request) key() string { return r.URL.Path + "\n" + scopeOf(r.Request) + "\n" + r.call.Form }
+func (r *request) key() string {
+	return r.call.Method + "\n" + r.URL.RequestURI() + "\n" + scopeOf(r.Request) + "\n" + r.call.Action + "\n" + r.call.Form
+}
 
 // answer is one answer of the peer, read whole.
 type answer struct {
@@ -232,6 +235,8 @@ func (p *Proxy) read(hr *http.Request) (*request, error) {
 		r.call.Action, r.call.Token, r.call.Form = r.form.Get("Action"), r.form.Get("ClientToken"), r.form.Encode()
 	} else if _, action, ok := strings.Cut(hr.Header.Get("X-Amz-Target"), "."); ok {
 		r.call.Action = action
+	} else if serviceOf(hr) == "s3" {
+		r.call.Action = s3Action(hr)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -284,6 +289,11 @@ func (p *Proxy) reply(ctx context.Context, r *request, f Fault) (*answer, error)
 		return p.page(ctx, r, size)
 	}
 	a, err := p.ask(ctx, r)
+	if err == nil && a.status < 300 && r.call.Action == actionCreateBucket {
+		if err := p.tagBucket(ctx, r); err != nil {
+			return nil, err
+		}
+	}
 	if err == nil && a.status < 300 {
 		p.mu.Lock()
 		p.answers[r.key()] = a
@@ -335,13 +345,24 @@ func refusal(r *request, f Fault) *answer {
 	}
 	var body []byte
 	var err error
-	if r.form.Get("Version") == ec2Version {
+	kind := "text/xml;charset=UTF-8"
+	switch {
+	case r.form.Get("Version") == ec2Version:
 		body, err = xml.Marshal(struct {
 			XMLName   xml.Name `xml:"Response"`
 			Errors    []detail `xml:"Errors>Error"`
 			RequestID string
 		}{Errors: []detail{{f.Code, f.Message}}, RequestID: id})
-	} else {
+	case serviceOf(r.Request) == "s3":
+		body, err = xml.Marshal(struct {
+			XMLName xml.Name `xml:"Error"`
+			detail
+			RequestID string `xml:"RequestId"`
+		}{detail: detail{f.Code, f.Message}, RequestID: id})
+	case strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-amz-json"):
+		kind = r.Header.Get("Content-Type")
+		body, err = json.Marshal(map[string]string{"__type": f.Code, "message": f.Message})
+	default:
 		body, err = xml.Marshal(struct {
 			XMLName   xml.Name `xml:"ErrorResponse"`
 			Error     detail
@@ -351,7 +372,7 @@ func refusal(r *request, f Fault) *answer {
 	if err != nil { // text always encodes
 		body = []byte(err.Error())
 	}
-	h := http.Header{"Content-Type": {"text/xml;charset=UTF-8"}, "X-Amzn-Requestid": {id}}
+	h := http.Header{"Content-Type": {kind}, "X-Amzn-Requestid": {id}, "X-Amz-Request-Id": {id}}
 	for k, vs := range f.Header {
 		h[http.CanonicalHeaderKey(k)] = vs
 	}

@@ -44,13 +44,21 @@ func (p *Proxy) once(ctx context.Context, r *request) (*answer, error) {
 	return a, err
 }
 
-var credentialScope = regexp.MustCompile(`Credential=([^/]+)/[0-9]{8}/([^/]+)/`)
+var credentialScope = regexp.MustCompile(`Credential=([^/]+)/[0-9]{8}/([^/]+)/([^/]+)/`)
 
 // scopeOf gives the caller's key and region from the signature, so that tokens
 // and answers of different accounts and regions stay apart.
 func scopeOf(r *http.Request) string {
 	if m := credentialScope.FindStringSubmatch(r.Header.Get("Authorization")); m != nil {
 		return url.PathEscape(m[1]) + "/" + m[2]
+	}
+	return ""
+}
+
+// serviceOf gives the service that a request is signed for, "s3".
+func serviceOf(r *http.Request) string {
+	if m := credentialScope.FindStringSubmatch(r.Header.Get("Authorization")); m != nil {
+		return m[3]
 	}
 	return ""
 }

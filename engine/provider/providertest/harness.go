@@ -289,9 +289,9 @@ func differ(at string, fields []resource.Field, want, live resource.Map) string 
 		inner, isMap := want[name].(resource.Map)
 		have, isMap2 := live[name].(resource.Map)
 		switch {
-		case f.WriteOnly:
+		case f.Unseen():
 			if live[name] != nil {
-				return at + name + " is write-only and reads back"
+				return at + name + " is of those that no read shows, and reads back"
 			}
 		case want[name] == nil && (f.Default == "server" || f.DefaultsTo != nil || resource.Empty(live[name])):
 		case resource.Empty(want[name]) && resource.Empty(live[name]):
