@@ -1,13 +1,7 @@
 package main
 
+import data.isobar.groups
 import data.isobar.plan
-
-# default_groups are the ids of live security groups named default.
-default_groups contains object.values.id if {
-	some object in input.isobar.live
-	object.type == "aws_security_group"
-	object.values.name == "default"
-}
 
 # METADATA
 # scope: document
@@ -17,12 +11,13 @@ default_groups contains object.values.id if {
 #   other. What uses it gets access that nobody wrote down.
 # custom:
 #   id: SG-003
+#   source: CIS AWS Foundations Benchmark 3.0.0, 5.4
 #   mend: make a security group of its own and refer to it
 deny_default_security_group contains decision if {
 	some rc in plan.living
 	some field in ["security_groups", "vpc_security_group_ids", "security_group_ids"]
 	some id in object.get(rc.change.after, field, [])
-	id in default_groups
+	id in groups.defaults
 	decision := {
 		"msg": sprintf("it uses the default security group %s", [id]),
 		"address": rc.address,
@@ -35,7 +30,7 @@ deny_default_security_group contains decision if {
 	some direction in ["ingress", "egress"]
 	some rule in object.get(rc.change.after, direction, [])
 	some id in object.get(rule, "security_groups", [])
-	id in default_groups
+	id in groups.defaults
 	decision := {
 		"msg": sprintf("a rule names the default security group %s", [id]),
 		"address": rc.address,
@@ -45,27 +40,11 @@ deny_default_security_group contains decision if {
 
 deny_default_security_group contains decision if {
 	some rc in plan.living
-	rules_of_default(rc)
+	groups.ruled(rc)
 	decision := {
 		"msg": "the default security group gets rules",
 		"address": rc.address,
 		"path": "ingress",
 		"mend": "leave it empty; make a security group of its own and refer to it",
 	}
-}
-
-rules_of_default(rc) if {
-	rc.type == "aws_default_security_group"
-	has_rules(rc)
-}
-
-rules_of_default(rc) if {
-	rc.type == "aws_security_group"
-	rc.change.after.name == "default"
-	has_rules(rc)
-}
-
-has_rules(rc) if {
-	some direction in ["ingress", "egress"]
-	count(object.get(rc.change.after, direction, [])) > 0
 }

@@ -31,3 +31,9 @@ test_an_empty_default_group_is_fine if {
 	found := deny_default_security_group with input as using("aws_default_security_group", {"ingress": [], "egress": []})
 	count(found) == 0
 }
+
+test_the_default_group_of_a_live_vpc_is_denied if {
+	doc := json.patch(using("aws_instance", {"vpc_security_group_ids": ["sg-9"]}), [{"op": "add", "path": "/isobar/live/-", "value": {"type": "aws_vpc", "values": {"id": "vpc-1", "default_security_group_id": "sg-9"}}}])
+	found := deny_default_security_group with input as doc
+	{d.msg | some d in found} == {"it uses the default security group sg-9"}
+}

@@ -23,27 +23,38 @@ type File struct {
 // prefix tells these files from a repository's own policies/.
 const prefix = "isobar/policies/"
 
-// Rules gives the files of rules without their tests, by name.
-func Rules() ([]File, error) { return read(false) }
+// Rules gives the files of rules that decide, in package main, by name.
+func Rules() ([]File, error) {
+	return read(func(f File) bool { return !test(f) && decides(f) })
+}
 
-// All gives the files of rules and of their tests, by name.
-func All() ([]File, error) { return read(true) }
+// Shared gives the files that any rule may import from, in packages below
+// isobar, by name.
+func Shared() ([]File, error) {
+	return read(func(f File) bool { return !test(f) && !decides(f) })
+}
 
-func read(tests bool) ([]File, error) {
+// Tests gives the files of tests, by name.
+func Tests() ([]File, error) { return read(test) }
+
+func test(f File) bool { return strings.HasSuffix(f.Path, "_test.rego") }
+
+func decides(f File) bool { return strings.HasPrefix(f.Source, "package main\n") }
+
+func read(wanted func(File) bool) ([]File, error) {
 	names, err := fs.Glob(files, "*.rego")
 	if err != nil {
 		return nil, err
 	}
 	var out []File
 	for _, n := range names {
-		if !tests && strings.HasSuffix(n, "_test.rego") {
-			continue
-		}
 		b, err := files.ReadFile(n)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, File{Path: prefix + n, Source: string(b)})
+		if f := (File{Path: prefix + n, Source: string(b)}); wanted(f) {
+			out = append(out, f)
+		}
 	}
 	return out, nil
 }

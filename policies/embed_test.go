@@ -1,34 +1,39 @@
 package policies_test
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
 	"isobar.dev/policies"
 )
 
-// TestTwins: each file of deciding rules has its tests, which Rules leaves out.
+// TestTwins: each file is of one sort, and each of rules that decide has its
+// tests.
 func TestTwins(t *testing.T) {
 	t.Parallel()
-	rules, err := policies.Rules()
-	if err != nil {
-		t.Fatal(err)
-	}
-	all, err := policies.All()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range rules {
-		if strings.HasSuffix(f.Path, "_test.rego") {
-			t.Errorf("%s is among the rules", f.Path)
+	paths := func(read func() ([]policies.File, error)) map[string]bool {
+		fs, err := read()
+		if err != nil {
+			t.Fatal(err)
 		}
-		twin := strings.TrimSuffix(f.Path, ".rego") + "_test.rego"
-		if strings.Contains(f.Source, "package main") && !slices.ContainsFunc(all, func(o policies.File) bool { return o.Path == twin }) {
-			t.Errorf("%s has no %s", f.Path, twin)
+		out := map[string]bool{}
+		for _, f := range fs {
+			out[f.Path] = true
 		}
+		return out
 	}
-	if len(rules) < 5 || len(all) < 2*len(rules)-1 {
-		t.Errorf("%d files of rules, %d in all", len(rules), len(all))
+	rules, shared, tests := paths(policies.Rules), paths(policies.Shared), paths(policies.Tests)
+	for p := range rules {
+		twin := strings.TrimSuffix(p, ".rego") + "_test.rego"
+		if !tests[twin] {
+			t.Errorf("%s has no %s", p, twin)
+		}
+		delete(tests, twin)
+	}
+	for p := range tests {
+		t.Errorf("%s tests no file of rules", p)
+	}
+	if len(rules) < 10 || !shared["isobar/policies/plan.rego"] || !shared["isobar/policies/limits.rego"] {
+		t.Errorf("%d files of rules, and shared by them: %v", len(rules), shared)
 	}
 }

@@ -1,18 +1,7 @@
 package main
 
+import data.isobar.limits
 import data.isobar.plan
-
-# most_deleted is how many objects one plan may delete or replace.
-most_deleted := 10
-
-# most_share is how many hundredths of the live objects it may; it counts from
-# least_deleted objects on, so that small environments can be worked on.
-most_share := 30
-
-least_deleted := 4
-
-# Who runs isobar destroy has said so by name.
-meant if input.isobar.trigger == "destroy"
 
 # METADATA
 # scope: document
@@ -22,22 +11,22 @@ meant if input.isobar.trigger == "destroy"
 #   everything. Replacements count, for they delete too.
 # custom:
 #   id: DEL-001
-#   mend: delete in smaller steps, or waive it with an exception for mass_delete if it is meant
+#   mend: delete in smaller steps, or waive DEL-001 if it is meant
 deny_mass_delete contains decision if {
-	not meant
+	not plan.meant
 	gone := count(plan.going)
-	gone > most_deleted
-	decision := {"msg": sprintf("%d objects would be deleted or replaced at once; %d is the limit", [gone, most_deleted])}
+	gone > limits.most_deleted
+	decision := {"msg": sprintf("%d objects would be deleted or replaced at once; %d is the limit", [gone, limits.most_deleted])}
 }
 
 deny_mass_delete contains decision if {
-	not meant
+	not plan.meant
 	gone := count(plan.going)
-	gone >= least_deleted
-	gone <= most_deleted
+	gone >= limits.least_deleted
+	gone <= limits.most_deleted
 	all := count(input.isobar.live)
 	all > 0
 	share := round((100 * gone) / all)
-	share > most_share
-	decision := {"msg": sprintf("%d of %d objects (%d %%) would be deleted or replaced at once; %d %% is the limit", [gone, all, share, most_share])}
+	share > limits.most_share
+	decision := {"msg": sprintf("%d of %d objects (%d %%) would be deleted or replaced at once; %d %% is the limit", [gone, all, share, limits.most_share])}
 }

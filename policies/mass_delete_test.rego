@@ -43,3 +43,8 @@ test_destroy_is_meant if {
 	found := deny_mass_delete with input as doc
 	count(found) == 0
 }
+
+test_the_limit_can_be_raised if {
+	found := deny_mass_delete with input as deleting(11, 1000) with data.isobar.limits.most_deleted as 20
+	count(found) == 0
+}

@@ -1,8 +1,6 @@
 package main
 
-import data.isobar.plan
-
-admin_ports := {22: "SSH", 3389: "RDP"}
+import data.isobar.ports
 
 # METADATA
 # title: SSH or RDP is open to the world
@@ -12,29 +10,16 @@ admin_ports := {22: "SSH", 3389: "RDP"}
 #   IPv6 count too.
 # custom:
 #   id: SG-001
+#   source: CIS AWS Foundations Benchmark 3.0.0, 5.2 and 5.3
 #   mend: name the networks that need it, such as an office's or a VPN's block
 deny_open_admin_port contains decision if {
-	some group in plan.of_type("aws_security_group")
-	some rule in plan.open_to_world(group)
-	some port, name in admin_ports
-	plan.covers(rule, port)
+	some door in ports.doors
+	some port in ports.opened(door.rule, ports.admin)
 	decision := {
-		"msg": sprintf("%s (port %d) is open to the world", [name, port]),
-		"address": group.address,
+		"msg": ports.told([port], ports.admin, "admin"),
+		"address": door.address,
 		"path": "ingress",
 	}
-}
-
-database_ports := {
-	1433: "SQL Server",
-	1521: "Oracle",
-	3306: "MySQL",
-	5432: "PostgreSQL",
-	6379: "Redis",
-	9042: "Cassandra",
-	9200: "OpenSearch",
-	11211: "memcached",
-	27017: "MongoDB",
 }
 
 # METADATA
@@ -44,15 +29,32 @@ database_ports := {
 #   a password by default.
 # custom:
 #   id: SG-002
+#   source: AWS Security Hub, EC2.19
 #   mend: let in the application's security group or network instead
 deny_open_database_port contains decision if {
-	some group in plan.of_type("aws_security_group")
-	some rule in plan.open_to_world(group)
-	some port, name in database_ports
-	plan.covers(rule, port)
+	some door in ports.doors
 	decision := {
-		"msg": sprintf("%s (port %d) is open to the world", [name, port]),
-		"address": group.address,
+		"msg": ports.told(ports.opened(door.rule, ports.database), ports.database, "database"),
+		"address": door.address,
+		"path": "ingress",
+	}
+}
+
+# METADATA
+# title: A port for files, remote control or a cluster is open to the world
+# description: >-
+#   File shares, remote control and the inner doors of Docker, etcd and
+#   Kubernetes were made for networks whose members trust each other. Most have
+#   been attacked at scale; several ask for no password at all.
+# custom:
+#   id: SG-004
+#   source: AWS Security Hub, EC2.19
+#   mend: name the networks that need it, or let in a security group instead
+deny_open_inner_port contains decision if {
+	some door in ports.doors
+	decision := {
+		"msg": ports.told(ports.opened(door.rule, ports.inner), ports.inner, "inner"),
+		"address": door.address,
 		"path": "ingress",
 	}
 }

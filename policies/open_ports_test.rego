@@ -79,7 +79,7 @@ test_what_is_deleted_is_fine if {
 }
 
 test_each_database_port_is_denied if {
-	every port, name in database_ports {
+	every port, name in data.isobar.ports.database {
 		found := deny_open_database_port with input as group(tcp(port, port, "0.0.0.0/0"))
 		ids(found) == {sprintf("%s (port %d) is open to the world", [name, port])}
 	}
@@ -87,5 +87,32 @@ test_each_database_port_is_denied if {
 
 test_a_database_in_the_network_is_fine if {
 	found := deny_open_database_port with input as group(tcp(5432, 5432, "10.0.0.0/8"))
+	count(found) == 0
+}
+
+test_several_database_ports_are_told_at_once if {
+	found := deny_open_database_port with input as group(tcp(5000, 7000, "0.0.0.0/0"))
+	ids(found) == {"2 database ports are open to the world: 5432, 6379"}
+}
+
+test_an_inner_port_is_denied if {
+	found := deny_open_inner_port with input as group(tcp(445, 445, "0.0.0.0/0"))
+	ids(found) == {"SMB (port 445) is open to the world"}
+}
+
+test_all_inner_ports_are_told_at_once if {
+	rule := {"protocol": "-1", "from_port": 0, "to_port": 0, "cidr_blocks": ["0.0.0.0/0"]}
+	found := deny_open_inner_port with input as group(rule)
+	ids(found) == {"12 inner ports are open to the world: 21, 23, 135, 139, 445, 2049, 2375, 2379, 5900, 5985, 5986, 10250"}
+}
+
+test_an_inner_port_in_the_network_is_fine if {
+	found := deny_open_inner_port with input as group(tcp(2049, 2049, "10.0.0.0/8"))
+	count(found) == 0
+}
+
+test_an_inner_port_by_udp_is_fine if {
+	rule := {"protocol": "udp", "from_port": 2049, "to_port": 2049, "cidr_blocks": ["0.0.0.0/0"]}
+	found := deny_open_inner_port with input as group(rule)
 	count(found) == 0
 }

@@ -1,6 +1,7 @@
 package main
 
 import data.isobar.plan
+import data.isobar.tags
 
 # METADATA
 # title: No owner tag
@@ -13,24 +14,10 @@ import data.isobar.plan
 warn_missing_owner contains decision if {
 	some rc in plan.living
 	plan.takes_tags(rc.type)
-	not has_owner(rc)
+	not tags.owned(rc)
 	decision := {
 		"msg": "it has no owner tag",
 		"address": rc.address,
 		"path": "tags",
 	}
 }
-
-has_owner(rc) if {
-	some key, value in rc.change.after.tags
-	lower(key) == "owner"
-	value != ""
-}
-
-# A tag whose value only apply will tell is there all the same.
-has_owner(rc) if {
-	some key, _ in rc.change.after_unknown.tags
-	lower(key) == "owner"
-}
-
-has_owner(rc) if rc.change.after_unknown.tags == true

@@ -12,11 +12,32 @@ living contains rc if {
 # of_type are the living changes of one type.
 of_type(type) := {rc | some rc in living; rc.type == type}
 
+# made holds for a change that makes its object, anew or for the first time.
+made(rc) if "create" in rc.change.actions
+
+# chosen holds for a change that gives the object this value of a field: it
+# makes the object, or the value was another one.
+chosen(rc, _) if made(rc)
+
+chosen(rc, field) if {
+	is_object(rc.change.before)
+	object.get(rc.change.before, field, null) != object.get(rc.change.after, field, null)
+}
+
+# unknown holds for a field of which apply will tell, wholly or in part.
+unknown(rc, field) if rc.change.after_unknown[field]
+
 # going are the changes that end an object, replacements among them.
 going contains rc if {
 	some rc in input.resource_changes
 	"delete" in rc.change.actions
 }
+
+# meant holds for isobar destroy, which a person runs by the environment's name.
+meant if input.isobar.trigger == "destroy"
+
+# production holds where the environment's name says so: prod, live_eu.
+production if regex.match(`(^|_)(prod|production|live)(_|$)`, input.isobar.environment)
 
 # takes_tags tells whether a type has a tags field.
 takes_tags(type) if "tags" in input.isobar.kinds[type].fields

@@ -35,6 +35,14 @@ func TestPagesAreTheSameEachTime(t *testing.T) {
 	if !strings.Contains(first["metrics.md"], "| `isobar_runs_total` | counter | `env` `state` `trigger` |") {
 		t.Errorf("metrics.md misses the runs:\n%s", first["metrics.md"])
 	}
+	for _, want := range []string{
+		"| [SG-001](#sg-001) | denies | SSH or RDP is open to the world |", "### DEL-001\n", "`warn_missing_owner` warns · [its file](../../policies/owner_tag.rego)",
+		"Source: CIS AWS Foundations Benchmark 3.0.0, 5.6.",
+	} {
+		if !strings.Contains(first["policies.md"], want) {
+			t.Errorf("policies.md lacks %q:\n%s", want, first["policies.md"])
+		}
+	}
 }
 
 func TestFieldsAreSaidInWords(t *testing.T) {

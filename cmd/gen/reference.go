@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io/fs"
 	"os"
 
@@ -25,5 +26,10 @@ func referencePages(schemas string, examples fs.FS) (map[string]string, error) {
 	}
 	pages["metrics.md"] = metricsPage(metrics)
 	pages["errors.md"] = errorsPage()
+	rules, err := packRules(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	pages["policies.md"] = policiesPage(rules)
 	return pages, nil
 }

@@ -2,13 +2,17 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	"isobar.dev/engine/policy"
 	"isobar.dev/examples"
+	"isobar.dev/policies"
 	"isobar.dev/schemas"
 )
 
@@ -92,5 +96,41 @@ func validates(t *testing.T, name, text string) {
 	}
 	if !strings.Contains(out.String(), name) {
 		t.Errorf("validate said nothing of %s:\n%s", name, &out)
+	}
+}
+
+// TestEveryRuleIsShown: the scripts, whose output is compared word for word,
+// show each rule of the pack on a plan made from CUE.
+func TestEveryRuleIsShown(t *testing.T) {
+	t.Parallel()
+	rules, err := modules(policies.Rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared, err := modules(policies.Shared)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, found := policy.Compile(t.Context(), slices.Concat(rules, shared))
+	if e == nil {
+		t.Fatal(found)
+	}
+	var shown strings.Builder
+	scripts, err := filepath.Glob(filepath.Join("testdata", "script", "policy_*.txtar"))
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("%d scripts: %v", len(scripts), err)
+	}
+	for _, name := range scripts {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown.Write(text)
+	}
+	for _, r := range e.Rules() {
+		place := fmt.Sprintf("%s:%d", r.At.File, r.At.Line)
+		if !regexp.MustCompile(` ` + regexp.QuoteMeta(r.ID) + `: .*` + regexp.QuoteMeta(place) + `\b`).MatchString(shown.String()) {
+			t.Errorf("no script shows %s of %s", r.ID, place)
+		}
 	}
 }

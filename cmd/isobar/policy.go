@@ -7,19 +7,22 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"isobar.dev/engine/diag"
 	"isobar.dev/engine/policy"
+	"isobar.dev/policies"
 )
 
 func (a *app) policyCommand() *cobra.Command {
 	c := &cobra.Command{Use: "policy", Short: "Work with the rules that judge plans"}
 	c.AddCommand(&cobra.Command{
 		Use: "test [DIR]", Short: "Run the tests of a directory's rules", Args: cobra.MaximumNArgs(1),
-		Long: "Runs the test_ rules of the *.rego files in DIR, the repository's policies unless told.",
+		Long: "Runs the test_ rules of the *.rego files in DIR, the repository's policies unless told. The files stand beside\n" +
+			"isobar's own rules, as they do when a plan is judged.",
 		RunE: func(c *cobra.Command, args []string) error {
 			dir := filepath.Join(a.dir, "policies")
 			if len(args) == 1 {
@@ -40,7 +43,15 @@ func (a *app) policyTest(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	results, found := policy.Test(ctx, mods)
+	rules, err := modules(policies.Rules)
+	if err != nil {
+		return err
+	}
+	shared, err := modules(policies.Shared)
+	if err != nil {
+		return err
+	}
+	results, found := policy.Test(ctx, beside(mods, slices.Concat(rules, shared)))
 	if found.Errors() > 0 {
 		return a.refuse(found, "no test was run")
 	}
@@ -71,6 +82,15 @@ func (a *app) policyTest(ctx context.Context, dir string) error {
 	}
 	a.table(b.String())
 	return nil
+}
+
+// beside adds the built-in rules to a directory's, save those that are in it
+// word for word.
+func beside(mods, builtin []policy.Module) []policy.Module {
+	same := func(m policy.Module) bool {
+		return slices.ContainsFunc(mods, func(own policy.Module) bool { return own.Source == m.Source })
+	}
+	return slices.Concat(mods, slices.DeleteFunc(builtin, same))
 }
 
 func writeTest(b *strings.Builder, r policy.TestResult) {

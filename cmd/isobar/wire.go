@@ -53,17 +53,27 @@ func catalogue() (provider.Catalogue, error) {
 	return c, c.Check()
 }
 
-// rulebook holds the built-in pack.
+// modules turns files of the built-in rules into modules.
+func modules(read func() ([]policies.File, error)) ([]policy.Module, error) {
+	files, err := read()
+	mods := make([]policy.Module, len(files))
+	for i, f := range files {
+		mods[i] = policy.Module(f)
+	}
+	return mods, err
+}
+
+// rulebook holds the built-in pack and what all rules share.
 func rulebook() (*reconcile.Rulebook, error) {
-	files, err := policies.Rules()
+	rules, err := modules(policies.Rules)
 	if err != nil {
 		return nil, err
 	}
-	mods := make([]policy.Module, len(files))
-	for i, f := range files {
-		mods[i] = policy.Module{Path: f.Path, Source: f.Source}
+	shared, err := modules(policies.Shared)
+	if err != nil {
+		return nil, err
 	}
-	return &reconcile.Rulebook{Packs: map[string][]policy.Module{packName: mods}, Today: time.Now}, nil
+	return &reconcile.Rulebook{Packs: map[string][]policy.Module{packName: rules}, Shared: shared, Today: time.Now}, nil
 }
 
 // newRunner wires a runner over a store. trace is told of each provider call;

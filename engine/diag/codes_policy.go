@@ -19,15 +19,15 @@ func policyPages() map[Code]Page {
 	return map[Code]Page{
 		PolicyDenied: {
 			Title: "a policy denies the plan",
-			Text:  "A deny or violation rule decided against the plan, so nothing of it is applied. The finding names the rule's file and line, and where the object stands in the spec. Mend the spec as the mend line says. If the rule is wrong, change it on the base branch; to let this case through, add an exception rule that yields the rule's suffix: exception contains [\"open_admin_port\"] if … waives deny_open_admin_port.",
+			Text:  "A deny or violation rule decided against the plan, so nothing of it is applied. The finding names the rule's file and line, and where the object stands in the spec. Mend the spec as the mend line says. If the rule is wrong, change it on the base branch; to let this case through, add a waiver with its reason to the environment (policy: waivers: [{rule: \"SG-001\", address: \"aws.security_group/web\", reason: \"…\"}]), or an exception rule that yields the rule's suffix: exception contains [\"open_admin_port\"] if … waives deny_open_admin_port.",
 		},
 		PolicyWarned: {
 			Title: "a policy warns of the plan",
-			Text:  "A warn rule has something to say. It stops nothing. Mend the spec as the mend line says, or waive the rule by an exception that yields its suffix.",
+			Text:  "A warn rule has something to say. It stops nothing. Mend the spec as the mend line says, or waive the rule: by policy: waivers in the environment, or by an exception that yields its suffix.",
 		},
 		PolicyWaived: {
 			Title: "a policy's decision was waived",
-			Text:  "A deny, violation or warn rule decided against the plan, and an exception rule named its suffix, so the decision is shown and stops nothing. Remove the exception once it is no longer needed.",
+			Text:  "A deny, violation or warn rule decided against the plan, and the environment's policy: waivers or an exception rule accepts it, so the decision is shown and stops nothing. Remove the waiver once it is no longer needed.",
 		},
 		PolicyUnreadable: {
 			Title: "a policy file is not valid Rego",

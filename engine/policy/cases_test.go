@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -45,12 +46,14 @@ func group(t testing.TB, rules ...resource.Value) policy.Input {
 		"groupName": resource.String("web"), "vpcId": resource.Unknown{}, "ingress": resource.List(rules),
 		"tags": resource.Map{"owner": resource.String("net")},
 	}
+	want := maps.Clone(f)
+	want["vpcId"] = resource.Ref{Address: addr(t, "aws.vpc/main"), Out: "id"}
 	at := resource.Position{File: "environments/prod/net.cue", Line: 40, Col: 2}
 	return policy.Input{
 		Kinds: kinds(t), Commit: "3f2a91c", Actor: "mei", Trigger: "push", Mode: "auto",
 		Plan: &plan.Plan{Env: "prod", Changes: []plan.Change{{Address: a, Action: plan.Create, After: f, At: at}}},
 		Desired: []resource.Desired{{
-			Address: a, Fields: f, At: at,
+			Address: a, Fields: want, At: at,
 			Where: map[string]resource.Position{"ingress": {File: "environments/prod/net.cue", Line: 44, Col: 3}, "tags.owner": {File: "environments/prod/net.cue", Line: 50, Col: 5}},
 		}},
 	}

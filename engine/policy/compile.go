@@ -51,6 +51,8 @@ type probe struct {
 	id      string // from its metadata: custom.id
 	mend    string // from its metadata: custom.mend
 	title   string
+	reason  string // from its metadata: description
+	source  string // from its metadata: custom.source
 	at      diag.Place
 	probing string // the generated rule's name
 	query   rego.PreparedEvalQuery
@@ -99,23 +101,27 @@ func Compile(ctx context.Context, mods []Module) (*Engine, diag.List) {
 	return e, found.Sorted()
 }
 
-// Rules lists the deciding rules with their places, in order of place.
+// Rules lists the deciding rules with their places, in order of place; one with
+// several bodies is there once for each.
 func (e *Engine) Rules() []Rule {
 	out := make([]Rule, len(e.probes))
 	for i := range e.probes {
 		p := &e.probes[i]
-		out[i] = Rule{Name: p.name, ID: p.id, Title: p.title, Warns: p.verdict == warn, At: p.at}
+		out[i] = Rule{Name: p.name, ID: p.id, Title: p.title, Reason: p.reason, Source: p.source, Mend: p.mend, Warns: p.verdict == warn, At: p.at}
 	}
 	return out
 }
 
 // Rule is one deciding rule.
 type Rule struct {
-	Name  string // "deny_open_ssh"
-	ID    string // "SG-001", or ""
-	Title string // from its metadata
-	Warns bool   // it warns; else it denies
-	At    diag.Place
+	Name   string // "deny_open_ssh"
+	ID     string // "SG-001", or ""
+	Title  string // from its metadata, as are the next three
+	Reason string // why it matters: the description
+	Source string // who says so as well, or ""
+	Mend   string // what to do, unless a decision says it
+	Warns  bool   // it warns; else it denies
+	At     diag.Place
 }
 
 func newCompiler() *ast.Compiler {
@@ -366,7 +372,9 @@ func (p *probe) describe(as []*ast.Annotations) {
 	for _, a := range as {
 		id, _ := a.Custom["id"].(string)
 		mend, _ := a.Custom["mend"].(string)
+		source, _ := a.Custom["source"].(string)
 		p.title, p.id, p.mend = cmp.Or(p.title, a.Title), cmp.Or(p.id, id), cmp.Or(p.mend, mend)
+		p.reason, p.source = cmp.Or(p.reason, a.Description), cmp.Or(p.source, source)
 	}
 }
 

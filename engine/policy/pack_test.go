@@ -1,24 +1,36 @@
 package policy_test
 
 import (
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"isobar.dev/engine/plan"
 	"isobar.dev/engine/policy"
+	"isobar.dev/engine/resource"
 	"isobar.dev/policies"
 )
 
+// pack is the rules that come with isobar and what they share, with their
+// tests if wanted.
 func pack(t testing.TB, tests bool) []policy.Module {
 	t.Helper()
-	files, err := policies.Rules()
+	sorts := []func() ([]policies.File, error){policies.Rules, policies.Shared}
 	if tests {
-		files, err = policies.All()
+		sorts = append(sorts, policies.Tests)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := make([]policy.Module, len(files))
-	for i, f := range files {
-		out[i] = policy.Module(f)
+	var out []policy.Module
+	for _, read := range sorts {
+		files, err := read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			out = append(out, policy.Module(f))
+		}
 	}
 	return out
 }
@@ -30,7 +42,7 @@ func TestPack(t *testing.T) {
 	for _, f := range found {
 		t.Errorf("%s", f)
 	}
-	if len(results) < 20 {
+	if len(results) < 80 {
 		t.Errorf("only %d tests ran", len(results))
 	}
 	for _, r := range results {
@@ -40,23 +52,70 @@ func TestPack(t *testing.T) {
 	}
 }
 
-// TestPackIsDescribed: each rule of the pack has an id, a title and a mend.
+// TestPackIsDescribed: each rule of the pack has an id of its own, a title, a
+// reason and a mend.
 func TestPackIsDescribed(t *testing.T) {
 	t.Parallel()
 	e, found := policy.Compile(t.Context(), pack(t, false))
 	if err := found.Err(); err != nil {
 		t.Fatal(err)
 	}
-	ids := map[string]bool{}
+	names := map[string]string{} // by id
 	for _, r := range e.Rules() {
-		if r.ID == "" || r.Title == "" {
-			t.Errorf("%s: %s has no metadata with title and custom.id", r.At, r.Name)
+		if r.ID == "" || r.Title == "" || r.Reason == "" || r.Mend == "" {
+			t.Errorf("%s: %s lacks metadata: title, description, custom.id or custom.mend", r.At, r.Name)
 		}
-		ids[r.ID] = true
+		if other := names[r.ID]; other != "" && other != r.Name {
+			t.Errorf("%s: %s has the id %s, which is %s's", r.At, r.Name, r.ID, other)
+		}
+		names[r.ID] = r.Name
 	}
-	for _, id := range []string{"SG-001", "SG-002", "SG-003", "TAG-001", "DEL-001"} {
-		if !ids[id] {
-			t.Errorf("rule %s is missing", id)
+	if len(names) < 15 {
+		t.Errorf("%d rules", len(names))
+	}
+}
+
+// TestPackTakesNoNames: rules share package main with a repository's own, so
+// the pack's files define nothing there but rules that decide.
+func TestPackTakesNoNames(t *testing.T) {
+	t.Parallel()
+	decides := regexp.MustCompile(`^(deny|warn)_[a-z_]+$`)
+	for _, m := range pack(t, false) {
+		mod, err := ast.ParseModule(m.Path, m.Source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := mod.Package.Path.String()
+		if p != "data.main" && !strings.HasPrefix(p, "data.isobar.") {
+			t.Errorf("%s is in package %s", m.Path, p)
+		}
+		for _, r := range mod.Rules {
+			if name := r.Head.Ref().String(); p == "data.main" && !decides.MatchString(string(r.Head.Ref()[0].Value.(ast.Var))) {
+				t.Errorf("%s: %s decides nothing: put it into a package below isobar", r.Loc(), name)
+			}
+		}
+	}
+}
+
+// TestRepositorySetsLimits: a file of package isobar.limits takes the place of
+// the pack's own figures.
+func TestRepositorySetsLimits(t *testing.T) {
+	t.Parallel()
+	mods := pack(t, false)
+	in := policy.Input{Kinds: kinds(t), Plan: &plan.Plan{Env: "dev", Changes: []plan.Change{{
+		Address: addr(t, "vsphere.vm/db"), Action: plan.Create, After: resource.Map{"numCPUs": resource.Int(48), "memoryMB": resource.Int(1024)},
+	}}}}
+	for _, c := range []struct {
+		limits string
+		denied bool
+	}{{"", true}, {"vm_memory_mb := 1048576", true}, {"vm_cpus := 64", false}, {"vm_cpus := 16", true}} {
+		own := policy.Module{Path: "policies/limits.rego", Source: "package isobar.limits\n\n" + c.limits + "\n"}
+		e, found := policy.Compile(t.Context(), append(slices.Clone(mods), own))
+		if e == nil {
+			t.Fatal(found)
+		}
+		if d := decide(t, e, in); d.Denied() != c.denied {
+			t.Errorf("%q: denied = %v: %s", c.limits, d.Denied(), lines(d.Findings()))
 		}
 	}
 }

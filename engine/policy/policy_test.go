@@ -124,7 +124,7 @@ func TestPackDenies(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := lines(decide(t, e, group(t, ingress(22, "0.0.0.0/0"), ingress(443, "0.0.0.0/0"))).Findings())
-	want := `POL-301 error environments/prod/net.cue:44:3: aws.security_group/web: SG-001: SSH (port 22) is open to the world (rule isobar/policies/open_ports.rego:16)
+	want := `POL-301 error environments/prod/net.cue:44:3: aws.security_group/web: SG-001: SSH (port 22) is open to the world (rule isobar/policies/open_ports.rego:15)
   mend: name the networks that need it, such as an office's or a VPN's block
 `
 	if got != want {
@@ -305,24 +305,68 @@ func many(t testing.TB, n int) policy.Input {
 	return in
 }
 
-func BenchmarkEvaluate(b *testing.B) {
-	e, _ := policy.Compile(b.Context(), pack(b, false))
-	in := many(b, 1000)
-	b.Run("document", func(b *testing.B) {
-		for b.Loop() {
-			policy.NewDocument(in)
+// mixed is a plan that makes n objects of the kinds that rules speak of, a
+// fifth of them as no rule wants them.
+func mixed(t testing.TB, n int) policy.Input {
+	t.Helper()
+	in := policy.Input{Kinds: kinds(t), Plan: &plan.Plan{Env: "prod"}}
+	for i := range n {
+		bad := i%25 < 5
+		cidr, owner, session, network, size := "10.0.0.0/8", "owner", "required", "shop", "m7i.large"
+		if bad {
+			cidr, owner, session, network, size = "0.0.0.0/0", "Name", "optional", "VM Network", "m7i.48xlarge"
 		}
-	})
-	doc := policy.NewDocument(in)
-	e.Deadline = time.Minute
-	b.Run("rules", func(b *testing.B) {
-		for b.Loop() {
-			d, err := e.Evaluate(b.Context(), doc)
-			if err != nil || len(d.Items) != 200 {
-				b.Fatal(len(d.Items), err)
+		tags := resource.Map{owner: resource.String("mei")}
+		kind, f := "aws.security_group", resource.Map{"groupName": resource.String("g"), "ingress": resource.List{ingress(443, "0.0.0.0/0"), ingress(22, cidr)}, "tags": tags}
+		switch i % 5 {
+		case 1:
+			kind, f = "aws.instance", resource.Map{
+				"instanceType": resource.String(size), "securityGroupIds": resource.List{resource.String("sg-1")}, "disableApiTermination": resource.Bool(!bad),
+				"metadataOptions": resource.Map{"httpTokens": resource.String(session), "httpEndpoint": resource.String("enabled")},
+				"rootVolume":      resource.Map{"encrypted": resource.Bool(!bad), "volumeType": resource.String("gp3")}, "tags": tags,
+			}
+		case 2:
+			kind, f = "aws.volume", resource.Map{"size": resource.Int(10), "encrypted": resource.Bool(!bad), "tags": tags}
+		case 3:
+			kind, f = "aws.subnet", resource.Map{"cidrBlock": resource.String("10.0.0.0/24"), "mapPublicIpOnLaunch": resource.Bool(bad), "tags": tags}
+		case 4:
+			kind, f = "vsphere.vm", resource.Map{
+				"numCPUs": resource.Int(4), "memoryMB": resource.Int(1024), "disks": resource.Map{"scsi0:0": resource.Map{"capacityMB": resource.Int(64)}},
+				"networks": resource.Map{"ethernet0": resource.Map{"network": resource.String(network)}},
 			}
 		}
-	})
+		a := addr(t, fmt.Sprintf("%s/n%05d", kind, i))
+		at := resource.Position{File: "environments/prod/all.cue", Line: i + 1, Col: 1}
+		in.Plan.Changes = append(in.Plan.Changes, plan.Change{Address: a, Action: plan.Create, After: f, At: at})
+		in.Desired = append(in.Desired, resource.Desired{Address: a, Fields: f, At: at})
+		in.Live = append(in.Live, resource.Object{Address: a, ID: resource.ID(a.Name), Fields: f})
+	}
+	return in
+}
+
+func BenchmarkEvaluate(b *testing.B) {
+	e, _ := policy.Compile(b.Context(), pack(b, false))
+	e.Deadline = time.Minute
+	for _, c := range []struct {
+		name  string
+		in    policy.Input
+		items int
+	}{{"groups", many(b, 1000), 200}, {"mixed", mixed(b, 1000), 480}} {
+		b.Run(c.name+"/document", func(b *testing.B) {
+			for b.Loop() {
+				policy.NewDocument(c.in)
+			}
+		})
+		doc := policy.NewDocument(c.in)
+		b.Run(c.name+"/rules", func(b *testing.B) {
+			for b.Loop() {
+				d, err := e.Evaluate(b.Context(), doc)
+				if err != nil || len(d.Items) != c.items {
+					b.Fatal(len(d.Items), err)
+				}
+			}
+		})
+	}
 }
 
 // TestOneDocumentManyReaders: an engine and a document serve evaluations at

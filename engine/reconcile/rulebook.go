@@ -20,6 +20,7 @@ import (
 // Compiled rules are kept by their content. Safe for concurrent use.
 type Rulebook struct {
 	Packs    map[string][]policy.Module // by pack name
+	Shared   []policy.Module            // what any rule may import, whichever packs are chosen
 	Deadline time.Duration              // of one judgement; 0 is policy's default
 	Today    func() time.Time           // for waivers that end
 
@@ -67,9 +68,10 @@ func (b *Rulebook) waive(it *policy.Item, waivers []spec.Waiver) {
 	}
 }
 
-// modules gathers the packs' rules and the repository's own, without tests.
+// modules gathers what rules share, the packs' rules and the repository's own,
+// without tests.
 func (b *Rulebook) modules(tree fs.FS, packs []string) ([]policy.Module, error) {
-	var out []policy.Module
+	out := slices.Clone(b.Shared)
 	for name, mods := range b.Packs {
 		if packs == nil || slices.Contains(packs, name) {
 			out = append(out, mods...)

@@ -130,13 +130,17 @@ const initPolicy = `# Rules of this repository, beside isobar's own. A deny stop
 # shown with it. Try them with: isobar policy test
 package main
 
-import rego.v1
+import data.isobar.plan
 
-warn_name contains {"msg": msg, "address": change.address} if {
-	some change in input.resource_changes
-	change.change.after != null
-	not change.change.after.tags.Name
-	msg := sprintf("%s has no tag Name", [change.address])
+# METADATA
+# title: No Name tag
+# custom: {id: OWN-001, mend: "add it, e.g. tags: Name: \"shop\""}
+warn_name contains {"msg": msg, "address": rc.address, "path": "tags"} if {
+	some rc in plan.living
+	plan.takes_tags(rc.type)
+	not rc.change.after.tags.Name
+	not rc.change.after_unknown.tags
+	msg := "it has no Name tag"
 }
 `
 

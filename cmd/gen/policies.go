@@ -1,0 +1,111 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"isobar.dev/engine/policy"
+	"isobar.dev/policies"
+)
+
+// packRules gives the rules that come with isobar by their ids, each once.
+func packRules(ctx context.Context) ([]policy.Rule, error) {
+	files, err := policies.Rules()
+	if err != nil {
+		return nil, err
+	}
+	shared, err := policies.Shared()
+	if err != nil {
+		return nil, err
+	}
+	mods := make([]policy.Module, 0, len(files)+len(shared))
+	for _, f := range slices.Concat(files, shared) {
+		mods = append(mods, policy.Module(f))
+	}
+	e, found := policy.Compile(ctx, mods)
+	if err := found.Err(); err != nil {
+		return nil, err
+	}
+	rules := e.Rules()
+	slices.SortStableFunc(rules, func(a, b policy.Rule) int { return cmp.Compare(a.ID, b.ID) })
+	return slices.CompactFunc(rules, func(a, b policy.Rule) bool { return a.ID == b.ID }), nil
+}
+
+// policiesPage lists the rules that come with isobar, and says how a repository
+// adds to them.
+func policiesPage(rules []policy.Rule) string {
+	var b strings.Builder
+	b.WriteString("# Policies\n\n" + stamp + "\n")
+	fmt.Fprintf(&b, policiesIntro, len(rules))
+	b.WriteString("| code | | what |\n|---|---|---|\n")
+	for _, r := range rules {
+		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s |\n", r.ID, strings.ToLower(r.ID), verdict(r), cell(r.Title))
+	}
+	for _, r := range rules {
+		fmt.Fprintf(&b, "\n### %s\n**%s.** %s", r.ID, r.Title, r.Reason)
+		if r.Source != "" {
+			fmt.Fprintf(&b, " Source: %s.", r.Source)
+		}
+		fmt.Fprintf(&b, "\n\nMend: %s.\n\n`%s` %s · [its file](../../%s)\n", r.Mend, r.Name, verdict(r), strings.TrimPrefix(r.At.File, "isobar/"))
+	}
+	b.WriteString(policiesOwn)
+	return b.String()
+}
+
+func verdict(r policy.Rule) string {
+	if r.Warns {
+		return "warns"
+	}
+	return "denies"
+}
+
+const policiesIntro = `Rules in [Rego](https://www.openpolicyagent.org/docs/latest/policy-language/) judge every plan: a
+deny stops it, a warning is shown with it. These %d come with isobar. A rule sees the objects that a
+plan changes, so it never speaks of what is left alone. What would hold up everyday work only warns.
+
+`
+
+const policiesOwn = `
+## Letting a case through
+A waiver in the environment accepts a rule's findings, for one resource or all, until a day or for
+good. It stays visible as a note in every plan.
+
+    policy: waivers: [{rule: "NET-001", address: "aws.subnet/public", reason: "load balancers alone", until: "2027-06-30"}]
+
+` + "An exception in `policies/` waives a rule by the part of its name after `deny_` or `warn_`:" + `
+
+    package main
+    exception contains ["public_subnet"] if input.isobar.environment == "sandbox"
+
+` + "`policy: packs: []` in the environment leaves out all rules of isobar's own; what rules import stays." + `
+
+## Other limits
+` + "[limits.rego](../../policies/limits.rego) holds the figures. A repository sets its own in a file such as\n`policies/limits.rego`:" + `
+
+    package isobar.limits
+    vm_cpus := 64
+    instance_xlarge := 24
+
+## Your own rules
+` + "Files `policies/*.rego` of the repository stand beside isobar's, from the base branch and never from\n" +
+	"the change under review. `package main` decides by `deny_NAME`, `violation_NAME` and `warn_NAME`, each a set of\n" +
+	"texts or of objects with `msg` and, optionally, `address`, `path`, `id` and `mend`. The input has the shape of\n" +
+	"Terraform's plan JSON, with `input.isobar` beside it; `data.isobar.plan` holds what isobar's rules use themselves." + `
+
+    package main
+
+    import data.isobar.plan
+
+    # METADATA
+    # title: A network outside the plan of addresses
+    # custom: {id: OWN-001, mend: take a block of 10.64.0.0/10}
+    deny_block contains {"msg": msg, "address": vpc.address, "path": "cidr_block"} if {
+    	some vpc in plan.of_type("aws_vpc")
+    	not net.cidr_contains("10.64.0.0/10", vpc.change.after.cidr_block)
+    	msg := sprintf("%s lies outside 10.64.0.0/10", [vpc.change.after.cidr_block])
+    }
+
+` + "Tests are rules named `test_NAME` in files `policies/*_test.rego`; `isobar policy test` runs them.\n"
