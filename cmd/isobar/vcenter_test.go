@@ -17,6 +17,7 @@ import (
 //	vcenter power NAME on|off
 //	vcenter memory NAME MB
 //	vcenter option NAME KEY VALUE
+//	vcenter boots NAME ADDRESS (once it is there and on, tells its address as VMware Tools do)
 //	vcenter rename PATH NEWNAME
 //	vcenter destroy PATH
 //	vcenter clone NAME NEWNAME
@@ -33,6 +34,13 @@ func vcenter(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(center.SetMemory(ctx, name, mb))
 	case "option":
 		ts.Check(center.SetOption(ctx, name, rest[0], rest[1]))
+	case "boots":
+		until(ts, name+" is on", func() bool {
+			all, err := center.Machines(ctx)
+			ts.Check(err)
+			return all[name].On
+		})
+		ts.Check(center.TellAddress(ctx, name, rest[0]))
 	case "rename":
 		ts.Check(center.Rename(ctx, name, rest[0]))
 	case "destroy":

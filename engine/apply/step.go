@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -270,39 +268,6 @@ func FaultOf(err error) *ledger.Fault {
 		f.RequestID = fail.RequestID
 	}
 	return f
-}
-
-// resolve puts outputs in the place of references.
-func (x *execution) resolve(fields resource.Map) (resource.Map, error) {
-	var missing []string
-	v := resource.Rewrite(fields, func(v resource.Value) resource.Value {
-		r, ok := v.(resource.Ref)
-		if !ok {
-			return v
-		}
-		if out := x.output(r); out != nil {
-			return out
-		}
-		missing = append(missing, r.String())
-		return v
-	})
-	if len(missing) > 0 {
-		slices.Sort(missing)
-		return nil, &resource.Failure{Class: resource.NotFound, Message: "not known yet: " + strings.Join(slices.Compact(missing), ", ")}
-	}
-	m, _ := v.(resource.Map)
-	return m, nil
-}
-
-func (x *execution) output(r resource.Ref) resource.Value {
-	if r.Address.Env != x.run.Journal.Env {
-		return x.run.Outs[r.Address][r.Out]
-	}
-	e, ok := x.run.Journal.current(r.Address)
-	if !ok || !e.Made {
-		return nil
-	}
-	return e.Record.Outs[r.Out]
 }
 
 // deps fills in the tokens of the step's dependencies.

@@ -132,9 +132,7 @@ func (b *builder) wanted(it *item) {
 	}
 	it.held = nil
 	it.resolve(b)
-	if it.missing != nil {
-		it.hold(HeldFollows, "it needs "+it.missing.Address.String()+"#"+it.missing.Out+", which is not known yet", "apply "+it.missing.Address.String()+" first")
-	}
+	b.await(it)
 	switch {
 	case it.entry == nil:
 		b.create(it, Reason{Cause: CauseSpec, At: it.want.At})
@@ -159,6 +157,20 @@ func (b *builder) wanted(it *item) {
 			it.hold(HeldFollows, "it needs "+t.addr.Local()+", which is held: "+string(HeldDoubt), "")
 		}
 	}
+}
+
+// await holds an item that needs an output which nobody has told and this plan
+// does not make.
+func (b *builder) await(it *item) {
+	if it.missing == nil {
+		return
+	}
+	of := b.byAddr[it.missing.Address]
+	if of != nil && of.entry != nil && of.live.Seen == Present {
+		it.hold(HeldFollows, "it needs the "+it.missing.Out+" of "+it.missing.Address.Local()+", which has not told it yet", "it goes on by itself once that is told")
+		return
+	}
+	it.hold(HeldFollows, "it needs "+it.missing.Address.String()+"#"+it.missing.Out+", which is not known yet", "apply "+it.missing.Address.String()+" first")
 }
 
 // alias is the provider alias under which the item lives.

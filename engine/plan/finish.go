@@ -103,7 +103,7 @@ func sortedKeys[V any](m map[string]V) []string {
 // change makes what people and policy see of an item.
 func (b *builder) change(it *item) Change {
 	c := Change{
-		Address: it.addr, Action: it.action, Token: it.key().Token, Reasons: it.reasons, First: it.first && it.replaces(),
+		Address: it.addr, Action: it.action, Token: it.key().Token, Reasons: b.followed(it.reasons), First: it.first && it.replaces(),
 		Disruptive: it.replaces(),
 	}
 	if it.entry != nil && !it.lost {
@@ -128,6 +128,18 @@ func (b *builder) change(it *item) Change {
 		}
 	}
 	return c
+}
+
+// followed says of reasons in what another object stays as it is that only an
+// output of it changes.
+func (b *builder) followed(rs []Reason) []Reason {
+	out := slices.Clone(rs)
+	for i, r := range out {
+		if of := b.byAddr[r.Of]; r.Cause == CauseDependency && r.Text == "" && of != nil && !of.fresh {
+			out[i].Text = "follows " + r.Of.Local()
+		}
+	}
+	return out
 }
 
 // managed gives the live fields that are wanted or applied, and the outputs.

@@ -83,6 +83,12 @@ func (s *Server) SetOption(ctx context.Context, name, key, value string) error {
 	return s.reconfigure(ctx, name, types.VirtualMachineConfigSpec{ExtraConfig: []types.BaseOptionValue{&types.OptionValue{Key: key, Value: value}}})
 }
 
+// TellAddress gives a machine's guest an address, as VMware Tools do once the
+// guest has started; vcsim takes it from this option.
+func (s *Server) TellAddress(ctx context.Context, name, address string) error {
+	return s.SetOption(ctx, name, "SET.guest.ipAddress", address)
+}
+
 func (s *Server) reconfigure(ctx context.Context, name string, spec types.VirtualMachineConfigSpec) error {
 	return s.on(ctx, name, func(vm *object.VirtualMachine) (*object.Task, error) { return vm.Reconfigure(ctx, spec) })
 }

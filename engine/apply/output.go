@@ -1,0 +1,80 @@
+package apply
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/resource"
+)
+
+// resolve puts outputs in the place of references.
+func (x *execution) resolve(fields resource.Map) (resource.Map, error) {
+	var missing []resource.Ref
+	v := resource.Rewrite(fields, func(v resource.Value) resource.Value {
+		r, ok := v.(resource.Ref)
+		if !ok {
+			return v
+		}
+		if out := x.output(r); out != nil {
+			return out
+		}
+		missing = append(missing, r)
+		return v
+	})
+	if len(missing) > 0 {
+		return nil, &resource.Failure{Class: resource.NotFound, Message: x.untold(missing)}
+	}
+	m, _ := v.(resource.Map)
+	return m, nil
+}
+
+// untold says which outputs are missing, each once.
+func (x *execution) untold(refs []resource.Ref) string {
+	said := make([]string, len(refs))
+	for i, r := range refs {
+		if r.Address.Env == x.run.Journal.Env {
+			said[i] = fmt.Sprintf("%s has not told its %s yet", r.Address.Local(), r.Out)
+		} else {
+			said[i] = fmt.Sprintf("%s has not told its %s yet: apply %s first", r.Address, r.Out, r.Address.Env)
+		}
+	}
+	slices.Sort(said)
+	return strings.Join(slices.Compact(said), "; ")
+}
+
+func (x *execution) output(r resource.Ref) resource.Value {
+	if r.Address.Env != x.run.Journal.Env {
+		return x.run.Outs[r.Address][r.Out]
+	}
+	e, ok := x.run.Journal.current(r.Address)
+	if !ok || !e.Made {
+		return nil
+	}
+	if out := e.Record.Outs[r.Out]; out != nil {
+		return out
+	}
+	return x.late(r, e)
+}
+
+// late asks an object for an output that it did not tell when it was made: the
+// address of a guest that was still starting. The ledger learns it at the next
+// look; here another step may have an intent open on the object.
+func (x *execution) late(r resource.Ref, e ledger.Entry) resource.Value {
+	acc, err := accountFor(x.run.Accounts, cmp.Or(e.Record.Meta.Alias, r.Address.Provider), e.Record.Scope)
+	_, desc, known := x.Kinds.Kind(r.Address.Type())
+	if err != nil || !known || e.Record.ID == "" {
+		return nil
+	}
+	ans := acc.Session.Read(x.calls, []resource.Want{{Kind: r.Address.Kind, By: resource.Selector{IDs: []resource.ID{e.Record.ID}}}})
+	if len(ans) != 1 || len(ans[0].Objects) != 1 {
+		return nil // it is asked again when the step is tried again
+	}
+	out := desc.Outputs(ans[0].Objects[0])[r.Out]
+	if resource.HasUnread(out) {
+		return nil
+	}
+	return out
+}
