@@ -1,6 +1,6 @@
 // Command demo builds the real isobar, starts a lab of real peers on loopback
-// ports (an AWS emulator, a Git server, a Slack receiver) and tells the story
-// of isobar's main job with real commits, checking each step against the cloud
+// ports (an AWS emulator, a vCenter simulator, a Git server, a Slack receiver)
+// and tells the story of isobar's main job with real commits, checking each step against the cloud
 // itself. It ends every process that it started. Floor 8.
 package main
 
@@ -12,11 +12,16 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"isobar.dev/engine/lab/vcsim"
 )
 
 func main() { os.Exit(realMain()) }
 
 func realMain() int {
+	if len(os.Args) > 1 && os.Args[1] == vcsim.ChildWord {
+		return vcsim.Child(os.Stdin, os.Stdout, os.Stderr)
+	}
 	once := flag.Bool("once", false, "tell the story, then end everything; exit 0 when every step held")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"isobar.dev/engine/lab/gitd"
 	"isobar.dev/engine/lab/moto"
 	"isobar.dev/engine/lab/slack"
+	"isobar.dev/engine/lab/vcsim"
 	"isobar.dev/engine/web"
 	"isobar.dev/examples"
 )
@@ -28,6 +30,7 @@ type stage struct {
 	spec   string // the environment as the story begins
 	bin    string
 	cloud  *moto.Server
+	center *vcsim.Server
 	proxy  *fault.Proxy // between isobar and the cloud: it counts calls
 	git    *gitd.Server
 	slack  *slack.Server
@@ -58,9 +61,6 @@ func (s *stage) set(ctx context.Context) error {
 	// The peers outlive ctx: they are ended in order by strike, the daemon first.
 	lab := context.WithoutCancel(ctx)
 	var err error
-	if s.spec, err = examples.Environment(env); err != nil {
-		return err
-	}
 	if s.cloud, err = moto.Start(lab, s.dir); err != nil {
 		return err
 	}
@@ -70,6 +70,11 @@ func (s *stage) set(ctx context.Context) error {
 	}
 	s.onStrike(s.proxy.Close)
 	say("  AWS            moto_server at %s", s.cloud.URL())
+	if s.center, err = vcsim.Start(lab, s.dir); err != nil {
+		return err
+	}
+	s.onStrike(s.center.Close)
+	say("  vCenter        vcsim at %s", s.center.URL())
 	if s.git, err = gitd.Start(lab); err != nil {
 		return err
 	}
@@ -83,7 +88,29 @@ func (s *stage) set(ctx context.Context) error {
 	}
 	s.onStrike(func() { _ = s.slack.Close() })
 	say("  Slack          %s", s.slack.URL())
+	if err := s.fit(ctx); err != nil {
+		return err
+	}
 	return s.firstCommit(ctx)
+}
+
+// fit makes the example one of this lab: its vCenter, its datastore, an image
+// of its cloud.
+func (s *stage) fit(ctx context.Context) error {
+	text, err := examples.Environment(env)
+	if err != nil {
+		return err
+	}
+	images, err := s.cloud.EC2(ctx, region, "DescribeImages", map[string]string{"Owner.1": "amazon"})
+	if err != nil {
+		return err
+	}
+	s.spec = strings.NewReplacer(
+		`vsphere: url: "https://vcenter.example.com"`, `vsphere: {url: "`+s.center.URL()+`", insecure: true}`,
+		`datastore: "datastore1"`, `datastore: "`+vcsim.Datastore+`"`,
+		"ami-0a1b2c3d4e5f60718", images.Get("imagesSet", "item", "imageId"),
+	).Replace(text)
+	return nil
 }
 
 // firstCommit makes the repository with isobar's own init.
@@ -102,21 +129,20 @@ func (s *stage) firstCommit(ctx context.Context) error {
 // isobar runs the binary once.
 func (s *stage) isobar(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, s.bin, args...)
-	cmd.Env = append(os.Environ(), s.cloud.Env()...)
+	cmd.Env = slices.Concat(os.Environ(), s.cloud.Env(), s.center.Env())
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
 
 // serve starts the real daemon and waits until it is ready.
 func (s *stage) serve(ctx context.Context) error {
-	store := filepath.Join(s.dir, "isobar.db")
 	var err error
 	if s.log, err = os.Create(filepath.Join(s.dir, "isobar.log")); err != nil {
 		return err
 	}
-	s.daemon = exec.Command(s.bin, "serve", "--repo", s.git.Address("infra"), "--store", "sqlite:"+store,
+	s.daemon = exec.Command(s.bin, "serve", "--repo", s.git.Address("infra"), "--store", "sqlite:"+s.store(),
 		"--listen", "127.0.0.1:0", "--slack-channel", channel, "--poll", "500ms", "--interval", "3s", "--backoff", "1s")
-	s.daemon.Env = append(os.Environ(), s.cloud.Env()...)
+	s.daemon.Env = slices.Concat(os.Environ(), s.cloud.Env(), s.center.Env())
 	s.daemon.Env = append(s.daemon.Env, "AWS_ENDPOINT_URL="+s.proxy.URL(),
 		"ISOBAR_SLACK_TOKEN="+slack.DefaultToken, "ISOBAR_SLACK_API_URL="+s.slack.URL())
 	s.daemon.Stderr, s.daemon.Stdout = s.log, s.log
@@ -127,7 +153,7 @@ func (s *stage) serve(ctx context.Context) error {
 	s.ended = make(chan error, 1)
 	go func() { s.ended <- s.daemon.Wait() }()
 	s.onStrike(s.stopDaemon)
-	s.client = web.NewClient(store + ".sock")
+	s.client = web.NewClient(s.store() + ".sock")
 	err = s.until(ctx, 20*time.Second, "the daemon is ready", func(ctx context.Context) error {
 		_, err := s.client.Environments(ctx)
 		return err
@@ -138,6 +164,9 @@ func (s *stage) serve(ctx context.Context) error {
 	say("  isobar serve   pid %d, %s", s.daemon.Process.Pid, "control socket beside its store")
 	return nil
 }
+
+// store is the daemon's store.
+func (s *stage) store() string { return filepath.Join(s.dir, "isobar.db") }
 
 // stopDaemon drains the daemon; one that does not end in time is killed.
 func (s *stage) stopDaemon() {
@@ -234,5 +263,5 @@ Everything stays up until Ctrl-C. Try:
   $EDITOR environments/%s/%s.cue && git commit -am "change" && git push
   %s status --store sqlite:%s
   %s runs   --store sqlite:%s
-  tail -f %s`, s.repo.Dir, env, env, s.bin, filepath.Join(s.dir, "isobar.db"), s.bin, filepath.Join(s.dir, "isobar.db"), s.log.Name())
+  tail -f %s`, s.repo.Dir, env, env, s.bin, s.store(), s.bin, s.store(), s.log.Name())
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"isobar.dev/engine/lab/moto"
+	"isobar.dev/engine/lab/vcsim"
 	"isobar.dev/engine/view"
 )
 
@@ -18,9 +20,10 @@ func (s *stage) story(ctx context.Context) error {
 		title string
 		tell  func(context.Context) (string, error)
 	}{
-		{"An environment is created: git push, and isobar builds it", s.create},
+		{"An environment is created: git push, and isobar builds it on AWS and on vSphere", s.create},
 		{"A change is pushed and applied", s.change},
-		{"Somebody opens SSH to the world behind isobar's back; it notices and puts it back", s.drift},
+		{"Behind isobar's back SSH is opened to the world and the database's memory taken; it puts both back", s.drift},
+		{"In mode approve a change waits for a person's word", s.approval},
 		{"A push that breaks a policy is refused, with rule, file and line", s.breach},
 		{"An empty push changes nothing", s.empty},
 	}
@@ -85,6 +88,9 @@ func (s *stage) create(ctx context.Context) (string, error) {
 	if err := s.serve(ctx); err != nil {
 		return "", err
 	}
+	if err := s.boot(ctx); err != nil {
+		return "", err
+	}
 	if _, err := s.settled(ctx, hash, "in sync"); err != nil {
 		return "", err
 	}
@@ -92,28 +98,64 @@ func (s *stage) create(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if seen != "1 VPC, 2 subnets, 1 internet gateway, 1 route table, 2 security groups" {
+	if seen != "1 VPC, 2 subnets, 1 internet gateway, 1 route table, 2 security groups, 1 instance" {
 		return "", fmt.Errorf("the cloud holds %s", seen)
 	}
 	web, err := s.webGroup(ctx)
 	if err != nil {
 		return "", err
 	}
-	if !slices.Contains(web.rules, "tcp 80 0.0.0.0/0") {
-		return "", fmt.Errorf("shop-web's rules in the cloud are %q", web.rules)
+	if !slices.Contains(web.rules, "tcp 80 0.0.0.0/0") || !slices.Contains(web.egress, "tcp 5432 "+guest+"/32") {
+		return "", fmt.Errorf("shop-web's rules in the cloud are %q and %q", web.rules, web.egress)
 	}
-	return "AWS says         " + seen, nil
+	vm, err := s.database(ctx)
+	if err != nil {
+		return "", err
+	}
+	if vm.CPUs != 2 || vm.MemoryMB != 4096 || !vm.On || vm.Disks != 1 || vm.Networks != 1 {
+		return "", fmt.Errorf("the vCenter holds %+v", vm)
+	}
+	return "AWS says         " + seen + "\nvCenter says     " + vm.Path + ", 2 CPUs, 4096 MB, on; shop-web may reach it at " + guest, nil
+}
+
+// guest is the address that the database's guest gets.
+const guest = "10.8.0.21"
+
+// boot stands for the guest: once the machine is on, it tells its address.
+func (s *stage) boot(ctx context.Context) error {
+	err := s.until(ctx, 40*time.Second, "the database's machine is on", func(ctx context.Context) error {
+		vm, err := s.database(ctx)
+		if err == nil && !vm.On {
+			err = errors.New("it is off")
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	say("   the guest      has started; VMware Tools tell its address, %s", guest)
+	return s.center.TellAddress(ctx, env+"-db", guest)
+}
+
+// database reads the machine shop-db.
+func (s *stage) database(ctx context.Context) (vcsim.Machine, error) {
+	all, err := s.center.Machines(ctx)
+	if err != nil {
+		return vcsim.Machine{}, err
+	}
+	vm, ok := all[env+"-db"]
+	if !ok {
+		return vm, errors.New("the vCenter has no machine shop-db")
+	}
+	return vm, nil
 }
 
 func (s *stage) change(ctx context.Context) (string, error) {
-	next := strings.Replace(s.spec, `{ipProtocol: "tcp", fromPort: 80, toPort: 80, cidrIpv4: "0.0.0.0/0"},`,
-		`{ipProtocol: "tcp", fromPort: 80, toPort: 80, cidrIpv4: "0.0.0.0/0"},
-			{ipProtocol: "tcp", fromPort: 443, toPort: 443, cidrIpv4: "0.0.0.0/0"},`, 1)
 	before, err := s.webGroup(ctx)
 	if err != nil {
 		return "", err
 	}
-	hash, err := s.push(ctx, "Serve HTTPS too", next)
+	hash, err := s.push(ctx, "Serve HTTPS too", s.served())
 	if err != nil {
 		return "", err
 	}
@@ -152,10 +194,18 @@ func (s *stage) drift(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("the change behind its back did not take: %q", changed.rules)
 	}
 	say("   somebody       AuthorizeSecurityGroupIngress %s tcp 22 from 0.0.0.0/0", web.id)
-	err = s.until(ctx, 40*time.Second, "SSH is closed again", func(ctx context.Context) error {
+	if err := s.center.SetMemory(ctx, env+"-db", 1024); err != nil {
+		return "", err
+	}
+	say("   somebody       sets the memory of shop-db to 1024 MB")
+	err = s.until(ctx, 40*time.Second, "both are put back", func(ctx context.Context) error {
 		now, err := s.webGroup(ctx)
-		if err == nil && slices.Contains(now.rules, "tcp 22 0.0.0.0/0") {
+		vm, verr := s.database(ctx)
+		switch err = errors.Join(err, verr); {
+		case err == nil && slices.Contains(now.rules, "tcp 22 0.0.0.0/0"):
 			err = errors.New("tcp 22 is still open to the world")
+		case err == nil && (vm.MemoryMB != 4096 || !vm.On):
+			err = fmt.Errorf("shop-db has %d MB, on: %v", vm.MemoryMB, vm.On)
 		}
 		return err
 	})
@@ -169,11 +219,53 @@ func (s *stage) drift(ctx context.Context) (string, error) {
 		return nil
 	})
 	now, gerr := s.webGroup(ctx)
-	return "AWS says         " + web.id + " allows " + strings.Join(now.rules, ", "), errors.Join(err, gerr)
+	return "AWS says         " + web.id + " allows " + strings.Join(now.rules, ", ") + "\nvCenter says     shop-db has 4096 MB, on", errors.Join(err, gerr)
+}
+
+// planName is how a plan is named to people.
+var planName = regexp.MustCompile(`\b[0-9a-f]{4}-[0-9a-f]{4}\b`)
+
+func (s *stage) approval(ctx context.Context) (string, error) {
+	more := strings.NewReplacer(`mode: "auto"`, `mode: "approve"`, "numCPUs:   2", "numCPUs:   4").Replace(s.served())
+	hash, err := s.push(ctx, "Two more processors for the database, with approval", more)
+	if err != nil {
+		return "", err
+	}
+	row, err := s.settled(ctx, hash, "waiting")
+	if err != nil {
+		return "", err
+	}
+	vm, err := s.database(ctx)
+	if err != nil {
+		return "", err
+	}
+	name := planName.FindString(row.Note)
+	if name == "" || vm.CPUs != 2 {
+		return "", fmt.Errorf("it says %q, and shop-db has %d CPUs", row.Note, vm.CPUs)
+	}
+	say("   isobar status  %s: %s", row.State, row.Note)
+	out, err := s.isobar(ctx, "approve", env, name, "--store", "sqlite:"+s.store())
+	if err != nil {
+		return "", fmt.Errorf("isobar approve: %w\n%s", err, out)
+	}
+	say("   isobar approve %s", strings.TrimSpace(out))
+	if _, err := s.settled(ctx, hash, "in sync"); err != nil {
+		return "", err
+	}
+	if vm, err = s.database(ctx); err == nil && (vm.CPUs != 4 || !vm.On) {
+		err = fmt.Errorf("shop-db has %d CPUs, on: %v", vm.CPUs, vm.On)
+	}
+	return "vCenter says     shop-db has 4 CPUs, on", err
+}
+
+// served is the spec once HTTPS is served.
+func (s *stage) served() string {
+	const http = `{ipProtocol: "tcp", fromPort: 80, toPort: 80, cidrIpv4: "0.0.0.0/0"},`
+	return strings.Replace(s.spec, http, http+"\n\t\t\t\t"+strings.ReplaceAll(http, "80", "443"), 1)
 }
 
 func (s *stage) breach(ctx context.Context) (string, error) {
-	bad := strings.Replace(s.spec, `fromPort: 80, toPort: 80,`, `fromPort: 22, toPort: 22,`, 1)
+	bad := strings.Replace(strings.Replace(s.spec, "numCPUs:   2", "numCPUs:   4", 1), `fromPort: 80, toPort: 80,`, `fromPort: 22, toPort: 22,`, 1)
 	before, err := s.webGroup(ctx)
 	if err != nil {
 		return "", err
@@ -200,10 +292,7 @@ func (s *stage) breach(ctx context.Context) (string, error) {
 }
 
 func (s *stage) empty(ctx context.Context) (string, error) {
-	next := strings.Replace(s.spec, `{ipProtocol: "tcp", fromPort: 80, toPort: 80, cidrIpv4: "0.0.0.0/0"},`,
-		`{ipProtocol: "tcp", fromPort: 80, toPort: 80, cidrIpv4: "0.0.0.0/0"},
-			{ipProtocol: "tcp", fromPort: 443, toPort: 443, cidrIpv4: "0.0.0.0/0"},`, 1)
-	hash, err := s.push(ctx, "Take that back", next)
+	hash, err := s.push(ctx, "Take that back", strings.Replace(s.served(), "numCPUs:   2", "numCPUs:   4", 1))
 	if err != nil {
 		return "", err
 	}
@@ -235,7 +324,7 @@ func (s *stage) empty(ctx context.Context) (string, error) {
 	}
 	mutating := 0
 	for _, c := range s.proxy.Calls() {
-		if !strings.HasPrefix(c.Action, "Describe") && c.Action != "GetCallerIdentity" {
+		if !strings.HasPrefix(c.Action, "Describe") && c.Action != "GetCallerIdentity" && !strings.HasPrefix(c.Action, "Get") && !strings.HasPrefix(c.Action, "List") {
 			mutating++
 		}
 	}
@@ -259,6 +348,7 @@ func (s *stage) inventory(ctx context.Context) (string, error) {
 		{"DescribeInternetGateways", "internetGatewaySet", "internet gateway"},
 		{"DescribeRouteTables", "routeTableSet", "route table"},
 		{"DescribeSecurityGroups", "securityGroupInfo", "security group"},
+		{"DescribeInstances", "reservationSet", "instance"},
 	} {
 		out, err := s.cloud.EC2(ctx, region, k.action, filter)
 		if err != nil {
@@ -275,8 +365,8 @@ func (s *stage) inventory(ctx context.Context) (string, error) {
 
 // group is a security group as the cloud has it.
 type group struct {
-	id    string
-	rules []string
+	id            string
+	rules, egress []string
 }
 
 // webGroup reads the security group shop-web.
@@ -290,12 +380,12 @@ func (s *stage) webGroup(ctx context.Context) (group, error) {
 	if len(items) != 1 {
 		return group{}, fmt.Errorf("the cloud has %d groups named %s", len(items), name)
 	}
-	return group{id: items[0].Get("groupId"), rules: rulesOf(items[0])}, nil
+	return group{id: items[0].Get("groupId"), rules: rulesOf(items[0], "ipPermissions"), egress: rulesOf(items[0], "ipPermissionsEgress")}, nil
 }
 
-func rulesOf(g *moto.Node) []string {
+func rulesOf(g *moto.Node, way string) []string {
 	var out []string
-	for _, p := range g.All("ipPermissions", "item") {
+	for _, p := range g.All(way, "item") {
 		for _, r := range p.All("ipRanges", "item") {
 			out = append(out, fmt.Sprintf("%s %s %s", p.Get("ipProtocol"), p.Get("fromPort"), r.Get("cidrIp")))
 		}
