@@ -49,6 +49,7 @@ func house() map[string]room {
 		"engine/store/storetest":       {4, suite},
 		"engine/forge":                 {4, plain},
 		"engine/chat":                  {4, plain},
+		"engine/secret":                {4, plain},
 		"providers/aws":                {4, plain},
 		"providers/fake":               {4, plain},
 		"providers/vsphere":            {4, plain},

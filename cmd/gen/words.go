@@ -9,6 +9,9 @@ import (
 
 // typeWords names a field's type: "list of struct", "map of string".
 func typeWords(f *resource.Field) string {
+	if f.Secret {
+		return f.Type + " or secret"
+	}
 	if f.Elem == nil {
 		return f.Type
 	}

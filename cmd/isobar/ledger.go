@@ -66,7 +66,11 @@ func (a *app) once(ctx context.Context) (*reconcile.Once, error) {
 	if err != nil {
 		return nil, err
 	}
-	runner, err := newRunner(st, nil)
+	path, err := a.localStore()
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	runner, err := newRunner(st, nil, keeper(path, ownAllowance()))
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}

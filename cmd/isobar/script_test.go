@@ -47,7 +47,7 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"newrepo": newRepo, "exit": exits, "await": await, "awaitfile": awaitFile,
 			"ec2": ec2, "vcenter": vcenter, "hold": hold, "held": held, "release": release, "refuse": refuse, "shape": shape, "plan": waitingPlan,
-			"sshrepo": sshRepo, "trustssh": trustSSH,
+			"sshrepo": sshRepo, "trustssh": trustSSH, "nowhere": nowhere, "mode": mode,
 		},
 	})
 }

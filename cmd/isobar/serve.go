@@ -21,6 +21,7 @@ import (
 	"isobar.dev/engine/diag"
 	"isobar.dev/engine/git"
 	"isobar.dev/engine/reconcile"
+	"isobar.dev/engine/secret"
 	"isobar.dev/engine/store"
 	"isobar.dev/engine/web"
 )
@@ -30,6 +31,7 @@ type serveFlags struct {
 	repo, branch, listen, channel  string
 	poll, interval, backoff, lease time.Duration
 	workers                        int
+	secrets                        secret.Allowance
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -52,6 +54,7 @@ func (a *app) serveCommand() *cobra.Command {
 	c.Flags().DurationVar(&f.backoff, "backoff", 10*time.Second, "time before what failed is tried again; it doubles up to the interval")
 	c.Flags().DurationVar(&f.lease, "lease", 6*time.Second, "how long a lease on an environment holds without renewal")
 	c.Flags().IntVar(&f.workers, "workers", 4, "environments worked on at once")
+	secretFlags(c, &f.secrets)
 	return c
 }
 
@@ -122,7 +125,11 @@ func (a *app) daemon(ctx context.Context, f serveFlags, st store.Store, path str
 	}
 	metrics := web.NewMetrics(version(), d.Queued)
 	d.Meter = metrics
-	if d.Runner, err = newRunner(st, metrics.Call); err != nil {
+	allow, err := settled(f.secrets)
+	if err != nil {
+		return nil, nil, err
+	}
+	if d.Runner, err = newRunner(st, metrics.Call, keeper(path, allow)); err != nil {
 		return nil, nil, err
 	}
 	if os.Getenv("ISOBAR_SLACK_TOKEN") != "" {

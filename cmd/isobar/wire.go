@@ -13,6 +13,7 @@ import (
 	"isobar.dev/engine/policy"
 	"isobar.dev/engine/provider"
 	"isobar.dev/engine/reconcile"
+	"isobar.dev/engine/resource"
 	"isobar.dev/engine/spec"
 	"isobar.dev/engine/store"
 	"isobar.dev/policies"
@@ -77,8 +78,8 @@ func rulebook() (*reconcile.Rulebook, error) {
 }
 
 // newRunner wires a runner over a store. trace is told of each provider call;
-// it may be nil.
-func newRunner(st store.Store, trace func(context.Context, provider.Span)) (*reconcile.Runner, error) {
+// it may be nil. secrets gives what specs bind; nil reads none.
+func newRunner(st store.Store, trace func(context.Context, provider.Span), secrets func(map[string]resource.SecretSource) provider.Secrets) (*reconcile.Runner, error) {
 	cat, err := catalogue()
 	if err != nil {
 		return nil, err
@@ -99,7 +100,7 @@ func newRunner(st store.Store, trace func(context.Context, provider.Span)) (*rec
 		},
 		Observer: observe.New(cat, time.Now),
 		Engine:   &apply.Engine{Kinds: cat, Now: time.Now, NewToken: newID, Sleep: sleep},
-		Now:      time.Now, Schema: version(),
+		Now:      time.Now, Schema: version(), Secrets: secrets,
 	}, nil
 }
 

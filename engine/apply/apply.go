@@ -27,6 +27,19 @@ type Account struct {
 	Settings resource.Map
 }
 
+// veil puts the veil before each account's session.
+func veil(v *provider.Veil, accounts map[string]Account) map[string]Account {
+	if v == nil {
+		return accounts
+	}
+	out := make(map[string]Account, len(accounts))
+	for alias, acc := range accounts {
+		acc.Session = v.Over(acc.Session)
+		out[alias] = acc
+	}
+	return out
+}
+
 // Engine applies plans. Its fields are read only; it is safe for concurrent
 // use by several runs.
 type Engine struct {
@@ -45,6 +58,7 @@ type Run struct {
 	Accounts map[string]Account                // by alias
 	Outs     map[resource.Address]resource.Map // outputs of other environments' resources
 	Schema   string                            // the schema's version, for the ledger
+	Veil     *provider.Veil                    // reveals secrets to providers, and hides them in what they tell; nil knows none
 	// Progress is told of each step's start (Outcome "") and end; it may be nil.
 	// Calls come one at a time.
 	Progress func(Result)
@@ -100,6 +114,9 @@ func (r *Report) OK() bool {
 // further step starts, and calls under way are left to finish. A failure stops
 // only what needs it.
 func (e *Engine) Apply(ctx context.Context, r *Run) *Report {
+	veiled := *r
+	veiled.Accounts = veil(r.Veil, r.Accounts)
+	r = &veiled
 	x := newExecution(ctx, e, r)
 	rep := &Report{}
 	if err := e.Correct(ctx, r); err != nil {

@@ -43,6 +43,7 @@ func (t *taking) create() event {
 	}
 	if err == nil {
 		seen := t.x.complete(t.x.calls, t.account.Session, t.step.Address, p.Object)
+		seen.Fields = t.x.run.Veil.Conceal(seen.Fields, want)
 		rec.ID, rec.Outs = seen.ID, t.desc.Outputs(seen)
 		t.ev.result.ID = seen.ID
 		merged := maps.Clone(want)

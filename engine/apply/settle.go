@@ -27,12 +27,13 @@ type settling struct {
 	estate   string
 	journal  *Journal
 	accounts map[string]Account
+	veil     *provider.Veil
 }
 
 // Settle closes every open intent of a journal, each by its kind's rule: a
 // create by Find, an update field by field, a delete by absence. What can't be
-// told yet stays open, and is counted; the error is the journal's.
-func (e *Engine) Settle(ctx context.Context, estate string, j *Journal, accounts map[string]Account) (open int, err error) {
+// told yet stays open, and is counted; the error is the journal's. v may be nil.
+func (e *Engine) Settle(ctx context.Context, v *provider.Veil, estate string, j *Journal, accounts map[string]Account) (open int, err error) {
 	var keys []ledger.Key
 	j.View(func(s *ledger.State) {
 		for _, en := range s.Sorted() {
@@ -41,13 +42,13 @@ func (e *Engine) Settle(ctx context.Context, estate string, j *Journal, accounts
 			}
 		}
 	})
-	s := settling{engine: e, estate: estate, journal: j, accounts: accounts}
+	s := settling{engine: e, estate: estate, journal: j, accounts: veil(v, accounts), veil: v}
 	for _, k := range keys {
-		v, err := s.once(ctx, k)
+		got, err := s.once(ctx, k)
 		if err != nil {
 			return open, err
 		}
-		if v == notSettled {
+		if got == notSettled {
 			open++
 		}
 	}
@@ -201,6 +202,7 @@ func (s settling) changed(ctx context.Context, e ledger.Entry, acc Account) (ver
 		rec.Applied = resource.Map{}
 	}
 	v := wasDone
+	o.Fields = s.veil.Conceal(o.Fields, e.Open.Record.Applied)
 	_, d, _ := s.engine.Kinds.Kind(e.Address.Type())
 	for _, p := range e.Open.Paths {
 		top := p[0]

@@ -97,6 +97,7 @@ func (x *execution) sight(s *plan.Step, a resource.Answer, at time.Time) sightin
 		if o.ID == e.Record.ID {
 			out.object, out.found, out.err = o, true, nil
 			out.object.Address = s.Address
+			out.object.Fields = x.run.Veil.Conceal(o.Fields, s.Want, e.Record.Applied)
 		}
 	}
 	return out
@@ -186,6 +187,10 @@ func (t *taking) end(o Outcome) event {
 func (t *taking) failed(err error) event {
 	t.ev.result.Err = err
 	class := resource.ClassOf(err)
+	var secret *provider.SecretError
+	if errors.As(err, &secret) && secret.Moved {
+		return t.end(Moved) // the error says to plan again
+	}
 	t.ev.retry = class == resource.Conflict || class == resource.NotFound && t.step.Op != ledger.Delete
 	return t.end(Failed)
 }
@@ -242,7 +247,7 @@ func (t *taking) doubt(err error) event {
 	if werr := t.write(ledger.Event{Type: ledger.Doubted, Fault: FaultOf(err)}); werr != nil {
 		return t.fatal(werr)
 	}
-	s := settling{engine: t.x.Engine, estate: t.x.run.Estate, journal: t.x.run.Journal, accounts: t.x.run.Accounts}
+	s := settling{engine: t.x.Engine, estate: t.x.run.Estate, journal: t.x.run.Journal, accounts: t.x.run.Accounts, veil: t.x.run.Veil}
 	verdict, serr := s.patiently(t.x.calls, t.entry.Key)
 	switch {
 	case serr != nil:

@@ -32,5 +32,6 @@ func specPages() map[Code]Page {
 		"SPEC-127": {Title: "no such secret", Text: "A secret is referred to by a name that the environment's secrets bind to its source. Add the name there, or correct it."},
 		"SPEC-128": {Title: "a value is not definite", Text: "Evaluation leaves the field open: a type, a range or an unresolved expression instead of one value. Give it a value, or a default."},
 		"SPEC-129": {Title: "a file cannot be read", Text: "A file of the repository cannot be read, or is no regular file. Links are not followed, so that nothing outside the repository is read."},
+		"SPEC-130": {Title: "a secret can't stand here", Text: "A secret is a struct, {$secret: \"name\"}, and stands alone in a field whose type has it as an alternative: the reference of kinds says \"string or secret\". It can't be part of a text by interpolation, nor stand in settings of providers. Put the whole text into the secret's source, or write the value itself where it is none."},
 	}
 }

@@ -13,7 +13,7 @@ import (
 func cutKind(kind string) (prov, name string, ok bool) { return strings.Cut(kind, ".") }
 
 // join says of each entry of a look what was seen, and finds strays.
-func (o *Observer) join(l *look, r Request, w *World) {
+func (o *Observer) join(l *look, r Request, secret map[resource.Address]resource.Map, w *World) {
 	for _, kind := range l.kinds {
 		k := l.byKind[kind]
 		spec, desc, known := o.kinds.Kind(kind)
@@ -28,13 +28,14 @@ func (o *Observer) join(l *look, r Request, w *World) {
 			w.Blind[l.alias] = seen.markErr.Error()
 		}
 		for _, e := range k.entries {
-			w.Live[e.Key] = seen.reading(e, spec, desc)
+			w.Live[e.Key] = seen.reading(hidden(r.Veil, e, desc, secret[e.Address]), spec, desc)
 		}
 		for token, obj := range seen.byToken {
 			if obj.Mark.Estate != r.Estate || obj.Mark.Env != r.Env || obj.Mark.Address.Type() != kind || obj.Mark.Address.Env != r.Env {
 				continue // another estate's or environment's, or a mark that was copied onto another kind
 			}
 			if r.Ledger.Entries[ledger.Key{Address: obj.Mark.Address, Token: token}] == nil {
+				obj.Fields = r.Veil.Conceal(obj.Fields, secret[obj.Mark.Address])
 				w.Strays = append(w.Strays, obj)
 			}
 		}
@@ -75,7 +76,8 @@ func gather(l *look, k *kindLook, d *resource.Descriptor) sight {
 // reading says of one entry whether its object is present, absent or unread.
 // An absence, or a value that a write of ours replaced, is unread while reads
 // may trail that write.
-func (s *sight) reading(e *ledger.Entry, k provider.Kind, d *resource.Descriptor) plan.Reading {
+func (s *sight) reading(h veiledEntry, k provider.Kind, d *resource.Descriptor) plan.Reading {
+	e := h.Entry
 	young := s.at.Before(e.At.Add(k.Lag))
 	obj, found := s.byID[e.Record.ID]
 	if !found || e.Record.ID == "" {
@@ -83,6 +85,7 @@ func (s *sight) reading(e *ledger.Entry, k provider.Kind, d *resource.Descriptor
 	}
 	switch {
 	case found:
+		obj.Fields = h.conceal(obj.Fields)
 		if young {
 			obj = hideStale(obj, e, d)
 		}

@@ -32,6 +32,7 @@ type Request struct {
 	Desired  []resource.Desired
 	Sessions map[string]provider.Session // by alias
 	Blind    map[string]string           // alias → why it has no session
+	Veil     *provider.Veil              // hides what is secret in the spec or the ledger; nil hides it without telling values apart
 }
 
 // World is what was seen.
@@ -63,6 +64,7 @@ func (o *Observer) Observe(ctx context.Context, r Request) World {
 		w.Blind = map[string]string{}
 	}
 	looks := o.looks(r, w)
+	secret := o.secretive(r)
 	var wg sync.WaitGroup
 	for _, l := range looks {
 		wg.Go(func() { l.answers = o.flights.read(ctx, l.session, l.wants) })
@@ -70,7 +72,7 @@ func (o *Observer) Observe(ctx context.Context, r Request) World {
 	wg.Wait()
 	for _, l := range looks {
 		w.Wants += len(l.wants)
-		o.join(l, r, &w)
+		o.join(l, r, secret, &w)
 	}
 	slices.SortFunc(w.Strays, func(a, b resource.Object) int {
 		return cmp.Or(a.Mark.Address.Compare(b.Mark.Address), cmp.Compare(a.Mark.Token, b.Mark.Token), cmp.Compare(a.ID, b.ID))

@@ -144,7 +144,12 @@ func (b *builder) wanted(it *item) {
 	case it.live.Seen != Present:
 		it.hold(HeldUnread, "it could not be read: "+it.live.Why, "")
 	default:
-		b.compare(it)
+		if _, unready := b.in.Unready[it.addr]; !unready {
+			b.compare(it)
+		}
+	}
+	if u, unready := b.in.Unready[it.addr]; unready {
+		it.hold(HeldSecret, u.Text, u.Mend)
 	}
 	if it.action == "" {
 		return

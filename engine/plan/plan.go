@@ -145,6 +145,7 @@ const (
 	HeldUnowned HeldWhy = "not owned" // what is there does not bear our mark
 	HeldRefused HeldWhy = "refused"   // the kind cannot do this change
 	HeldFollows HeldWhy = "follows"   // it needs something that is held
+	HeldSecret  HeldWhy = "secret"    // a secret that it wants can't be had
 )
 
 // Note is something worth saying that needs no call.
@@ -177,10 +178,15 @@ type Input struct {
 	Outs      map[resource.Address]resource.Map // outputs of other environments' resources that are referred to
 	Scopes    map[string]string                 // alias → what its session sees now; a missing one is not compared
 	Blind     map[string]string                 // alias → why its session could not be read: nothing is created there
+	Unready   map[resource.Address]Unready      // what can't be planned for want of a secret
 	Deletes   Budget
 	Destroy   bool                      // a person asked for everything to go
 	Confirmed map[resource.Address]bool // orphans that a person said may be deleted
 }
+
+// Unready is why the secrets of a resource can't be had. Whether
+// it is as wanted can't be told then, so nothing is done to it.
+type Unready struct{ Text, Mend string }
 
 // Kind is what plan needs to know of a kind.
 type Kind struct {

@@ -87,7 +87,9 @@ type Config struct {
 //
 // Every object that is handed in has an Address that names its provider and
 // kind; live ones have their ID. Want's fields and the After of changes are
-// resolved: no Ref, Template, Secret or Unknown is among them.
+// resolved: no Ref, Template, Secret or Unknown is among them. What else is
+// handed in (live objects, what the ledger holds) may have a Secret where a
+// value was: it came from there, and no provider needs it again.
 type Session interface {
 	// Scope says what the session sees: "aws/123456789012/eu-west-1".
 	Scope() string
@@ -146,4 +148,7 @@ type Intent struct {
 	Mark   resource.Mark
 	Handle resource.Handle // the task, where one was journalled
 	Since  time.Time       // when the intent was written
+	// LookOnly says that Want is not all that was sent, since a secret in it is
+	// another by now: a replay would be another call.
+	LookOnly bool
 }

@@ -50,6 +50,9 @@ type Runner struct {
 	Engine    *apply.Engine
 	Now       func() time.Time
 	Schema    string // the version of the schemas, for the ledger
+	// Secrets gives the secrets that a spec binds to sources; nil: none can be
+	// had.
+	Secrets func(map[string]resource.SecretSource) provider.Secrets
 }
 
 // Job is one environment to plan.
@@ -80,6 +83,8 @@ type Draft struct {
 	Unread   int           // objects that could not be read
 
 	journal *apply.Journal
+	veil    *provider.Veil
+	unready map[resource.Address]plan.Unready
 	world   observe.World
 	opened  accounts
 	outs    map[resource.Address]resource.Map
@@ -122,6 +127,7 @@ func (r *Runner) Draft(ctx context.Context, job Job) (*Draft, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.stamp(ctx, d)
 	state, err := r.Ledger.State(ctx, job.Env)
 	if err != nil {
 		return nil, err
@@ -129,7 +135,7 @@ func (r *Runner) Draft(ctx context.Context, job Job) (*Draft, error) {
 	d.journal = apply.NewJournal(r.Ledger, state, r.Now)
 	d.journal.Env, d.journal.RunID, d.journal.Epoch = job.Env, job.Run, job.Epoch
 	d.opened = r.Sessions.open(ctx, d.Estate.ID, d.Spec.Providers, state)
-	if d.Open, err = r.Engine.Settle(ctx, d.Estate.ID, d.journal, d.opened.accounts); err != nil {
+	if d.Open, err = r.Engine.Settle(ctx, d.veil, d.Estate.ID, d.journal, d.opened.accounts); err != nil {
 		return nil, err
 	}
 	if err := r.foreign(ctx, d); err != nil {
@@ -194,7 +200,7 @@ func (r *Runner) look(ctx context.Context, d *Draft) {
 	d.journal.View(func(s *ledger.State) {
 		d.world = r.Observer.Observe(ctx, observe.Request{
 			Estate: d.Estate.ID, Env: d.Job.Env, Ledger: s, Desired: d.Spec.Desired,
-			Sessions: d.opened.sessions(), Blind: d.opened.blind,
+			Sessions: d.opened.sessions(), Blind: d.opened.blind, Veil: d.veil,
 		})
 	})
 	d.Took, d.Wants = r.Now().Sub(started), d.world.Wants
@@ -205,7 +211,7 @@ func (r *Runner) build(d *Draft, lost bool) *plan.Plan {
 	in := plan.Input{
 		Destroy: d.Job.Destroy, Scopes: d.opened.scopes(),
 		Env: d.Job.Env, Estate: d.Estate.ID, Desired: d.Spec.Desired, Lost: lost,
-		Live: d.world.Live, Strays: d.world.Strays, Kinds: r.kinds(), Outs: d.outs, Blind: d.world.Blind,
+		Live: d.world.Live, Strays: d.world.Strays, Kinds: r.kinds(), Outs: d.outs, Blind: d.world.Blind, Unready: d.unready,
 	}
 	if d.Job.Bounded && !d.Job.Destroy {
 		in.Deletes = budget(d.Spec.Deletes)
@@ -308,6 +314,7 @@ func (r *Runner) correct(ctx context.Context, d *Draft) error {
 func (r *Runner) order(d *Draft) *apply.Run {
 	return &apply.Run{
 		Estate: d.Estate.ID, Plan: d.Plan, Journal: d.journal, Accounts: d.opened.accounts, Outs: d.outs, Schema: r.Schema,
+		Veil: d.veil,
 	}
 }
 

@@ -32,6 +32,7 @@ type Field struct {
 	Sensitive  bool       `json:"sensitive,omitempty"`   // masked everywhere
 	WriteOnly  bool       `json:"write_only,omitempty"`  // cannot be read back
 	Setting    bool       `json:"setting,omitempty"`     // isobar's own word on the object: no provider keeps it
+	Secret     bool       `json:"secret,omitempty"`      // takes {$secret: …} in the place of its text
 	GrowOnly   bool       `json:"grow_only,omitempty"`   // may only grow in place
 	Disruptive bool       `json:"disruptive,omitempty"`  // an update interrupts service
 	Unique     bool       `json:"unique,omitempty"`      // no two objects may share the value
@@ -92,6 +93,15 @@ func (d *Descriptor) At(path Path) *Field {
 		}
 	}
 	return f
+}
+
+// TakesSecrets reports whether any field takes a secret.
+func (d *Descriptor) TakesSecrets() bool { return d != nil && takeSecrets(d.Fields) }
+
+func takeSecrets(fs []Field) bool {
+	return slices.ContainsFunc(fs, func(f Field) bool {
+		return f.Secret || takeSecrets(f.Fields) || f.Elem != nil && takeSecrets([]Field{*f.Elem})
+	})
 }
 
 // Aspects lists the kind's aspects in order, without the bare "".

@@ -34,6 +34,7 @@ func (l *Loader) check(env *Environment, o outcome) diag.List {
 		})
 	}
 	c.providers()
+	c.sources()
 	for i := range env.Desired {
 		d := &env.Desired[i]
 		desc := c.kinds[d.Address.Type()]
@@ -175,13 +176,7 @@ func (c *checker) value(d *resource.Desired, f *resource.Field, at resource.Path
 			}
 		}
 	case resource.Secret:
-		if _, ok := c.env.Secrets[x.Name]; !ok {
-			names := slices.Sorted(maps.Keys(c.env.Secrets))
-			c.add(d, at, diag.Finding{
-				Code: codeSecret, Message: "no secret is called " + x.Name,
-				Mend: didYouMean(x.Name, names, fmt.Sprintf("bind it: secrets: %q: env: …", x.Name)),
-			})
-		}
+		c.secret(d, f, at, x)
 	case resource.List:
 		for i, e := range x {
 			c.value(d, elemOf(f), append(at[:len(at):len(at)], strconv.Itoa(i)), e)

@@ -33,4 +33,5 @@ const (
 	codeSecret       diag.Code = "SPEC-127"
 	codeIncomplete   diag.Code = "SPEC-128"
 	codeUnreadable   diag.Code = "SPEC-129"
+	codeSecretPlace  diag.Code = "SPEC-130"
 )

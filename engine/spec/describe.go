@@ -204,6 +204,8 @@ func describeType(f *resource.Field, v cue.Value) error {
 		f.Type = "bool"
 	case k == cue.StringKind:
 		f.Type = "string"
+	case k == cue.StringKind|cue.StructKind && takesSecret(v):
+		f.Type, f.Secret = "string", true
 	case k == cue.ListKind:
 		f.Type = "list"
 		return describeElem(f, v.LookupPath(cue.MakePath(cue.AnyIndex)))
@@ -227,6 +229,26 @@ func describeType(f *resource.Field, v cue.Value) error {
 	return nil
 }
 
+// takesSecret reports whether a value is text or a secret: string | #Secret.
+func takesSecret(v cue.Value) bool {
+	op, branches := v.Expr()
+	if op != cue.OrOp {
+		return false
+	}
+	structs := 0
+	for _, b := range branches {
+		if b.IncompleteKind() != cue.StructKind {
+			continue
+		}
+		structs++
+		it, err := b.Fields(cue.Optional(true))
+		if err != nil || !it.Next() || it.Selector().Unquoted() != "$secret" && !b.LookupPath(cue.MakePath(cue.Str("$secret").Required())).Exists() {
+			return false
+		}
+	}
+	return structs == 1
+}
+
 func describeElem(f *resource.Field, v cue.Value) error {
 	if !v.Exists() {
 		return errors.New("the type of its elements cannot be seen: write [...T] or [string]: T")
@@ -234,6 +256,9 @@ func describeElem(f *resource.Field, v cue.Value) error {
 	f.Elem = &resource.Field{}
 	if err := describeType(f.Elem, cue.Dereference(v)); err != nil {
 		return err
+	}
+	if f.Type == "list" && (&resource.Descriptor{Fields: []resource.Field{*f.Elem}}).TakesSecrets() {
+		return errors.New("no element of a list takes a secret: what is live there could not be told from what is wanted")
 	}
 	f.Elem.Ref = f.Ref
 	return nil

@@ -53,7 +53,7 @@ type Environment struct {
 	Desired   []resource.Desired  // sorted by address
 	Deletes   Deletes
 	Policy    Policy
-	Secrets   map[string]SecretSource
+	Secrets   map[string]resource.SecretSource
 	Digest    string    // of everything that the evaluation depended on
 	Warnings  diag.List // nothing of it stops anything
 }
@@ -84,12 +84,6 @@ type Waiver struct {
 	Address string `json:"address"` // local, "aws.security_group/web"; "" for all
 	Reason  string `json:"reason"`
 	Until   string `json:"until"` // the last day, YYYY-MM-DD; "" for good
-}
-
-// SecretSource says where a secret is read from; exactly one field is set.
-type SecretSource struct {
-	Env  string `json:"env"`  // an environment variable of the isobar process
-	File string `json:"file"` // a file on its machine
 }
 
 // decodeEstate reads a child's answer.

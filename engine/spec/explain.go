@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -73,7 +74,7 @@ func (e *evaluation) finding(w world, p []string, group []errors.Error) (diag.Fi
 	}
 	name, doc := strings.Join(p, "."), ""
 	if inResource && len(p) > 3 {
-		name = strings.Replace(resource.Path(p[3:]).String(), `"$meta"`, "$meta", 1)
+		name = strings.NewReplacer(`"$meta"`, "$meta", `"$secret"`, secretKey).Replace(resource.Path(p[3:]).String())
 		doc = e.docAt(p)
 		if p[3] == "$meta" {
 			doc = docOf(w.joined.LookupPath(pathOf(p)))
@@ -87,6 +88,9 @@ func (e *evaluation) finding(w world, p []string, group []errors.Error) (diag.Fi
 		last = p[len(p)-1]
 	}
 	m := describeGroup(group)
+	if m.kind == wrong && e.tellsSecret(w, p) {
+		return f, false // the structure check says what
+	}
 	switch m.kind {
 	case notAllowed:
 		if inResource && (len(p) < 4 || p[3] != "$meta") {
@@ -109,6 +113,10 @@ func (e *evaluation) finding(w world, p []string, group []errors.Error) (diag.Fi
 		f.Code, f.Message = codeIncomplete, name+" has no definite value: "+m.text
 	case wrong:
 		f.Message = name + ": " + m.text
+		if at := e.fieldAt(p); at != nil && at.Secret {
+			f.Message = strings.Replace(f.Message, "or a struct", "or a secret", 1)
+		}
+		f.Code = cmp.Or(m.code, f.Code)
 		if f.Subject != "" && len(p) == 3 {
 			f.Message = m.text
 		}
@@ -204,7 +212,8 @@ type meaning struct {
 	kind meaningKind
 	text string
 	mend string
-	name string // of what leads nowhere
+	code diag.Code // "" is codeValue
+	name string    // of what leads nowhere
 
 	vague bool // CUE says only that nothing fits
 }
@@ -243,6 +252,8 @@ func describeGroup(group []errors.Error) meaning {
 		}
 	}
 	switch {
+	case strings.HasPrefix(got, secretMark):
+		return meaning{kind: wrong, code: codeSecretPlace, text: secretHere, mend: secretHereMend}
 	case formless && strings.Contains(got, refMark):
 		return meaning{kind: wrong, text: "a reference cannot stand here", mend: "write the value itself"}
 	case formless && len(options) == 1: // the default, and a pattern for all else
@@ -302,6 +313,8 @@ func describeError(err errors.Error) (m meaning, got, want string) {
 		return meaning{text: arg(0) + " is out of range: want " + arg(1)}, arg(0), arg(1)
 	case strings.HasPrefix(format, "conflicting values"):
 		return describeConflict(err, arg)
+	case strings.HasPrefix(text, "cannot use "+secretMark):
+		return meaning{code: codeSecretPlace, text: secretPart, mend: secretPartMend}, "", ""
 	case strings.Contains(text, "errors in empty disjunction"):
 		return meaning{}, "", ""
 	}

@@ -231,6 +231,8 @@ func (c *structCheck) fields(known []resource.Field, r field, joined cue.Value, 
 
 func (c *structCheck) value(f *resource.Field, h field, joined cue.Value) {
 	switch {
+	case f.Secret && h.value.IncompleteKind() == cue.StructKind:
+		c.secretKeys(h)
 	case f.Type == "struct":
 		c.fields(f.Fields, h, joined, false)
 	case f.Type == "list" && f.Elem != nil && f.Elem.Type == "struct":

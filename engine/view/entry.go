@@ -204,6 +204,9 @@ func compare(path string, before, after resource.Value) []row {
 	if ok2 && before == nil && len(am) > 0 {
 		return keys(path, nil, am)
 	}
+	if sameSecret(before, after) {
+		return []row{{path: path, what: text(after) + ", value changed"}}
+	}
 	return []row{{path: path, what: text(before), to: text(after)}}
 }
 

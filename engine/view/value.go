@@ -107,14 +107,22 @@ func text(v resource.Value) string {
 }
 
 func secretText(s resource.Secret) string {
-	if s.Version == "" {
+	if s.Name == "" {
 		return resource.Hidden
 	}
 	name := s.Name
 	if s.Field != "" {
 		name += "#" + s.Field
 	}
-	return resource.Hidden + " " + clean(name) + " " + clean(s.Version)
+	return join(" ", resource.Hidden, clean(name), clean(s.Version))
+}
+
+// sameSecret reports whether two values are one secret that holds another value
+// now, of which no version tells.
+func sameSecret(before, after resource.Value) bool {
+	b, ok1 := before.(resource.Secret)
+	a, ok2 := after.(resource.Secret)
+	return ok1 && ok2 && a.Name != "" && secretText(b) == secretText(a)
 }
 
 // brief folds a long text to about limit characters and says how long it was.

@@ -280,7 +280,7 @@ func (s *session) Find(ctx context.Context, in provider.Intent) (provider.Progre
 	if a.Err != nil {
 		return provider.Progress{}, a.Err
 	}
-	if k.Settle != provider.SettleToken || s.now().Sub(in.Since) > replayWithin {
+	if k.Settle != provider.SettleToken || in.LookOnly || s.now().Sub(in.Since) > replayWithin {
 		return provider.Progress{}, nil
 	}
 	return s.Create(ctx, in.Want, in.Mark)

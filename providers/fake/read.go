@@ -123,7 +123,7 @@ func (s *session) find(ctx context.Context, k *kind, in *provider.Intent) (p pro
 			return provider.Progress{Object: t.object(k, v)}, false, nil
 		}
 	}
-	if k.Settle != provider.SettleToken {
+	if k.Settle != provider.SettleToken || in.LookOnly {
 		return provider.Progress{}, false, nil
 	}
 	if err := provider.CheckFence(ctx); err != nil {
