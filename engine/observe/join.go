@@ -87,7 +87,7 @@ func (s *sight) reading(h veiledEntry, k provider.Kind, d *resource.Descriptor) 
 	case found:
 		obj.Fields = h.conceal(obj.Fields)
 		if young {
-			obj = hideStale(obj, e, d)
+			obj = hideStale(obj, h, d)
 		}
 		obj.Address = e.Address
 		return plan.Reading{Seen: plan.Present, Object: obj}
@@ -103,12 +103,13 @@ func (s *sight) reading(h veiledEntry, k provider.Kind, d *resource.Descriptor) 
 
 // hideStale marks as unread each field whose live value is the one that our
 // last write replaced; not one that no read ever shows.
-func hideStale(obj resource.Object, e *ledger.Entry, d *resource.Descriptor) resource.Object {
+func hideStale(obj resource.Object, e veiledEntry, d *resource.Descriptor) resource.Object {
+	former := e.former(obj.Fields)
 	var fields resource.Map
 	for name, prev := range e.Prev {
 		live := obj.Fields[name]
 		f := d.Field(name)
-		if f != nil && f.Unseen() || alike(f, live, e.Record.Applied[name]) || !alike(f, live, prev) {
+		if f != nil && f.Unseen() || alike(f, live, e.Record.Applied[name]) || !alike(f, former[name], prev) {
 			continue
 		}
 		if fields == nil {

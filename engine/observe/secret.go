@@ -22,21 +22,26 @@ func (o *Observer) secretive(r Request) map[resource.Address]resource.Map {
 	return out
 }
 
-// veiledEntry is an entry with what hides the secrets of its object.
+// veiledEntry is an entry that shows no text where the spec or the ledger has a
+// secret, with what hides the same of its object.
 type veiledEntry struct {
 	*ledger.Entry
 	conceal func(resource.Map) resource.Map
+	former  func(resource.Map) resource.Map // as the values before our last write were
 }
 
-// hidden gives an entry whose former values, and whose object, show no text
-// where the spec or the ledger has a secret.
+// hidden hides an entry's secrets.
 func hidden(v *provider.Veil, e *ledger.Entry, d *resource.Descriptor, want resource.Map) veiledEntry {
 	if !d.TakesSecrets() || want == nil && !resource.HasSecret(e.Record.Applied) && !resource.HasSecret(e.Prev) {
-		return veiledEntry{e, func(m resource.Map) resource.Map { return m }}
+		same := func(m resource.Map) resource.Map { return m }
+		return veiledEntry{e, same, same}
 	}
-	likes := []resource.Map{want, e.Record.Applied, e.Prev}
-	conceal := func(m resource.Map) resource.Map { return v.Conceal(m, likes...) }
-	h := *e
-	h.Record.Applied, h.Prev = conceal(e.Record.Applied), conceal(e.Prev)
-	return veiledEntry{&h, conceal}
+	h := veiledEntry{
+		conceal: func(m resource.Map) resource.Map { return v.Conceal(m, want, e.Record.Applied) },
+		former:  func(m resource.Map) resource.Map { return v.Conceal(m, e.Prev) },
+	}
+	shown := *e
+	shown.Record.Applied, shown.Prev = h.conceal(e.Record.Applied), h.conceal(e.Prev)
+	h.Entry = &shown
+	return h
 }

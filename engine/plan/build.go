@@ -215,7 +215,11 @@ func (b *builder) create(it *item, why Reason) {
 // compare decides on an item whose object is there.
 func (b *builder) compare(it *item) {
 	it.diff = &differ{item: it}
-	it.diff.object(it.resolved, it.entry.Record.Applied, it.live.Object.Fields)
+	applied := it.entry.Record.Applied
+	if hidden := b.in.Applied[it.entry.Key]; hidden != nil {
+		applied = hidden
+	}
+	it.diff.object(it.resolved, applied, it.live.Object.Fields)
 	it.reasons = reasonsOf(it)
 	replace := it.entry.Record.Broken != ""
 	for i := range it.diff.changes {

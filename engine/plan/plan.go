@@ -172,6 +172,7 @@ type Input struct {
 	Desired   []resource.Desired // in any order; each address once
 	Lost      bool               // the spec is gone or empty, not edited: whatever it held is orphan pending
 	Ledger    *ledger.State
+	Applied   map[ledger.Key]resource.Map       // what the ledger holds as applied where a text in it is a secret of the spec by now: with that text as a Secret
 	Live      map[ledger.Key]Reading            // what was seen of each entry; a missing one counts as unread
 	Strays    []resource.Object                 // objects that bear this estate's and environment's mark, with tokens that the ledger does not hold
 	Kinds     map[string]Kind                   // by full name, "aws.vpc"

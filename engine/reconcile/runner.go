@@ -218,7 +218,7 @@ func (r *Runner) build(d *Draft, lost bool) *plan.Plan {
 	}
 	var p *plan.Plan
 	d.journal.View(func(s *ledger.State) {
-		in.Ledger = s
+		in.Ledger, in.Applied = s, d.applied(s)
 		d.Owned = len(s.Entries)
 		p = plan.Build(in)
 	})

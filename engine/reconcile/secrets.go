@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"isobar.dev/engine/ledger"
 	"isobar.dev/engine/plan"
 	"isobar.dev/engine/provider"
 	"isobar.dev/engine/resource"
@@ -42,4 +43,29 @@ func (r *Runner) stamp(ctx context.Context, d *Draft) {
 		}
 		d.unready[want.Address] = u
 	}
+}
+
+// applied gives what the ledger holds of objects whose spec has a secret where
+// a text was applied: the same value under a secret's name is no change.
+func (d *Draft) applied(s *ledger.State) map[ledger.Key]resource.Map {
+	var out map[ledger.Key]resource.Map
+	for i := range d.Spec.Desired {
+		want := &d.Spec.Desired[i]
+		e := s.Current(want.Address)
+		if e == nil && want.Meta.MovedFrom != nil {
+			e = s.Current(*want.Meta.MovedFrom)
+		}
+		if e == nil || !resource.HasSecret(want.Fields) {
+			continue
+		}
+		hidden := d.veil.Conceal(e.Record.Applied, want.Fields)
+		if resource.Equal(hidden, e.Record.Applied) {
+			continue
+		}
+		if out == nil {
+			out = map[ledger.Key]resource.Map{}
+		}
+		out[e.Key] = hidden
+	}
+	return out
 }

@@ -161,6 +161,7 @@ type stage struct {
 	room   *room
 	meter  *meter
 	judge  *judge
+	box    *box
 	data   *store.Memory
 	token  func() string
 	owner  string
@@ -182,7 +183,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 func newStage(t *testing.T) *stage {
 	s := &stage{
 		t: t, specs: &specs{commits: map[string]commit{}, asked: map[string]int{}}, source: &source{head: "none"},
-		room: &room{}, meter: &meter{runs: map[string]int{}}, judge: &judge{}, data: store.NewMemory(), owner: "local",
+		room: &room{}, meter: &meter{runs: map[string]int{}}, judge: &judge{}, box: newBox(), data: store.NewMemory(), owner: "local",
 	}
 	s.world = fake.NewWorld(fake.Options{Now: time.Now, PollAfter: time.Second})
 	n := 0
@@ -202,7 +203,7 @@ func (s *stage) start() {
 	cat := fake.Catalogue(s.world)
 	s.Daemon = &reconcile.Daemon{
 		Runner: &reconcile.Runner{
-			Specs: s.specs, Policies: s.judge, Ledger: s.data, Catalogue: cat, Now: time.Now, Schema: "1",
+			Specs: s.specs, Policies: s.judge, Ledger: s.data, Catalogue: cat, Now: time.Now, Schema: "1", Secrets: s.box.bind,
 			Sessions: &reconcile.Sessions{Catalogue: cat}, Observer: observe.New(cat, time.Now),
 			Engine: &apply.Engine{Kinds: cat, Now: time.Now, NewToken: s.token, Sleep: sleep},
 		},

@@ -141,6 +141,8 @@ type sim struct {
 	width   int
 	lag     time.Duration
 
+	box *box
+
 	mu     sync.Mutex
 	tokens int
 	runs   int
@@ -163,7 +165,7 @@ func memory() func() store.Store {
 
 func newSim(o options) *sim {
 	c := newClock()
-	s := &sim{clock: c, reopen: o.open, width: o.width, lag: o.lag, specs: &specs{commits: map[string]commit{}, asked: map[string]int{}}}
+	s := &sim{clock: c, reopen: o.open, width: o.width, lag: o.lag, box: newBox(), specs: &specs{commits: map[string]commit{}, asked: map[string]int{}}}
 	if s.reopen == nil {
 		s.reopen = memory()
 	}
@@ -198,7 +200,7 @@ func newRunner(s *sim, st reconcile.Ledger) *reconcile.Runner {
 		}},
 		Observer: observe.New(cat, s.clock.now),
 		Engine:   &apply.Engine{Kinds: cat, Now: s.clock.now, NewToken: s.token, Sleep: s.clock.sleep, Width: s.width},
-		Now:      s.clock.now, Schema: "1",
+		Now:      s.clock.now, Schema: "1", Secrets: s.box.bind,
 	}
 }
 
@@ -269,6 +271,9 @@ func (s *sim) settled(t *testing.T, want ...resource.Desired) {
 // everything in the ledger, and what is foreign untouched.
 func (s *sim) laws(want []resource.Desired, foreign []resource.Object) error {
 	st := s.state()
+	if err := s.told(); err != nil {
+		return err
+	}
 	live := map[resource.ID]resource.Object{}
 	alien := map[resource.ID]resource.Object{}
 	for _, o := range foreign {
@@ -324,6 +329,9 @@ func (s *sim) asWanted(st *ledger.State, live map[resource.ID]resource.Object, d
 		return fmt.Errorf("%s is not in the ledger", d.Address)
 	}
 	fields := resource.Rewrite(d.Fields, func(v resource.Value) resource.Value {
+		if x, ok := v.(resource.Secret); ok {
+			return resource.String(s.box.values[x.Name+x.Field])
+		}
 		r, ok := v.(resource.Ref)
 		if !ok {
 			return v
@@ -378,9 +386,9 @@ func phases() [][]resource.Desired {
 		obj("network", "main", resource.Map{"cidr": text("10.0.0.0/16"), "label": text("a"), "tags": resource.Map{"team": text("x")}}),
 		obj("network", "other", resource.Map{"cidr": text("10.1.0.0/16")}),
 		obj("disk", "a", resource.Map{"size": resource.Int(8), "networkId": ref("network", "main", "id"), "policy": resource.Map{"keep": text("7d")}}),
-		obj("disk", "b", resource.Map{"size": resource.Int(1)}),
+		obj("disk", "b", resource.Map{"size": resource.Int(1), "passphrase": secretOf("disk")}),
 		obj("machine", "web", resource.Map{
-			"hostname": text("web"), "cpus": resource.Int(2), "networkId": ref("network", "main", "id"), "password": text("swordfish"),
+			"hostname": text("web"), "cpus": resource.Int(2), "networkId": ref("network", "main", "id"), "password": secretOf("web"),
 			"state": text("running"), "diskIds": resource.List{ref("disk", "a", "id"), ref("disk", "b", "id")},
 		}),
 		obj("machine", "db", resource.Map{"hostname": text("db"), "cpus": resource.Int(1), "networkId": ref("network", "other", "id"), "state": text("running")}),
@@ -392,9 +400,9 @@ func phases() [][]resource.Desired {
 	second := []resource.Desired{
 		obj("network", "main", resource.Map{"cidr": text("10.0.0.0/16"), "label": text("b"), "tags": resource.Map{"tier": text("1")}}),
 		obj("network", "other", resource.Map{"cidr": text("10.2.0.0/16")}), // replaced, and what stands in it
-		obj("disk", "a", resource.Map{"size": resource.Int(9), "networkId": ref("network", "main", "id")}),
+		obj("disk", "a", resource.Map{"size": resource.Int(9), "networkId": ref("network", "main", "id"), "passphrase": secretOf("disk")}),
 		obj("machine", "web", resource.Map{
-			"hostname": text("web"), "cpus": resource.Int(4), "networkId": ref("network", "main", "id"), "password": text("mellon"),
+			"hostname": text("web"), "cpus": resource.Int(4), "networkId": ref("network", "main", "id"), "password": resource.Secret{Name: "web", Field: "next"},
 			"state": text("stopped"), "diskIds": resource.List{ref("disk", "a", "id")},
 		}),
 		obj("machine", "db", resource.Map{"hostname": text("db"), "cpus": resource.Int(1), "networkId": ref("network", "other", "id"), "state": text("running")}),

@@ -268,27 +268,34 @@ func TestBadInput(t *testing.T) {
 				src = "package prod\nimport \"example.com/net\"\nname: net.name\n"
 			}
 			_, err := l.Environment(t.Context(), repo(map[string]string{"prod": src}), "prod")
-			var found diag.List
-			if !errors.As(err, &found) {
-				t.Fatalf("got %v, want findings", err)
-			}
-			var got []string
-			for _, f := range found {
-				got = append(got, line(f))
-				if _, ok := diag.Explain(f.Code); !ok {
-					t.Errorf("%s has no page", f.Code)
-				}
-				if f.Message == "" || strings.HasSuffix(f.Message, ": ") {
-					t.Errorf("%v says nothing", f)
-				}
-				if f.Excerpt == "" || f.Where.Col+f.Width-1 > len(f.Excerpt)+1 {
-					t.Errorf("%v: excerpt %q, width %d", f, f.Excerpt, f.Width)
-				}
-			}
-			if !slices.Equal(got, b.want) {
-				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(b.want, "\n"))
-			}
+			wantFindings(t, err, b.want)
 		})
+	}
+}
+
+// wantFindings checks that an error is just these findings, and that each can
+// be shown and explained.
+func wantFindings(t *testing.T, err error, want []string) {
+	t.Helper()
+	var found diag.List
+	if !errors.As(err, &found) {
+		t.Fatalf("got %v, want findings", err)
+	}
+	var got []string
+	for _, f := range found {
+		got = append(got, line(f))
+		if _, ok := diag.Explain(f.Code); !ok {
+			t.Errorf("%s has no page", f.Code)
+		}
+		if f.Message == "" || strings.HasSuffix(f.Message, ": ") {
+			t.Errorf("%v says nothing", f)
+		}
+		if f.Excerpt == "" || f.Where.Col+f.Width-1 > len(f.Excerpt)+1 {
+			t.Errorf("%v: excerpt %q, width %d", f, f.Excerpt, f.Width)
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 

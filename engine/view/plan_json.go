@@ -126,9 +126,13 @@ func (p *Plan) changeJSON(c *plan.Change) ChangeJSON {
 	for i := range c.Fields {
 		f := &c.Fields[i]
 		before, after := shown(f, d)
+		reason := cause(c, f)
+		if sameSecret(before, after) {
+			reason = join(", ", "value changed", reason)
+		}
 		out.Fields = append(out.Fields, FieldJSON{
 			Path: f.Path.String(), Before: raw(before), After: raw(after), Unknown: resource.HasUnknown(f.After),
-			Cause: f.Cause, Why: cause(c, f), At: place(f.At), Replaces: f.Replaces, Conflict: f.Conflict,
+			Cause: f.Cause, Why: reason, At: place(f.At), Replaces: f.Replaces, Conflict: f.Conflict,
 		})
 	}
 	return out

@@ -22,6 +22,7 @@ func diskDescriptor() *resource.Descriptor {
 		Fields: []resource.Field{
 			{Name: "kind", Type: "string", Immutable: true, Default: "server"},
 			{Name: "networkId", Type: "string", Ref: "fake.network"},
+			{Name: "passphrase", Type: "string", Sensitive: true, Secret: true},
 			{Name: "policy", Type: "map", Elem: &resource.Field{Type: "string"}, Aspect: "policy"},
 			{Name: "size", Type: "int", Required: true, GrowOnly: true},
 		},
@@ -37,7 +38,7 @@ func machineDescriptor() *resource.Descriptor {
 			{Name: "diskIds", Type: "list", Aspect: "disks", Elem: &resource.Field{Type: "string", Ref: "fake.disk"}},
 			{Name: "hostname", Type: "string", Required: true, Immutable: true, Unique: true},
 			{Name: "networkId", Type: "string", Required: true, Immutable: true, Ref: "fake.network"},
-			{Name: "password", Type: "string", Sensitive: true, WriteOnly: true},
+			{Name: "password", Type: "string", Sensitive: true, WriteOnly: true, Secret: true},
 			{Name: "state", Type: "string", DefaultsTo: &resource.Constant{Value: resource.String("running")}},
 		},
 		Outs: []resource.Out{{Name: "id"}},
