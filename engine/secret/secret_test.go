@@ -216,7 +216,7 @@ func TestKey(t *testing.T) {
 		want  string
 		spoil func() error
 	}{
-		{"others may read", func() error { return os.Chmod(path, 0o640) }},
+		{"others may read", func() error { return os.Chmod(path, 0o640) }}, //nolint:gosec // what is refused
 		{"has not 32 bytes", func() error { return errors.Join(os.Chmod(path, 0o600), os.Truncate(path, 31)) }},
 		{"has not 32 bytes", func() error { return os.WriteFile(path, make([]byte, 33), 0o600) }},
 		{"can't be had", func() error { return errors.Join(os.Remove(path), os.Remove(filepath.Dir(path))) }},
