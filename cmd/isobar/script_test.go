@@ -20,6 +20,7 @@ import (
 
 	"isobar.dev/engine/lab/fault"
 	"isobar.dev/engine/lab/moto"
+	"isobar.dev/engine/lab/slack"
 	"isobar.dev/engine/lab/vcsim"
 	"isobar.dev/engine/spec"
 	"isobar.dev/engine/web"
@@ -48,6 +49,7 @@ func TestScript(t *testing.T) {
 			"newrepo": newRepo, "exit": exits, "await": await, "awaitfile": awaitFile,
 			"ec2": ec2, "vcenter": vcenter, "hold": hold, "held": held, "release": release, "refuse": refuse, "shape": shape, "plan": waitingPlan,
 			"sshrepo": sshRepo, "trustssh": trustSSH, "nowhere": nowhere, "mode": mode,
+			"slack": slackLab, "scrape": scrape,
 		},
 	})
 }
@@ -79,7 +81,7 @@ func setScript(e *testscript.Env, st *stage) error {
 	e.Defer(proxy.Close)
 	sum := sha256.Sum256([]byte(filepath.Base(e.WorkDir)))
 	st.proxy, st.region, st.reached, st.let = proxy, regions[int(sum[0])%len(regions)], make(chan struct{}), make(chan struct{})
-	e.Values[stageKey{}], e.Values[sshKey{}] = st, &sshStage{}
+	e.Values[stageKey{}], e.Values[sshKey{}], e.Values[slackKey{}] = st, &sshStage{}, new(*slack.Server)
 	e.Vars = append(append(e.Vars, st.cloud.Env()...), st.center.Env()...)
 	e.Vars = append(e.Vars, "AWS_ENDPOINT_URL="+proxy.URL(), "HOME="+e.WorkDir, "USER=mei", "CI=1", "GORACE="+os.Getenv("GORACE"),
 		"GIT_AUTHOR_NAME=mei", "GIT_AUTHOR_EMAIL=mei@example.com", "GIT_COMMITTER_NAME=mei", "GIT_COMMITTER_EMAIL=mei@example.com",
@@ -226,11 +228,18 @@ func held(ts *testscript.TestScript, _ bool, _ []string) {
 // release lets the held call go on.
 func release(ts *testscript.TestScript, _ bool, _ []string) { close(stageOf(ts).let) }
 
-// refuse ACTION CODE MESSAGE… lets the cloud refuse calls from now on; refuse
-// alone ends that.
+// refuse [-times N] ACTION CODE MESSAGE… lets the cloud refuse calls from now on,
+// or the next N of them.
 func refuse(ts *testscript.TestScript, _ bool, args []string) {
 	st := stageOf(ts)
-	st.proxy.Inject(fault.Rule{Action: args[0], Do: fault.Refuse(401, args[1], strings.Join(args[2:], " "))})
+	rule := fault.Rule{}
+	if args[0] == "-times" {
+		n, err := strconv.Atoi(args[1])
+		ts.Check(err)
+		rule.Times, args = n, args[2:]
+	}
+	rule.Action, rule.Do = args[0], fault.Refuse(400, args[1], strings.Join(args[2:], " "))
+	st.proxy.Inject(rule)
 }
 
 // plan STORE VAR makes the name of the plan that waits at the daemon of a store

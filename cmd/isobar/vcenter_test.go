@@ -21,7 +21,8 @@ import (
 //	vcenter rename PATH NEWNAME
 //	vcenter destroy PATH
 //	vcenter clone NAME NEWNAME
-//	vcenter machine NAME FACT=VALUE…   (cpus memory on path disks networks)
+//	vcenter machine NAME FACT=VALUE…   (cpus memory on path disks networks, option:KEY)
+//	vcenter await NAME FACT=VALUE…     waits until it is so
 //	vcenter none NAME
 func vcenter(ts *testscript.TestScript, _ bool, args []string) {
 	ctx, center := context.Background(), stageOf(ts).center
@@ -54,21 +55,34 @@ func vcenter(ts *testscript.TestScript, _ bool, args []string) {
 		if found != (verb == "machine") {
 			ts.Fatalf("is there a machine %s: %v", name, found)
 		}
-		wantFacts(ts, m, rest)
+		if wrong := unlike(m, rest); wrong != "" {
+			ts.Fatalf("%s", wrong)
+		}
+	case "await":
+		until(ts, strings.Join(rest, " "), func() bool {
+			all, err := center.Machines(ctx)
+			m, found := all[name]
+			return err == nil && found && unlike(m, rest) == ""
+		})
 	default:
 		ts.Fatalf("vcenter has no verb %s", verb)
 	}
 }
 
-func wantFacts(ts *testscript.TestScript, m vcsim.Machine, want []string) {
+// unlike says which of the facts a machine does not have, or "".
+func unlike(m vcsim.Machine, want []string) string {
 	facts := map[string]string{
 		"cpus": fmt.Sprint(m.CPUs), "memory": fmt.Sprint(m.MemoryMB), "on": fmt.Sprint(m.On), "path": m.Path,
 		"disks": fmt.Sprint(m.Disks), "networks": fmt.Sprint(m.Networks),
 	}
+	for k, v := range m.Options {
+		facts["option:"+k] = v
+	}
 	for _, kv := range want {
 		k, v, _ := strings.Cut(kv, "=")
 		if facts[k] != v {
-			ts.Fatalf("%s is %q, want %q", k, facts[k], v)
+			return fmt.Sprintf("%s is %q, want %q", k, facts[k], v)
 		}
 	}
+	return ""
 }
