@@ -42,7 +42,8 @@ func (a *app) serveCommand() *cobra.Command {
 			"ISOBAR_GIT_TOKEN and ISOBAR_GIT_USER for the repository, ISOBAR_SLACK_TOKEN (and ISOBAR_SLACK_API_URL) for Slack.\n\n" +
 			"Over SSH, ISOBAR_GIT_SSH_KEY names the file of a private key (ISOBAR_GIT_SSH_PASSPHRASE opens it; without a key,\n" +
 			"SSH_AUTH_SOCK names an agent), and ISOBAR_GIT_KNOWN_HOSTS the file of the servers' keys, ~/.ssh/known_hosts unless\n" +
-			"told. A server whose key is not in that file is never talked to.",
+			"told. A server whose key is not in that file is never talked to.\n\n" +
+			"Environments may read as secrets what --secret-env and --secret-dir allow, and nothing else of the daemon's.",
 		RunE: func(c *cobra.Command, _ []string) error { return a.serve(c.Context(), f) },
 	}
 	c.Flags().StringVar(&f.repo, "repo", "", "the repository's `URL`: a path, file://, http(s)://, ssh:// or USER@HOST:PATH")

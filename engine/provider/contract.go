@@ -117,7 +117,8 @@ type Session interface {
 	// Find settles a create of unknown outcome: a Progress with an Object where
 	// it was done, with a Handle where it is still running, and the zero
 	// Progress where nothing of it is to be seen (the caller waits out Lag).
-	// For SettleToken kinds it may replay the call with identical fields.
+	// For SettleToken kinds it may replay the call with identical fields, unless
+	// the intent says LookOnly.
 	Find(ctx context.Context, in Intent) (Progress, error)
 
 	// Poll asks for the state of handles, in their order.

@@ -185,7 +185,13 @@ func findSettles(t *testing.T, h *Harness) {
 	other := h.cs.Prepare(t, h)
 	a := h.Address(h.Kind.Name)
 	in = provider.Intent{Want: resource.Object{Address: a, Fields: other.Create}, Mark: h.NewMark(a), Since: time.Now().Add(-time.Minute)}
+	in.LookOnly = true
 	p, err := h.Session.Find(t.Context(), in)
+	if err != nil || p.Object.ID != "" || p.Handle != "" {
+		t.Errorf("a find that only looks gives %+v, %v", p, err)
+	}
+	in.LookOnly = false
+	p, err = h.Session.Find(t.Context(), in)
 	switch {
 	case err != nil:
 		t.Errorf("find of nothing: %v", err)
