@@ -42,7 +42,7 @@ func (a *app) applyCommand() *cobra.Command {
 	c.Flags().StringVar(&f.plan, "plan", "", "apply the plan with this `DIGEST`, and no other")
 	c.Flags().BoolVar(&f.approve, "auto-approve", false, "do not ask")
 	detailedFlag(c, &f.detailed)
-	return c
+	return a.sourceFlags(c)
 }
 
 // apply shows the plans, has them confirmed and takes their steps.

@@ -23,7 +23,7 @@ func (a *app) destroyCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&f.plan, "plan", "", "carry out the plan with this `DIGEST`, and no other")
 	c.Flags().BoolVar(&f.approve, "auto-approve", false, "do not ask")
-	return c
+	return a.sourceFlags(c)
 }
 
 func (a *app) destroy(ctx context.Context, o *reconcile.Once, env string, f applyFlags) error {

@@ -24,6 +24,9 @@ func (a *app) localStore() (string, error) {
 	if a.store != "" {
 		return storePath(a.store)
 	}
+	if a.repo != "" {
+		return "", diag.List{usage("with --repo, the ledger has no place of its own", "name it with --store sqlite:PATH")}
+	}
 	return filepath.Join(a.dir, ".isobar", "store.db"), nil
 }
 

@@ -30,7 +30,7 @@ func (a *app) planCommand() *cobra.Command {
 		},
 	}
 	detailedFlag(c, &detailed)
-	return c
+	return a.sourceFlags(c)
 }
 
 func detailedFlag(c *cobra.Command, to *bool) {

@@ -9,29 +9,25 @@ import (
 	"strings"
 
 	"isobar.dev/engine/diag"
-	"isobar.dev/engine/git"
 	"isobar.dev/engine/reconcile"
 	"isobar.dev/engine/spec"
 	"isobar.dev/engine/store"
 )
 
-// repo is the repository as it stands in a directory.
+// repo is the repository as a verb reads it.
 type repo struct {
 	tree   fs.FS
 	commit string // "" where the files are not those of a commit
 	estate spec.Estate
 }
 
-// openRepo reads the directory and what its estate says.
+// openRepo reads the repository and what its estate says.
 func (a *app) openRepo(ctx context.Context, specs reconcile.Specs) (repo, error) {
-	tree, on, dirty, err := git.WorkTree(a.dir)
+	tree, on, err := a.files(ctx)
 	if err != nil {
-		return repo{}, errorf(diag.CommandRepo, "name the repository's directory with -C", "%v", err)
+		return repo{}, err
 	}
-	r := repo{tree: tree}
-	if !dirty {
-		r.commit = on.Hash
-	}
+	r := repo{tree: tree, commit: on.Hash}
 	r.estate, err = specs.Estate(ctx, tree)
 	return r, err
 }

@@ -26,6 +26,8 @@ type app struct {
 	out, err io.Writer
 	dir      string // -C
 	store    string // --store
+	repo     string // --repo, of the verbs with sourceFlags
+	rev      string // --rev
 	output   string // -o
 	began    bool   // the command line was understood
 	code     int
@@ -82,7 +84,7 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&a.store, "store", "", "where the ledger is kept, `sqlite:PATH`; .isobar/store.db in the repository unless told")
 	root.PersistentFlags().StringVarP(&a.output, "output", "o", "text", "`FORMAT`: text, json or markdown")
 	root.AddCommand(
-		a.initCommand(), a.validateCommand(), a.planCommand(), a.applyCommand(), a.destroyCommand(), a.driftCommand(),
+		a.initCommand(), a.validateCommand(), a.graphCommand(), a.planCommand(), a.applyCommand(), a.destroyCommand(), a.driftCommand(),
 		a.statusCommand(), a.runsCommand(), a.approveCommand(), a.rejectCommand(), a.serveCommand(), a.policyCommand(),
 		a.explainCommand(), a.versionCommand(), a.docsCommand(),
 	)

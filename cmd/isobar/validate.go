@@ -18,14 +18,14 @@ import (
 )
 
 func (a *app) validateCommand() *cobra.Command {
-	return &cobra.Command{
+	return a.sourceFlags(&cobra.Command{
 		Use: "validate [ENV…]", Short: "Check the repository, without a provider or a store",
 		Long: "Evaluates every environment, or those named, plans each as if nothing existed yet and holds the plan against\n" +
 			"the rules. All that is wrong is told at once.",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.interruptible(c.Context(), "stopping", func(ctx context.Context) error { return a.validate(ctx, args) })
 		},
-	}
+	})
 }
 
 // validate checks environments and says what is wrong with all of them.

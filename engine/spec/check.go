@@ -237,7 +237,7 @@ func (c *checker) ref(d *resource.Desired, f *resource.Field, at resource.Path, 
 			Code: codeReference, Message: r.Address.Local() + " does not exist", Mend: "define it, or refer to one that does",
 		})
 	}
-	if r.Address == d.Address {
+	if own := c.kinds[d.Address.Type()]; r.Address == d.Address && (own == nil || own.Field(at[0]) == nil || own.Field(at[0]).Aspect == "") { // what is set after it is made may
 		c.add(d, at, diag.Finding{Code: codeReference, Message: "it refers to itself", Mend: "refer to another resource, or write the value"})
 	}
 }

@@ -158,7 +158,10 @@ aws: internet_gateway: h: vpcId: "$\u007bisobar:prod/aws.vpc/main#id}"`, []strin
 aws: internet_gateway: h: vpcId: "${iso" + "bar:prod/aws.internet_gateway/h#what}"`, []string{
 			"4:27 SPEC-105 aws.internet_gateway/g: aws.vpc/gone does not exist | define it, or refer to one that does",
 			"5:27 SPEC-105 aws.internet_gateway/h: aws.internet_gateway/h has no output what | outputs: arn, id, ownerId",
-			"5:27 SPEC-105 aws.internet_gateway/h: it refers to itself | refer to another resource, or write the value",
+		}},
+		"its own id before it is made": {`aws: vpc: main: cidrBlock: "10.0.0.0/16"
+aws: security_group: g: {vpcId: aws.vpc.main.#out.id, description: "the group \(aws.security_group.g.#out.id)"}`, []string{
+			"5:55 SPEC-105 aws.security_group/g: it refers to itself | refer to another resource, or write the value",
 		}},
 		"the wrong kind's id": {`aws: internet_gateway: g: {}
 aws: internet_gateway: h: vpcId: aws.internet_gateway.g.#out.id`, []string{

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"isobar.dev/engine/diag"
+	"isobar.dev/engine/git"
+)
+
+// sourceFlags lets a verb read another repository than the work tree in -C, or
+// another commit of it.
+func (a *app) sourceFlags(c *cobra.Command) *cobra.Command {
+	c.Flags().StringVar(&a.repo, "repo", "", "read the repository at this `URL` instead of a directory: as serve --repo takes it; needs --store where there is a ledger")
+	c.Flags().StringVar(&a.rev, "rev", "", "read this `REV`, a branch, tag or commit, instead of the files as they lie there; with --repo, the remote's own head unless told")
+	return c
+}
+
+// files gives the files that the verb is about and the commit whose they are;
+// its Hash is "" where they are those of none.
+func (a *app) files(ctx context.Context) (fs.FS, git.Commit, error) {
+	if a.repo != "" || a.rev != "" {
+		return a.committed(ctx)
+	}
+	tree, on, dirty, err := git.WorkTree(a.dir)
+	if err != nil {
+		return nil, git.Commit{}, errorf(diag.CommandRepo, "name the repository's directory with -C", "%v", err)
+	}
+	if dirty {
+		on = git.Commit{}
+	}
+	return tree, on, nil
+}
+
+// committed reads a commit from the repository's mirror, which is kept for the
+// next time.
+func (a *app) committed(ctx context.Context) (fs.FS, git.Commit, error) {
+	url := cmp.Or(a.repo, a.dir)
+	if _, err := os.Stat(url); err == nil { // a directory: the mirror must know it from anywhere
+		if url, err = filepath.Abs(url); err != nil {
+			return nil, git.Commit{}, err
+		}
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return nil, git.Commit{}, errorf(diag.CommandRepo, "set HOME or XDG_CACHE_HOME", "there is no place for the repository's mirror: %v", err)
+	}
+	sum := sha256.Sum256([]byte(url))
+	dir := filepath.Join(cache, "isobar", "mirrors", hex.EncodeToString(sum[:8]))
+	unlock, err := lockDir(ctx, dir)
+	if err != nil {
+		return nil, git.Commit{}, err
+	}
+	defer unlock()
+	mirror, err := git.Open(ctx, gitOptions(serveFlags{repo: url}, dir))
+	if err == nil {
+		_, err = mirror.Fetch(ctx)
+	}
+	if err != nil {
+		return nil, git.Commit{}, errorf(diag.CommandRepo, "check --repo and the variables that isobar serve --help names", "%v", err)
+	}
+	on, err := mirror.Head(ctx)
+	if a.rev != "" {
+		on, err = mirror.Resolve(ctx, a.rev)
+	}
+	if err != nil {
+		return nil, git.Commit{}, errorf(diag.CommandRepo, "write a branch, a tag or a commit with --rev", "%v", err)
+	}
+	tree, err := mirror.Tree(on.Hash)
+	return tree, on, err
+}
+
+// lockWait is how often a lock that another command holds is asked for.
+const lockWait = 100 * time.Millisecond
+
+// lockDir makes a directory and waits until no other command uses it.
+func lockDir(ctx context.Context, dir string) (unlock func(), err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(dir+".lock", os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // below the user's own cache
+	if err != nil {
+		return nil, err
+	}
+	for {
+		switch err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
+		case err == nil:
+			return func() { _ = f.Close() }, nil // its end frees the lock
+		case !errors.Is(err, syscall.EWOULDBLOCK):
+			return nil, errors.Join(err, f.Close())
+		}
+		if err := sleep(ctx, lockWait); err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+	}
+}
