@@ -144,9 +144,7 @@ func (b *builder) wanted(it *item) {
 	case it.live.Seen != Present:
 		it.hold(HeldUnread, "it could not be read: "+it.live.Why, "")
 	default:
-		if _, unready := b.in.Unready[it.addr]; !unready {
-			b.compare(it)
-		}
+		b.compare(it)
 	}
 	if u, unready := b.in.Unready[it.addr]; unready {
 		it.hold(HeldSecret, u.Text, u.Mend)

@@ -63,6 +63,8 @@ func (d *differ) node(path resource.Path, f *resource.Field, t trio, immutable b
 		}
 	}
 	switch {
+	case unstamped(t.want):
+		return t.applied // whether it changed can't be told: the item is held
 	case f.Setting && t.applied == nil && f.DefaultsTo != nil && same(f, t.want, f.DefaultsTo.Value):
 		return t.want // of an object that was made elsewhere, or before the setting was known
 	case f.Unseen():
@@ -90,6 +92,12 @@ func (d *differ) node(path resource.Path, f *resource.Field, t trio, immutable b
 	}
 	d.add(path, f, t, immutable)
 	return t.applied
+}
+
+// unstamped reports whether a wanted value is a secret that could not be had.
+func unstamped(want resource.Value) bool {
+	s, ok := want.(resource.Secret)
+	return ok && s.MAC == "" && s.Version == ""
 }
 
 // byKeys reports whether a node is compared key by key.

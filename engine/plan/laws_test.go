@@ -135,6 +135,21 @@ func hide(t *rapid.T, in *plan.Input) {
 	if rapid.IntRange(0, 7).Draw(t, "bounded") == 0 {
 		in.Deletes = plan.Budget{Count: rapid.IntRange(1, 3).Draw(t, "count"), Percent: rapid.SampledFrom([]int{0, 10, 50}).Draw(t, "percent")}
 	}
+	in.Desired = slices.Clone(in.Desired)
+	for i := range in.Desired {
+		if rapid.IntRange(0, 14).Draw(t, "unready") == 0 {
+			if in.Unready == nil {
+				in.Unready = map[resource.Address]plan.Unready{}
+			}
+			in.Unready[in.Desired[i].Address] = plan.Unready{Text: "no secret", Mend: "find it"}
+			in.Desired[i].Fields, _ = resource.Rewrite(in.Desired[i].Fields, func(v resource.Value) resource.Value {
+				if s, ok := v.(resource.Secret); ok {
+					return resource.Secret{Name: s.Name}
+				}
+				return v
+			}).(resource.Map)
+		}
+	}
 	if rapid.IntRange(0, 14).Draw(t, "lost") == 0 {
 		in.Lost, in.Desired = true, nil
 	}
@@ -192,8 +207,16 @@ func safe(in *plan.Input, p *plan.Plan) error {
 			held[h.Address] = true
 		}
 	}
+	for a := range in.Unready {
+		if !in.Lost && !held[a] {
+			return fmt.Errorf("%s is unready, and not held", a)
+		}
+	}
 	gone := 0
 	for _, s := range p.Steps {
+		if _, unready := in.Unready[s.Address]; unready && s.Op != ledger.Delete && s.Op != ledger.Release && s.Op != ledger.Clear {
+			return fmt.Errorf("%s is unready, and %s is planned", s.Address, s.ID)
+		}
 		for _, n := range s.Needs {
 			if !ids[n] {
 				return fmt.Errorf("%s needs %s, which is no step", s.ID, n)

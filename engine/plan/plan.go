@@ -185,8 +185,9 @@ type Input struct {
 	Confirmed map[resource.Address]bool // orphans that a person said may be deleted
 }
 
-// Unready is why the secrets of a resource can't be had. Whether
-// it is as wanted can't be told then, so nothing is done to it.
+// Unready is why a secret of a resource can't be had: its Secrets have neither
+// MAC nor version. Whether it is as wanted can't be told then, so nothing is done
+// to it.
 type Unready struct{ Text, Mend string }
 
 // Kind is what plan needs to know of a kind.

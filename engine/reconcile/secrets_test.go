@@ -224,6 +224,28 @@ func TestSecretThatCantBeHad(t *testing.T) {
 	s.settled(t, all[0])
 }
 
+// TestWhatCantBeHadIsNotForgotten: a secret that can't be had meanwhile, under
+// another name even, leaves in the ledger what was applied.
+func TestWhatCantBeHadIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	s := stood(t, disk(secretOf("disk"))...)
+	s.want(disk(secretOf("moved"))...)
+	_, out, err := s.run(t.Context())
+	must(t, err)
+	if len(out.Results) > 0 {
+		t.Fatalf("something was done:\n%s", results(out))
+	}
+	if x, _ := s.state().Current(at("disk", "a")).Record.Applied["passphrase"].(resource.Secret); x.MAC == "" {
+		t.Fatalf("the ledger holds %+v", s.state().Current(at("disk", "a")).Record.Applied)
+	}
+	s.box.put("moved", "another-horse-battery")
+	if got := brief(s.mustDraft(t).Plan); got != "update fake.disk/a" {
+		t.Fatalf("the plan is %s", got)
+	}
+	s.mustRun(t)
+	s.settled(t, disk(secretOf("moved"))...)
+}
+
 // TestWhatNeedsItWaits: what needs an object that can't be made waits too, and
 // one that is gone is not made again without its secret.
 func TestWhatNeedsItWaits(t *testing.T) {
