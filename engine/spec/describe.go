@@ -206,6 +206,9 @@ func describeType(f *resource.Field, v cue.Value) error {
 		f.Type = "string"
 	case k == cue.StringKind|cue.StructKind && takesSecret(v):
 		f.Type, f.Secret = "string", true
+	case k == cue.ListKind|cue.StringKind: // one text may stand for a list of one
+		f.Type = "list"
+		return describeElem(f, listBranch(v).LookupPath(cue.MakePath(cue.AnyIndex)))
 	case k == cue.ListKind:
 		f.Type = "list"
 		return describeElem(f, v.LookupPath(cue.MakePath(cue.AnyIndex)))
@@ -247,6 +250,19 @@ func takesSecret(v cue.Value) bool {
 		}
 	}
 	return structs == 1
+}
+
+// listBranch finds the list in T | [...T].
+func listBranch(v cue.Value) cue.Value {
+	op, branches := cue.Dereference(v).Expr()
+	if op == cue.OrOp {
+		for _, b := range branches {
+			if b.IncompleteKind() == cue.ListKind {
+				return b
+			}
+		}
+	}
+	return v
 }
 
 func describeElem(f *resource.Field, v cue.Value) error {

@@ -271,6 +271,11 @@ func (l *Loader) Environment(ctx context.Context, tree fs.FS, env string) (Envir
 		out.Mode = est.Mode
 	}
 	out.Dir, out.Digest = est.dirs[env], l.digest(c, est, env)
+	for i := range out.Desired {
+		if d := l.kinds[out.Desired[i].Address.Type()]; d != nil {
+			listed(d.Fields, out.Desired[i].Fields)
+		}
+	}
 	found = append(found, l.check(&out, o)...)
 	found = illustrate(found.Sorted(), tree)
 	if err := found.Err(); err != nil {

@@ -35,8 +35,12 @@ func bucket() *kind {
 			Name: kindBucket, IDs: provider.ReachWorld, Settle: provider.SettleNatural, Lag: bucketLag,
 			Origin: provider.OriginCreated,
 		},
-		fields:  map[string]string{"tags": "", fieldForce: ""},
+		fields: map[string]string{
+			"tags": "", fieldForce: "", fieldVersioning: fieldVersioning, fieldEncryption: fieldEncryption,
+			fieldBlock: fieldBlock, fieldPolicy: fieldPolicy, fieldLifecycle: aspectLifecycle,
+		},
 		seek:    seekBuckets,
+		enrich:  enrichBuckets,
 		retag:   retagBucket,
 		natural: func(want resource.Object) resource.ID { return resource.ID(want.Fields.Text(fieldBucket)) },
 		create:  createBucket,
@@ -121,10 +125,6 @@ func because(err error, class resource.Class, message string) error {
 	f.Class, f.Message = class, message
 	return &f
 }
-
-// updateBucket changes one aspect. The bare one holds only what isobar alone
-// knows.
-func updateBucket(context.Context, *session, change) error { return nil }
 
 // retagBucket changes some of a bucket's tags. S3 takes them only whole, so
 // what is there is read just before; Amazon's own stay among them.

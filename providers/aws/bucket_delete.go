@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -33,10 +34,12 @@ func removeBucket(ctx context.Context, s *session, live, applied resource.Object
 	return remove()
 }
 
-// emptyBucket deletes all versions and delete markers, a page of up to 1,000
-// of them a call. What has begun goes on at the next try: the list starts anew
-// each time.
+// maxDeletes is how many objects DeleteObjects takes.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+const maxDeletes = 1000
+
+// emptyBucket deletes all versions and delete markers, page by page. What has begun goes on at the next try: the list starts anew
+// each time.
 func (s *session) emptyBucket(ctx context.Context, id string) error {
 	looking, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -55,10 +58,12 @@ func (s *session) emptyBucket(ctx context.Context, id string) error {
 		if len(objects) == 0 {
 			return nil
 		}
-		if err := s.deleteVersions(ctx, id, objects); err != nil {
-			return err
+		for part := range slices.Chunk(objects, maxDeletes) {
+			if err := s.deleteVersions(ctx, id, part); err != nil {
+				return err
+			}
+			gone += len(part)
 		}
-		gone += len(objects)
 		if looking.Err() != nil {
 			return stillEmptying(id, gone)
 		}

@@ -129,7 +129,25 @@ func cases(image resource.Value) []providertest.Case {
 				Create: resource.Map{
 					"bucket": bucketName(), "forceDestroy": resource.Bool(false), "tags": tags("team", "x", "gone", "1"),
 				},
-				Updates: map[string]resource.Map{"": merge(retag, resource.Map{"forceDestroy": resource.Bool(true)})},
+				Updates: map[string]resource.Map{
+					"":                  merge(retag, resource.Map{"forceDestroy": resource.Bool(true)}),
+					"versioning":        {"versioning": rule("status", "Enabled")},
+					"encryption":        {"encryption": merge(rule("sseAlgorithm", "aws:kms", "kmsMasterKeyId", testKey), resource.Map{"bucketKeyEnabled": resource.Bool(true)})},
+					"publicAccessBlock": {"publicAccessBlock": blocks(true, false)},
+					"policy":            {"policy": tlsOnly},
+					"lifecycle": {"lifecycleRules": resource.List{
+						merge(rule("id", "old", "status", "Enabled"), resource.Map{
+							"filter": rule("prefix", "logs/"), "expiration": rule("days", 90),
+							"transitions":                  resource.List{rule("days", 30, "storageClass", "STANDARD_IA"), rule("date", "2031-05-01", "storageClass", "GLACIER")},
+							"noncurrentVersionTransitions": resource.List{rule("noncurrentDays", 7, "newerNoncurrentVersions", 3, "storageClass", "GLACIER_IR")},
+							"noncurrentVersionExpiration":  rule("noncurrentDays", 60),
+						}),
+						merge(rule("id", "parts", "status", "Disabled"), resource.Map{
+							"filter": resource.Map{"prefix": resource.String("up/"), "tags": tags("a", "b", "c", "d")}, "abortIncompleteMultipartUpload": rule("daysAfterInitiation", 2),
+						}),
+						merge(rule("id", "all", "status", "Enabled"), resource.Map{"expiration": resource.Map{"expiredObjectDeleteMarker": resource.Bool(true)}}),
+					}},
+				},
 				Invalid: resource.Map{"bucket": resource.String("ab")},
 			}
 		}},

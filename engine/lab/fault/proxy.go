@@ -347,6 +347,8 @@ func refusal(r *request, f Fault) *answer {
 	var err error
 	kind := "text/xml;charset=UTF-8"
 	switch {
+	case f.Body != "":
+		body = []byte(f.Body)
 	case r.form.Get("Version") == ec2Version:
 		body, err = xml.Marshal(struct {
 			XMLName   xml.Name `xml:"Response"`

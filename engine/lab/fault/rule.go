@@ -48,6 +48,7 @@ type Fault struct {
 	Status  int         // answer this instead of asking the peer
 	Code    string      // with this AWS error code
 	Message string      // and message
+	Body    string      // or with this body, whatever the service's form of errors
 	Header  http.Header // and these headers
 
 	Cut   bool // close the connection instead of asking the peer
