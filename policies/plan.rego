@@ -27,10 +27,13 @@ chosen(rc, field) if {
 # unknown holds for a field of which apply will tell, wholly or in part.
 unknown(rc, field) if rc.change.after_unknown[field]
 
-# going are the changes that end an object, replacements among them.
+# going are the changes that end an object, replacements among them. What
+# Terraform has beside an object (a bucket's policy) is a part of it here and
+# does not count by itself.
 going contains rc if {
 	some rc in input.resource_changes
 	"delete" in rc.change.actions
+	not rc.isobar.part
 }
 
 # meant holds for isobar destroy, which a person runs by the environment's name.

@@ -60,6 +60,7 @@ func behaviour(f *resource.Field) []string {
 	say(f.Key != "", "Elements are told apart by `%s`.", f.Key)
 	say(f.Block == "own", "Blocks of resources within it must lie in it.")
 	say(f.Block != "" && f.Block != "own", "It must lie within the block of what `%s` names and overlap no other one there.", f.Block)
+	say(f.TFType != "", "Rules see it as `%s`, beside the resource.", f.TFType)
 	for _, group := range blocks(f) {
 		say(true, "Exactly one of %s.", quoted(group))
 	}

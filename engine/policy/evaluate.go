@@ -258,7 +258,11 @@ func (p *probe) item(msg string, x map[string]any, d *Document) Item {
 	}
 	if ok {
 		it.Address = a
-		it.SpecAt = d.place(a, word("path"))
+		path := word("path")
+		if f := d.parts[word("address")]; f != "" {
+			path = f + "." + path // within the field that Terraform has as a resource
+		}
+		it.SpecAt = d.place(a, path)
 	}
 	return it
 }

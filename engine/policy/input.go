@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -30,6 +31,7 @@ type Document struct {
 	desired map[resource.Address]*resource.Desired
 	kinds   resource.Descriptors
 	names   map[string]resource.Address // every name that a rule may give an object
+	parts   map[string]string           // of those, the names of parts: the field that each is
 
 	// Used while the document is built, and not after.
 	keys      map[string]*ast.Term
@@ -41,7 +43,8 @@ type Document struct {
 // object isobar.
 //
 // A kind with a Terraform type has that type, and its fields have Terraform's
-// names (see Type and the shape functions for what differs in structure);
+// names (see Type and the shape functions for what differs in structure, and
+// partShape for what Terraform has as resources of their own);
 // another keeps its isobar name as type, "vsphere.vm", with its fields in
 // snake_case, and its address is "vsphere.vm.db". Secrets and sensitive fields
 // hold "(secret)" and are true in before_sensitive and after_sensitive; what
@@ -49,7 +52,7 @@ type Document struct {
 func NewDocument(in Input) *Document {
 	d := &Document{
 		desired: make(map[resource.Address]*resource.Desired, len(in.Desired)),
-		kinds:   in.Kinds, names: map[string]resource.Address{},
+		kinds:   in.Kinds, names: map[string]resource.Address{}, parts: map[string]string{},
 		keys: map[string]*ast.Term{}, fieldKeys: map[*resource.Field]*ast.Term{},
 	}
 	var spec, planned []*ast.Term
@@ -58,17 +61,18 @@ func NewDocument(in Input) *Document {
 		d.desired[w.Address] = w
 		d.name(w.Address)
 		vals := d.fields(w.Address, w.Fields).known
-		planned = append(planned, object(append(d.identity(w.Address), d.item("values", vals))...))
+		planned = append(planned, d.planned(w)...)
 		spec = append(spec, object(append(d.identity(w.Address), d.item("values", vals), d.item("isobar", d.about(w.Address)))...))
 	}
 	var changes, drift []*ast.Term
 	for i := range in.Plan.Changes {
 		c := &in.Plan.Changes[i]
 		d.name(c.Address)
-		changes = append(changes, d.change(c))
+		changes = append(changes, d.split(c)...)
 		if t := d.drift(c); t != nil {
 			drift = append(drift, t)
 		}
+		drift = append(drift, d.partDrift(c)...)
 	}
 	live := make([]*ast.Term, 0, len(in.Live))
 	for i := range in.Live {
@@ -94,6 +98,9 @@ func (d *Document) JSON() (any, error) { return ast.JSON(d.value) }
 // name records the names under which a rule may speak of an object.
 func (d *Document) name(a resource.Address) {
 	d.names[d.tfAddress(a)], d.names[a.Local()], d.names[a.String()] = a, a, a
+	for _, f := range partsOf(d.kinds[a.Type()]) {
+		d.names[f.TFType+"."+a.Name], d.parts[f.TFType+"."+a.Name] = a, f.Name
+	}
 }
 
 // tfAddress is the object's address in Terraform's form.
@@ -116,6 +123,18 @@ func (d *Document) about(a resource.Address) *ast.Term {
 		kv = append(kv, d.item("file", text(w.At.File)), d.item("line", ast.InternedTerm(w.At.Line)))
 	}
 	return object(kv...)
+}
+
+// planned is a wanted object in planned_values, and its parts beside it.
+func (d *Document) planned(w *resource.Desired) []*ast.Term {
+	parts := partsOf(d.kinds[w.Address.Type()])
+	out := []*ast.Term{object(append(d.identity(w.Address), d.item("values", d.fields(w.Address, bare(parts, w.Fields)).known))...)}
+	for _, f := range parts {
+		if m := partShape(f, w.Fields); m != nil {
+			out = append(out, object(append(d.partIdentity(w.Address, f), d.item("values", d.partSide(m).known))...))
+		}
+	}
+	return out
 }
 
 func (d *Document) change(c *plan.Change) *ast.Term {
@@ -202,16 +221,17 @@ func actions(c *plan.Change) []*ast.Term {
 // after what was found; nil where it did not drift.
 func (d *Document) drift(c *plan.Change) *ast.Term {
 	before, after := resource.Map{}, resource.Map{}
+	parts := partsOf(d.kinds[c.Address.Type()])
 	for i := range c.Fields {
 		f := &c.Fields[i]
-		if f.Cause == plan.CauseDrift && len(f.Path) > 0 {
+		if f.Cause == plan.CauseDrift && len(f.Path) > 0 && !slices.ContainsFunc(parts, func(p *resource.Field) bool { return p.Name == f.Path[0] }) {
 			graft(before, f.Path, hide(f, f.After))
 			graft(after, f.Path, hide(f, f.Before))
 		}
 	}
 	action, gone := "update", c.Action == plan.Create && len(c.Reasons) > 0 && c.Reasons[0].Cause == plan.CauseDrift
 	if gone {
-		action, before = "delete", c.After
+		action, before = "delete", bare(parts, c.After)
 	} else if len(before)+len(after) == 0 {
 		return nil
 	}
@@ -263,6 +283,9 @@ func (d *Document) kindTable() *ast.Term {
 			}
 		}
 		kv = append(kv, d.item(Type(k, kind), object(d.item("kind", text(kind)), d.item("fields", list(fs)))))
+		for _, f := range partsOf(k) {
+			kv = append(kv, d.item(f.TFType, object(d.item("kind", text(kind)), d.item("fields", list(partFields(f))))))
+		}
 	}
 	return object(kv...)
 }

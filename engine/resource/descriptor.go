@@ -47,6 +47,7 @@ type Field struct {
 	Key        string     `json:"key,omitempty"`         // a list's elements are told apart by this field
 	Aspect     string     `json:"aspect,omitempty"`      // set by a call of its own, after the create
 	TF         string     `json:"tf,omitempty"`          // Terraform's name where it is not the snake_case one
+	TFType     string     `json:"tf_type,omitempty"`     // Terraform's type, where it has the field as a resource of its own
 	Doc        string     `json:"doc,omitempty"`
 }
 

@@ -106,9 +106,13 @@ func describeKind(kind string, row cue.Value) (*resource.Descriptor, error) {
 	if d.Fields, err = describeFields(def); err != nil {
 		return nil, err
 	}
-	for _, f := range d.Fields {
+	for i := range d.Fields {
+		f := &d.Fields[i]
 		if f.Within != "" {
 			d.Within, d.WithinOf = f.Name, f.Within
+		}
+		if d.TF != "" && f.Aspect != "" && strings.HasPrefix(f.TF, d.TF+"_") {
+			f.TF, f.TFType = "", f.TF // a type, which begins as the kind's own does
 		}
 	}
 	outs, err := def.LookupPath(cue.ParsePath("#out")).Fields()

@@ -228,7 +228,7 @@ func long[N int32 | int64](m resource.Map, field string, n *N) {
 // from before there were filters.
 func filterValue(r *types.LifecycleRule) resource.Map {
 	m, user := resource.Map{}, resource.Map{}
-	text(m, fieldPrefix, r.Prefix)
+	text(m, fieldPrefix, r.Prefix) //nolint:staticcheck // S3 still gives it for such rules
 	f := r.Filter
 	if f == nil {
 		return m

@@ -22,7 +22,7 @@ func readPolicy(ctx context.Context, s *session, id *string) (resource.Value, er
 	}
 	p, err := parsePolicy(aws.ToString(got.Policy))
 	if err != nil {
-		return resource.Unread{Why: "its policy cannot be understood: " + err.Error()}, nil
+		return resource.Unread{Why: "its policy cannot be understood: " + err.Error()}, nil //nolint:nilerr // the rest of the bucket is usable
 	}
 	return p, nil
 }
