@@ -47,7 +47,7 @@ func TestScript(t *testing.T) {
 		Setup: func(e *testscript.Env) error { return setScript(e, &stage{cloud: cloud, center: center}) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"newrepo": newRepo, "exit": exits, "await": await, "awaitfile": awaitFile,
-			"ec2": ec2, "vcenter": vcenter, "hold": hold, "held": held, "release": release, "refuse": refuse, "shape": shape, "plan": waitingPlan,
+			"ec2": ec2, "s3": s3, "vcenter": vcenter, "hold": hold, "held": held, "release": release, "refuse": refuse, "shape": shape, "plan": waitingPlan,
 			"sshrepo": sshRepo, "trustssh": trustSSH, "nowhere": nowhere, "mode": mode,
 			"slack": slackLab, "scrape": scrape,
 		},
@@ -198,6 +198,33 @@ func ec2(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("nothing at %s", path)
 		}
 		ts.Setenv(name, text)
+	}
+}
+
+// [!] s3 [-to FILE] METHOD PATH [BODY|@FILE] makes a call of S3 as somebody
+// else would, past isobar, and wants success, or with ! a refusal. Its answer
+// goes to a file with -to.
+func s3(ts *testscript.TestScript, neg bool, args []string) {
+	st := stageOf(ts)
+	to, body := "", ""
+	if args[0] == "-to" {
+		to, args = args[1], args[2:]
+	}
+	if len(args) > 2 {
+		body = args[2]
+	}
+	if file, ok := strings.CutPrefix(body, "@"); ok {
+		body = ts.ReadFile(file)
+	}
+	got, err := st.cloud.S3(context.Background(), st.region, args[0], args[1], body)
+	if neg && err == nil {
+		ts.Fatalf("%s %s went well", args[0], args[1])
+	}
+	if !neg {
+		ts.Check(err)
+	}
+	if to != "" {
+		ts.Check(os.WriteFile(ts.MkAbs(to), []byte(got), 0o600))
 	}
 }
 

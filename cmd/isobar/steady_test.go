@@ -18,6 +18,7 @@ var unsteady = []struct {
 	as   string
 }{
 	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`), "UUID"},
+	{regexp.MustCompile(`\(request [0-9A-Za-z]{40,}\)`), "(request ID)"},
 	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "DIGEST"},
 	{regexp.MustCompile(`\b[0-9a-f]{40}\b`), "COMMIT"},
 	{regexp.MustCompile(`\b(vpc|subnet|sg|sgr|igw|rtb|rtbassoc|acl|dopt|i|vol|key)-[0-9a-f]{17}\b`), "$1-ID"},

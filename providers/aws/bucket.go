@@ -111,7 +111,8 @@ func createBucket(ctx context.Context, s *session, want resource.Object, tags ma
 
 func ownedByYou(id string) error {
 	return &resource.Failure{
-		Class: resource.Conflict, Op: "s3:CreateBucket", Code: "BucketAlreadyOwnedByYou",
+		// No conflict that another try gets over: people decide.
+		Class: resource.Invalid, Op: "s3:CreateBucket", Code: "BucketAlreadyOwnedByYou",
 		Message: "the bucket " + id + " is there already, in this account: bring it under isobar with isobar import, or choose another name",
 	}
 }

@@ -177,7 +177,7 @@ func TestBucketNameIsTaken(t *testing.T) {
 		a := address("bucket")
 		want := resource.Object{Address: a, Fields: resource.Map{"bucket": resource.String(name)}}
 		_, err := r.Create(t.Context(), want, r.mark(a))
-		class(t, err, resource.Conflict, "BucketAlreadyOwnedByYou")
+		class(t, err, resource.Invalid, "BucketAlreadyOwnedByYou")
 		if !strings.Contains(err.Error(), "isobar import") || r.proxy.Count("CreateBucket") != 0 {
 			t.Errorf("%s: told %v after %d creates", region, err, r.proxy.Count("CreateBucket"))
 		}

@@ -98,3 +98,23 @@ func (s *Server) EC2(ctx context.Context, region, action string, params map[stri
 	}
 	return out, nil
 }
+
+// S3 makes one call of S3 as somebody other than isobar would, with the path
+// and query of the request ("/logs?policy"), and gives its answer's body.
+func (s *Server) S3(ctx context.Context, region, method, path, body string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=somebody/20260101/"+region+"/s3/aws4_request, SignedHeaders=host, Signature=0")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close() //nolint:errcheck // a body that was read
+	text, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode >= http.StatusMultipleChoices {
+		err = fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, text)
+	}
+	return string(text), err
+}
