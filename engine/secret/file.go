@@ -44,7 +44,11 @@ func (k *Keeper) file(file string) (string, *provider.SecretError) {
 			break
 		}
 	}
-	return text, unread(places, at, err)
+	wrong := unread(places, at, err)
+	if wrong != nil && allow.Any && !filepath.IsAbs(file) && errors.Is(err, fs.ErrNotExist) {
+		wrong.Mend += ", or write the file's absolute path"
+	}
+	return text, wrong
 }
 
 // read gives a place's content.

@@ -168,6 +168,19 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
+// TestRelativeToNothing: a person is told of the way that they have.
+func TestRelativeToNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, all := range []bool{false, true} {
+		_, err := read(rig(t, secret.Allowance{Any: all, Dirs: []string{dir}}, nil), resource.SecretSource{File: "f"}, "")
+		var se *provider.SecretError
+		if !errors.As(err, &se) || strings.Contains(se.Mend, "absolute path") != all {
+			t.Errorf("all %v: got %v, %+v", all, err, se)
+		}
+	}
+}
+
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "f")
