@@ -48,3 +48,19 @@ test_the_limit_can_be_raised if {
 	found := deny_mass_delete with input as deleting(11, 1000) with data.isobar.limits.most_deleted as 20
 	count(found) == 0
 }
+
+test_parts_of_objects_do_not_count if {
+	doc := {
+		"resource_changes": [{
+			"address": sprintf("aws_s3_bucket_policy.b%d", [i]),
+			"type": "aws_s3_bucket_policy",
+			"change": {"actions": ["delete"], "after": null},
+			"isobar": {"part": "policy"},
+		} |
+			some i in numbers.range(1, 20)
+		],
+		"isobar": {"live": []},
+	}
+	found := deny_mass_delete with input as doc
+	count(found) == 0
+}

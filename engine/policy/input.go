@@ -61,7 +61,7 @@ func NewDocument(in Input) *Document {
 		d.desired[w.Address] = w
 		d.name(w.Address)
 		vals := d.fields(w.Address, w.Fields).known
-		planned = append(planned, d.planned(w)...)
+		planned = append(planned, d.planned(w, vals)...)
 		spec = append(spec, object(append(d.identity(w.Address), d.item("values", vals), d.item("isobar", d.about(w.Address)))...))
 	}
 	var changes, drift []*ast.Term
@@ -125,10 +125,14 @@ func (d *Document) about(a resource.Address) *ast.Term {
 	return object(kv...)
 }
 
-// planned is a wanted object in planned_values, and its parts beside it.
-func (d *Document) planned(w *resource.Desired) []*ast.Term {
+// planned is a wanted object in planned_values, and its parts beside it; vals
+// are its fields with those of its parts.
+func (d *Document) planned(w *resource.Desired, vals *ast.Term) []*ast.Term {
 	parts := partsOf(d.kinds[w.Address.Type()])
-	out := []*ast.Term{object(append(d.identity(w.Address), d.item("values", d.fields(w.Address, bare(parts, w.Fields)).known))...)}
+	if len(parts) > 0 {
+		vals = d.fields(w.Address, bare(parts, w.Fields)).known
+	}
+	out := []*ast.Term{object(append(d.identity(w.Address), d.item("values", vals))...)}
 	for _, f := range parts {
 		if m := partShape(f, w.Fields); m != nil {
 			out = append(out, object(append(d.partIdentity(w.Address, f), d.item("values", d.partSide(m).known))...))

@@ -150,7 +150,9 @@ func (d *Document) partDrift(c *plan.Change) []*ast.Term {
 // nil where the object has none.
 //
 // A part bears the bucket's name. aws_s3_bucket_policy holds the document as
-// text; where some of it is not known, none is, as in Terraform.
+// text; where some of it is not known, none is, as in Terraform. Then
+// policy_document, which Terraform has not, holds what is known as a structure,
+// so that a rule need not pass a policy over because of one name in it.
 // aws_s3_bucket_server_side_encryption_configuration has one rule with what is
 // applied by default, aws_s3_bucket_lifecycle_configuration the rules, and
 // aws_s3_bucket_versioning its configuration, each as a list of blocks. The
@@ -171,6 +173,9 @@ func partShape(f *resource.Field, m resource.Map) resource.Map {
 		out["versioning_configuration"] = asBlock(named)
 	case "aws_s3_bucket_policy":
 		out["policy"] = document(v)
+		if _, known := out["policy"].(resource.String); !known {
+			out["policy_document"] = v
+		}
 	case "aws_s3_bucket_lifecycle_configuration":
 		out["rule"] = named
 	case "aws_s3_bucket_server_side_encryption_configuration":

@@ -131,11 +131,12 @@ func TestBucketPartsChangeAlone(t *testing.T) {
 	}
 }
 
-// A policy of which apply will tell some is not known as a whole.
+// A policy of which apply will tell some is not known as a whole; what is known
+// of it is there as a structure.
 func TestUnknownPolicyIsUnknown(t *testing.T) {
 	t.Parallel()
 	f := bucketFields(t)
-	f["policy"] = resource.Map{"Statement": resource.List{resource.Map{"Resource": resource.List{resource.Unknown{}}}}}
+	f["policy"] = resource.Map{"Statement": resource.List{resource.Map{"Effect": resource.String("Allow"), "Resource": resource.List{resource.Unknown{}}}}}
 	in := policy.Input{Kinds: kinds(t), Plan: &plan.Plan{Env: "prod", Changes: []plan.Change{{Address: addr(t, "aws.bucket/logs"), Action: plan.Create, After: f}}}}
 	e := compile(t, `package main
 deny_unknown contains msg if {
@@ -143,10 +144,11 @@ deny_unknown contains msg if {
 	rc.type == "aws_s3_bucket_policy"
 	rc.change.after_unknown.policy
 	not rc.change.after.policy
-	msg := "unknown"
+	rc.change.after_unknown.policy_document.Statement[0].Resource[0]
+	msg := sprintf("unknown %s", [rc.change.after.policy_document.Statement[0].Effect])
 }
 `)
-	if got := decide(t, e, in).Findings(); len(got) != 1 {
+	if got := decide(t, e, in).Findings(); len(got) != 1 || !strings.Contains(got[0].Message, "unknown Allow") {
 		t.Errorf("told %v", got)
 	}
 }

@@ -311,14 +311,14 @@ func mixed(t testing.TB, n int) policy.Input {
 	t.Helper()
 	in := policy.Input{Kinds: kinds(t), Plan: &plan.Plan{Env: "prod"}}
 	for i := range n {
-		bad := i%25 < 5
+		bad := i%30 < 6
 		cidr, owner, session, network, size := "10.0.0.0/8", "owner", "required", "shop", "m7i.large"
 		if bad {
 			cidr, owner, session, network, size = "0.0.0.0/0", "Name", "optional", "VM Network", "m7i.48xlarge"
 		}
 		tags := resource.Map{owner: resource.String("mei")}
 		kind, f := "aws.security_group", resource.Map{"groupName": resource.String("g"), "ingress": resource.List{ingress(443, "0.0.0.0/0"), ingress(22, cidr)}, "tags": tags}
-		switch i % 5 {
+		switch i % 6 {
 		case 1:
 			kind, f = "aws.instance", resource.Map{
 				"instanceType": resource.String(size), "securityGroupIds": resource.List{resource.String("sg-1")}, "disableApiTermination": resource.Bool(!bad),
@@ -333,6 +333,13 @@ func mixed(t testing.TB, n int) policy.Input {
 			kind, f = "vsphere.vm", resource.Map{
 				"numCPUs": resource.Int(4), "memoryMB": resource.Int(1024), "disks": resource.Map{"scsi0:0": resource.Map{"capacityMB": resource.Int(64)}},
 				"networks": resource.Map{"ethernet0": resource.Map{"network": resource.String(network)}},
+			}
+		case 5:
+			kind, f = "aws.bucket", bucketFields(t)
+			f["publicAccessBlock"] = resource.Map{"blockPublicAcls": resource.Bool(!bad)}
+			f["tags"] = tags
+			if !bad {
+				delete(f, "policy")
 			}
 		}
 		a := addr(t, fmt.Sprintf("%s/n%05d", kind, i))
@@ -351,7 +358,7 @@ func BenchmarkEvaluate(b *testing.B) {
 		name  string
 		in    policy.Input
 		items int
-	}{{"groups", many(b, 1000), 200}, {"mixed", mixed(b, 1000), 480}} {
+	}{{"groups", many(b, 1000), 200}, {"mixed", mixed(b, 1000), 544}} {
 		b.Run(c.name+"/document", func(b *testing.B) {
 			for b.Loop() {
 				policy.NewDocument(c.in)
