@@ -36,7 +36,7 @@ func run(root string) error {
 		return err
 	}
 	reference := filepath.Join(root, "docs", "reference")
-	pages, err := referencePages(schemas, os.DirFS(filepath.Join(reference, "kinds")))
+	pages, err := referencePages(schemas, os.DirFS(reference))
 	if err != nil {
 		return err
 	}

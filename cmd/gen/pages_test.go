@@ -15,7 +15,7 @@ import (
 
 func TestPagesAreTheSameEachTime(t *testing.T) {
 	t.Parallel()
-	schemas, examples := filepath.Join("..", "..", "schemas"), os.DirFS(filepath.Join("..", "..", "docs", "reference", "kinds"))
+	schemas, examples := filepath.Join("..", "..", "schemas"), os.DirFS(filepath.Join("..", "..", "docs", "reference"))
 	first, err := referencePages(schemas, examples)
 	if err != nil {
 		t.Fatal(err)
@@ -30,6 +30,11 @@ func TestPagesAreTheSameEachTime(t *testing.T) {
 	for _, code := range diag.Codes() {
 		if !strings.Contains(first["errors.md"], "\n### "+string(code)+"\n") {
 			t.Errorf("errors.md misses %s", code)
+		}
+	}
+	for _, field := range []string{"| `repos.*.url` | string | **required** |", "| `workers` | int | `4` |", "| `credentials.*.aws.roleArn` |"} {
+		if !strings.Contains(first["server.md"], field) {
+			t.Errorf("server.md misses %s:\n%s", field, first["server.md"])
 		}
 	}
 	if !strings.Contains(first["metrics.md"], "| `isobar_runs_total` | counter | `env` `state` `trigger` |") {

@@ -10,14 +10,26 @@ import (
 )
 
 // referencePages gives the generated pages of docs/reference by name. examples
-// holds an example environment a kind, as KIND.cue.
+// is that folder: kinds/KIND.cue is an example environment a kind, server.cue an
+// example of a server's file.
 func referencePages(schemas string, examples fs.FS) (map[string]string, error) {
 	kinds, err := spec.Describe(os.DirFS(schemas))
 	if err != nil {
 		return nil, err
 	}
-	pages, err := kindPages(kinds, examples)
+	ofKinds, err := fs.Sub(examples, "kinds")
 	if err != nil {
+		return nil, err
+	}
+	pages, err := kindPages(kinds, ofKinds)
+	if err != nil {
+		return nil, err
+	}
+	server, err := fs.ReadFile(examples, "server.cue")
+	if err != nil {
+		return nil, err
+	}
+	if pages["server.md"], err = serverPage(os.DirFS(schemas), string(server)); err != nil {
 		return nil, err
 	}
 	metrics, err := web.Catalogue()

@@ -117,9 +117,12 @@ func (c *closure) follow(spec *ast.ImportSpec) {
 }
 
 func (c *closure) refuse(spec *ast.ImportSpec, message string) {
+	mend := "import isobar.dev/schemas, CUE's own packages, or packages of this repository (" + c.module + "/…)"
+	if c.module == "" {
+		mend = "import isobar.dev/schemas or CUE's own packages"
+	}
 	c.found = append(c.found, diag.Finding{
-		Code: codeImport, Severity: diag.Error, Where: placeOf(spec.Path.Pos()), Message: message,
-		Mend: "import isobar.dev/schemas, CUE's own packages, or packages of this repository (" + c.module + "/…)",
+		Code: codeImport, Severity: diag.Error, Where: placeOf(spec.Path.Pos()), Message: message, Mend: mend,
 	})
 }
 

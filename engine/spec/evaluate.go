@@ -39,9 +39,12 @@ func evaluate(j job, files fs.FS) outcome {
 	}
 	e := &evaluation{job: j, files: files, kinds: kinds, seen: map[string]bool{}}
 	var out outcome
-	if j.Env == "" {
+	switch {
+	case j.Server:
+		e.server(&out)
+	case j.Env == "":
 		e.estate(&out)
-	} else {
+	default:
 		e.environment(&out)
 	}
 	e.settle(e.vague)

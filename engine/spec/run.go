@@ -127,7 +127,10 @@ func (l *Loader) stopped(j job, code diag.Code, message string) diag.Finding {
 		codeCrash:  "look for very deep nesting; take out half of the files to find the part that does it",
 	}
 	file := j.Dir
-	if j.Env == "" {
+	switch {
+	case j.Server:
+		file = serverFile
+	case j.Env == "":
 		file = estateFile
 	}
 	return diag.Finding{Code: code, Severity: diag.Error, Where: diag.Place{File: file}, Message: message, Mend: mend[code]}

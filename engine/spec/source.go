@@ -81,7 +81,7 @@ func unquoted(lit string) string {
 	return lit
 }
 
-// stripEmbed removes schemas.#Environment and #Estate where they are embedded
+// stripEmbed removes schemas.#Environment, #Estate and #Server where they are embedded
 // at the top of the file, and the import if nothing else uses it.
 func (s *sources) stripEmbed(f *ast.File) {
 	local := importName(f, schemaModule)
@@ -117,7 +117,7 @@ func without(e ast.Expr, local string) (rest ast.Expr, found bool) {
 	case *ast.SelectorExpr:
 		id, ok := x.X.(*ast.Ident)
 		sel, ok2 := x.Sel.(*ast.Ident)
-		if ok && ok2 && id.Name == local && (sel.Name == "#Environment" || sel.Name == "#Estate") {
+		if ok && ok2 && id.Name == local && slices.Contains([]string{"#Environment", "#Estate", "#Server"}, sel.Name) {
 			return nil, true
 		}
 	case *ast.BinaryExpr:

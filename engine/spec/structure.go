@@ -51,22 +51,54 @@ func (e *evaluation) settings(w world) {
 	}
 }
 
-// allowed finds fields within a setting that its definition does not have; CUE
-// does not tell of them where a field beside them is wrong.
-func (e *evaluation) allowed(f field, def cue.Value) {
+// allowed finds fields within a setting that its definition does not have, and
+// in a server's file those that it asks for; CUE does not tell of them where a
+// field beside them is wrong.
+func (e *evaluation) allowed(f field, def cue.Value, at ...string) {
 	if !def.Exists() || def.IncompleteKind() != cue.StructKind {
 		return
+	}
+	at = append(at[:len(at):len(at)], f.name)
+	if e.job.Server {
+		e.lacking(f, def, at)
 	}
 	for _, sub := range fieldsOf(f.value) {
 		sel := cue.Str(sub.name)
 		if def.Allows(sel) {
-			e.allowed(sub, def.LookupPath(cue.MakePath(sel.Optional())))
+			e.allowed(sub, memberOf(def, sel), at...)
 			continue
 		}
 		e.add(diag.Finding{
 			Code: codeUnknownField, Severity: diag.Error, Where: sub.place(),
 			Message: "field not allowed: " + sub.name, Mend: didYouMean(sub.name, namesIn(def, sub.name), "remove it"),
 		})
+	}
+}
+
+// memberOf is the definition of a field, that of a pattern where it has no other.
+func memberOf(def cue.Value, sel cue.Selector) cue.Value {
+	for _, s := range []cue.Selector{sel.Optional(), sel.Required(), cue.AnyString} {
+		if v := def.LookupPath(cue.MakePath(s)); v.Exists() {
+			return v
+		}
+	}
+	return cue.Value{}
+}
+
+// lacking finds the required fields that a setting does not have.
+func (e *evaluation) lacking(f field, def cue.Value, at []string) {
+	it, err := def.Fields(cue.Optional(true))
+	if err != nil || f.value.IncompleteKind() != cue.StructKind {
+		return
+	}
+	for it.Next() {
+		name := it.Selector().Unquoted()
+		if it.FieldType()&cue.RequiredConstraint != 0 && !hasField(f.value, name) {
+			e.add(diag.Finding{
+				Code: codeMissingField, Severity: diag.Error, Where: f.place(), Message: "field missing: " + strings.Join(append(at, name), "."),
+				Mend: "add it: " + oneLine(docOf(it.Value())),
+			})
+		}
 	}
 }
 

@@ -18,8 +18,9 @@ import (
 // job is what the parent asks of a child: one frame of JSON, then one frame
 // that is a zip of every file that the evaluation may read.
 type job struct {
-	Env    string `json:"env,omitempty"` // the environment's name, "" to evaluate isobar.cue alone
-	Dir    string `json:"dir,omitempty"` // its directory, relative to the root
+	Env    string `json:"env,omitempty"`    // the environment's name, "" to evaluate isobar.cue alone
+	Dir    string `json:"dir,omitempty"`    // its directory, relative to the root
+	Server bool   `json:"server,omitempty"` // evaluate a server's own file instead
 	Limits Limits `json:"limits"`
 }
 
@@ -28,6 +29,7 @@ type outcome struct {
 	Findings diag.List                               `json:"findings,omitempty"`
 	Estate   json.RawMessage                         `json:"estate,omitempty"`
 	Env      json.RawMessage                         `json:"env,omitempty"`
+	Server   json.RawMessage                         `json:"server,omitempty"`
 	At       map[string]resource.Position            `json:"at,omitempty"`    // settings and resources, by path
 	Where    map[string]map[string]resource.Position `json:"where,omitempty"` // a resource's fields, by path
 }

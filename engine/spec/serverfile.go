@@ -1,0 +1,174 @@
+package spec
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"isobar.dev/engine/diag"
+)
+
+// Server is what a server's own file says. Paths are as written there.
+type Server struct {
+	Repos       []ServerRepo // sorted by name
+	Credentials map[string]ServerCredentials
+	Slack       *ServerSlack // nil: nobody is told
+	Store       string       // "sqlite:PATH", or ""
+	Listen      string       // "" for nowhere
+	Poll        time.Duration
+	Interval    time.Duration
+	Backoff     time.Duration
+	Lease       time.Duration
+	Workers     int
+	Warnings    diag.List
+}
+
+// ServerRepo is one repository and how it is followed.
+type ServerRepo struct {
+	Name         string
+	URL          string
+	Branch       string // "" is the remote's own head
+	Poll         time.Duration
+	User         string
+	Token        SecretSource // zero: none
+	Key          string       // file of an SSH key, or ""
+	Passphrase   SecretSource
+	KnownHosts   string
+	Environments []string // globs of what it may hold; nil: any
+	Credentials  []string // that its environments may use; nil: not said
+	Channel      string
+}
+
+// ServerCredentials are credentials of one provider. Settings hold no secret;
+// Secrets are read at use. Both are keyed by the schema's field names.
+type ServerCredentials struct {
+	Provider string // "aws"
+	Settings map[string]string
+	Secrets  map[string]SecretSource
+}
+
+// ServerSlack is the bot that tells people.
+type ServerSlack struct {
+	Token   SecretSource
+	Channel string
+	APIURL  string
+}
+
+// ServerOwn is the name under which a repository is granted what the server
+// itself has: no profile, but the variables and files that its SDKs look at.
+const ServerOwn = "server"
+
+// IsZero reports whether no source is named.
+func (s SecretSource) IsZero() bool { return s == SecretSource{} }
+
+// MayHold reports whether a repository may hold an environment of this name.
+func (r *ServerRepo) MayHold(env string) bool {
+	return r.Environments == nil || named(r.Environments, env)
+}
+
+// serverJSON is the evaluated file.
+type serverJSON struct {
+	Repos       map[string]serverRepoJSON            `json:"repos"`
+	Credentials map[string]map[string]map[string]any `json:"credentials"`
+	Slack       *struct {
+		Token   SecretSource `json:"token"`
+		Channel string       `json:"channel"`
+		APIURL  string       `json:"apiURL"`
+	} `json:"slack"`
+	Store    string `json:"store"`
+	Listen   string `json:"listen"`
+	Poll     length `json:"poll"`
+	Interval length `json:"interval"`
+	Backoff  length `json:"backoff"`
+	Lease    length `json:"lease"`
+	Workers  int    `json:"workers"`
+}
+
+type serverRepoJSON struct {
+	URL    string  `json:"url"`
+	Branch string  `json:"branch"`
+	Poll   *length `json:"poll"`
+	Auth   struct {
+		Token SecretSource `json:"token"`
+		User  string       `json:"user"`
+	} `json:"auth"`
+	SSH struct {
+		Key struct {
+			File string `json:"file"`
+		} `json:"key"`
+		Passphrase SecretSource `json:"passphrase"`
+		KnownHosts string       `json:"knownHosts"`
+	} `json:"ssh"`
+	Environments []string `json:"environments"`
+	Credentials  []string `json:"credentials"`
+	Slack        struct {
+		Channel string `json:"channel"`
+	} `json:"slack"`
+}
+
+// length is a duration as text.
+type length time.Duration
+
+// UnmarshalText implements encoding.TextUnmarshaler. The schema lets no other
+// form through; one that overflows counts as none, which the check refuses.
+func (l *length) UnmarshalText(b []byte) error {
+	d, err := time.ParseDuration(string(b))
+	if err != nil {
+		d = 0
+	}
+	*l = length(d)
+	return nil
+}
+
+// decodeServer reads a child's answer.
+func decodeServer(o outcome) (Server, error) {
+	var in serverJSON
+	if err := json.Unmarshal(o.Server, &in); err != nil {
+		return Server{}, fmt.Errorf("the server's file: %w", err)
+	}
+	out := Server{
+		Store: in.Store, Listen: in.Listen, Poll: time.Duration(in.Poll), Interval: time.Duration(in.Interval),
+		Backoff: time.Duration(in.Backoff), Lease: time.Duration(in.Lease), Workers: in.Workers,
+		Credentials: map[string]ServerCredentials{},
+	}
+	if in.Slack != nil {
+		out.Slack = &ServerSlack{Token: in.Slack.Token, Channel: in.Slack.Channel, APIURL: in.Slack.APIURL}
+	}
+	for _, name := range slices.Sorted(maps.Keys(in.Repos)) {
+		r := in.Repos[name]
+		repo := ServerRepo{
+			Name: name, URL: r.URL, Branch: r.Branch, Poll: out.Poll, User: r.Auth.User, Token: r.Auth.Token, Key: r.SSH.Key.File,
+			Passphrase: r.SSH.Passphrase, KnownHosts: r.SSH.KnownHosts, Environments: r.Environments, Credentials: r.Credentials,
+			Channel: r.Slack.Channel,
+		}
+		if r.Poll != nil {
+			repo.Poll = time.Duration(*r.Poll)
+		}
+		out.Repos = append(out.Repos, repo)
+	}
+	for name, sorts := range in.Credentials {
+		out.Credentials[name] = ServerCredentials{}
+		for provider, fields := range sorts {
+			out.Credentials[name] = decodeCredentials(provider, fields)
+		}
+	}
+	return out, nil
+}
+
+// decodeCredentials tells settings from sources.
+func decodeCredentials(provider string, fields map[string]any) ServerCredentials {
+	c := ServerCredentials{Provider: provider, Settings: map[string]string{}, Secrets: map[string]SecretSource{}}
+	for name, v := range fields {
+		source, ok := v.(map[string]any)
+		if !ok {
+			c.Settings[name] = fmt.Sprint(v)
+			continue
+		}
+		env, _ := source["env"].(string)
+		file, _ := source["file"].(string)
+		c.Secrets[name] = SecretSource{Env: env, File: file}
+	}
+	return c
+}
