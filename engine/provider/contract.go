@@ -76,6 +76,9 @@ type Config struct {
 	Alias    string       // the name under which specs use it
 	Estate   string       // the estate id that marks carry
 	Settings resource.Map // the spec's settings for the alias, concrete: region, profile, …
+	// Credentials are those that the settings name, nil where they name none: then
+	// the process's own are used, as the provider's SDK finds them.
+	Credentials *Credentials
 	// HTTP, where set, is the client for every request, with the fence in its
 	// transport. Providers that do not speak HTTP call CheckFence themselves.
 	HTTP *http.Client

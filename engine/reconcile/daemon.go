@@ -35,14 +35,8 @@ type Meter interface {
 	Run(env string, trigger cycle.Trigger, state store.RunState, took time.Duration)
 	Looked(row store.Environment)
 	Fetched(repo string, err error)
+	Refused(repo string, envs int) // environments that it has and may not have, now
 	Delivered(err error)
-}
-
-// Repo is one repository and how it is followed.
-type Repo struct {
-	Name   string // for people, without credentials
-	Source Source
-	Hints  <-chan struct{} // may be nil
 }
 
 // Daemon keeps environments as their repositories want them. Set its fields,
@@ -51,7 +45,7 @@ type Daemon struct {
 	Runner   *Runner
 	Store    store.Store
 	Tenure   Tenure
-	Repos    []Repo
+	Repos    []Repo // to begin with; see Refollow
 	Chat     Chat   // nil: nobody is told
 	Channel  string // where estates that name no channel are told of
 	Meter    Meter
@@ -62,13 +56,17 @@ type Daemon struct {
 	Backoff  time.Duration // before the first retry of what failed
 	Workers  int           // environments at once
 
-	once    sync.Once
-	queue   *queue
-	mu      sync.Mutex
-	heads   map[string]*head  // by repo name
-	envs    map[string]string // environment → repo name
-	trouble map[string]string // repository → why it can not be read now
-	bell    chan struct{}     // rung when a message waits
+	once     sync.Once
+	queue    *queue
+	orders   chan repoOrder
+	claiming sync.Mutex // one assign at a time
+	mu       sync.Mutex
+	repos    map[string]Repo    // that are followed, by name
+	heads    map[string]*head   // by repository
+	envs     map[string]home    // by environment
+	trouble  map[string]string  // repository → why it can not be read now
+	refused  map[string]Refusal // by repository and environment
+	bell     chan struct{}      // rung when a message waits
 }
 
 // head is a repository as last fetched.
@@ -76,6 +74,9 @@ type head struct {
 	commit  git.Commit
 	tree    fs.FS
 	channel string // where to tell, as its isobar.cue says
+
+	names      []string // its environments, sorted
+	unreadable bool     // its isobar.cue is: names is empty
 }
 
 // ready makes what the daemon keeps in memory, once: people may ask and decide
@@ -83,8 +84,11 @@ type head struct {
 func (d *Daemon) ready() {
 	d.once.Do(func() {
 		d.queue = newQueue()
-		d.heads, d.envs, d.bell = map[string]*head{}, map[string]string{}, make(chan struct{}, 1)
-		d.trouble = map[string]string{}
+		d.heads, d.envs, d.bell = map[string]*head{}, map[string]home{}, make(chan struct{}, 1)
+		d.trouble, d.orders, d.repos = map[string]string{}, make(chan repoOrder), map[string]Repo{}
+		for _, r := range d.Repos {
+			d.repos[r.Name] = r
+		}
 	})
 }
 
@@ -94,12 +98,13 @@ func (d *Daemon) Run(ctx context.Context) error {
 	d.ready()
 	defer d.queue.close()
 	if err := d.restart(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // it was stopped before it had begun
+		}
 		return err
 	}
 	var wg sync.WaitGroup
-	for _, r := range d.Repos {
-		wg.Go(func() { d.follow(ctx, r) })
-	}
+	wg.Go(func() { d.fleet(ctx) })
 	for range max(d.Workers, 1) {
 		wg.Go(func() { d.work(ctx) })
 	}
@@ -117,7 +122,7 @@ func (d *Daemon) Ready() error {
 	d.ready()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.heads) < len(d.Repos) {
+	if len(d.heads) < len(d.repos) {
 		return errors.New("not every repository was fetched yet")
 	}
 	return nil
@@ -130,7 +135,9 @@ func (d *Daemon) restart(ctx context.Context) error {
 		return err
 	}
 	for _, row := range rows {
-		d.envs[row.Name] = row.Repo
+		if row.Repo != "" {
+			d.envs[row.Name] = home{row.Repo, row.Origin}
+		}
 	}
 	return nil
 }
@@ -163,10 +170,15 @@ func (d *Daemon) safely(ctx context.Context, env string, evs []cycle.Event) (res
 	return d.turn(ctx, env, evs)
 }
 
-// snapshot gives the head that an environment's repository was last seen at.
-func (d *Daemon) snapshot(env string) (*head, string) {
+// snapshot gives the repository that an environment belongs to and the head that
+// it was last seen at: nil where it is not followed, was not fetched yet or may
+// not hold the environment.
+func (d *Daemon) snapshot(env string) (*head, Repo) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	repo := d.envs[env]
-	return d.heads[repo], repo
+	r, ok := d.holder(env)
+	if !ok || !r.mayHold(env) {
+		return nil, r
+	}
+	return d.heads[r.Name], r
 }

@@ -441,13 +441,13 @@ func TestUnreadableRepository(t *testing.T) {
 		s.source.set(errors.New("the repository is gone"))
 		s.pass(2 * time.Minute)
 		s.wantState("prod", "in sync")
-		if got := s.Trouble(); len(got) != 1 {
-			t.Fatalf("trouble is %v", got)
+		if got := s.Aside(s.row("prod")); got != "repository unreadable, c1 stays in force: the repository is gone" {
+			t.Fatalf("what is said beside it is %q", got)
 		}
 		s.source.set(nil)
 		s.pass(2 * time.Minute)
-		if got := s.Trouble(); len(got) != 0 {
-			t.Fatalf("trouble is still %v", got)
+		if got := s.Aside(s.row("prod")); got != "" {
+			t.Fatalf("what is said beside it is still %q", got)
 		}
 	})
 }

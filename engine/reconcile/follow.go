@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"time"
 
@@ -25,16 +24,25 @@ func mendOf(err error) string {
 // follow fetches a repository at each poll and hint and wakes the environments
 // that a new head concerns.
 func (d *Daemon) follow(ctx context.Context, r Repo) {
-	tick := time.NewTicker(d.Poll)
+	tick := time.NewTicker(cmp.Or(r.Poll, d.Poll))
 	defer tick.Stop()
 	hints := r.Hints
 	for first := true; ; first = false {
-		err := d.pull(ctx, r, first)
+		var err error
+		if r.Source == nil {
+			r.Source, hints, err = r.Open(ctx)
+		}
+		if err == nil {
+			err = d.pull(ctx, r, first)
+		}
+		if ctx.Err() != nil {
+			return
+		}
 		d.Meter.Fetched(r.Name, err)
 		if d.note(r.Name, err) {
 			d.Log.InfoContext(ctx, "repository can be read again", "repo", r.Name)
 		}
-		if err != nil && ctx.Err() == nil {
+		if err != nil {
 			d.Log.WarnContext(ctx, "repository could not be read; the last commit stays in force", "repo", r.Name, "error", err, "mend", mendOf(err))
 		}
 		select {
@@ -63,14 +71,6 @@ func (d *Daemon) note(repo string, err error) (mended bool) {
 	return was
 }
 
-// Trouble says which repositories can't be read now, and why.
-func (d *Daemon) Trouble() map[string]string {
-	d.ready()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return maps.Clone(d.trouble)
-}
-
 // pull fetches and, where the head moved (or is seen for the first time), finds
 // out which environments it concerns. A fetch that fails at the start still
 // works with what the mirror holds.
@@ -87,7 +87,7 @@ func (d *Daemon) pull(ctx context.Context, r Repo, first bool) error {
 	known := d.heads[r.Name]
 	d.mu.Unlock()
 	if known != nil && known.commit.Hash == commit.Hash {
-		return ferr
+		return errors.Join(ferr, d.again(ctx))
 	}
 	tree, err := r.Source.Tree(commit.Hash)
 	if err != nil {
@@ -95,55 +95,87 @@ func (d *Daemon) pull(ctx context.Context, r Repo, first bool) error {
 	}
 	h := &head{commit: commit, tree: tree}
 	if err := d.affected(ctx, r, h, first || known == nil); err != nil {
-		return err
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.heads[r.Name] = known; known == nil {
+			delete(d.heads, r.Name)
+		}
+		return err // the next poll does it again
 	}
-	d.mu.Lock()
-	d.heads[r.Name] = h
-	d.mu.Unlock()
 	return ferr
+}
+
+// again looks whether what is refused still must be: the environment of the
+// repository that had it first may be gone.
+func (d *Daemon) again(ctx context.Context) error {
+	d.mu.Lock()
+	none := len(d.refused) == 0
+	d.mu.Unlock()
+	if none {
+		return nil
+	}
+	gained, err := d.assign(ctx)
+	d.wake(gained, "")
+	return err
 }
 
 // affected wakes the environments whose inputs a head changed, and those whose
 // spec it no longer has. An estate that can't be read concerns all of them.
 func (d *Daemon) affected(ctx context.Context, r Repo, h *head, first bool) error {
-	rows, err := d.Store.Environments(ctx)
+	estate, eerr := d.Runner.Specs.Estate(ctx, h.tree)
+	h.names = estate.Environments
+	if eerr != nil {
+		d.Log.WarnContext(ctx, "isobar.cue could not be read", "repo", r.Name, "commit", h.commit.Short, "error", eerr)
+		h.names, h.unreadable = nil, true
+	}
+	h.channel = cmp.Or(estate.Notify.SlackChannel, r.Channel, d.Channel)
+	d.mu.Lock()
+	d.heads[r.Name] = h // runs that start now see it
+	d.mu.Unlock()
+	gained, err := d.assign(ctx)
 	if err != nil {
 		return err
 	}
-	known := map[string]store.Environment{}
-	for _, row := range rows {
-		if row.Repo == r.Name {
-			known[row.Name] = row
+	d.wake(gained, r.Name)
+	known, err := d.held(ctx, r)
+	if err != nil {
+		return err
+	}
+	for _, name := range h.names {
+		row, mine := known[name]
+		if !mine {
+			continue // refused
 		}
-	}
-	estate, eerr := d.Runner.Specs.Estate(ctx, h.tree)
-	names := estate.Environments
-	if eerr != nil {
-		d.Log.WarnContext(ctx, "isobar.cue could not be read", "repo", r.Name, "commit", h.commit.Short, "error", eerr)
-		names = nil
-	}
-	h.channel = cmp.Or(estate.Notify.SlackChannel, d.Channel)
-	d.mu.Lock()
-	d.heads[r.Name] = h // runs that start now see it
-	for _, name := range names {
-		d.envs[name] = r.Name
-	}
-	d.mu.Unlock()
-	for _, name := range names {
-		digest, derr := d.Runner.Specs.Digest(ctx, h.tree, name)
-		row, seen := known[name]
 		delete(known, name)
+		digest, derr := d.Runner.Specs.Digest(ctx, h.tree, name)
 		switch {
-		case derr != nil || !seen || row.Digest != digest || digest == "":
+		case derr != nil || row.Digest != digest || digest == "" || slices.Contains(gained[r.Name], name):
 			d.queue.add(name, cycle.Pushed{Commit: h.commit.Hash})
 		case first:
 			d.queue.add(name, cycle.Restarted{})
 		}
 	}
 	for name, row := range known { // no longer in the spec, or the estate is unreadable
-		if row.Resources > 0 || eerr != nil || !slices.Contains(names, name) && row.Digest != "" {
+		if row.Resources > 0 || eerr != nil || row.Digest != "" {
 			d.queue.add(name, cycle.Pushed{Commit: h.commit.Hash})
 		}
 	}
 	return nil
+}
+
+// held gives the rows of the environments that belong to a repository.
+func (d *Daemon) held(ctx context.Context, r Repo) (map[string]store.Environment, error) {
+	rows, err := d.Store.Environments(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	out := map[string]store.Environment{}
+	for _, row := range rows {
+		if own, ok := d.holder(row.Name); ok && own.Name == r.Name && own.mayHold(row.Name) {
+			out[row.Name] = row
+		}
+	}
+	return out, nil
 }

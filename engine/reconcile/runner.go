@@ -65,7 +65,10 @@ type Job struct {
 	Run     string // the run's id
 	Epoch   int64  // the lease's
 	Bounded bool   // nobody is asked: what goes beyond the spec's limit of deletes is held
-	Destroy bool   // plan the deletion of everything, as a person asked by name
+	// May says why a profile of credentials may not be used ("": what the process
+	// itself has), or nil. A nil May lets all be used.
+	May     func(profile string) error
+	Destroy bool // plan the deletion of everything, as a person asked by name
 }
 
 // Draft is a plan with all that applying it needs.
@@ -134,7 +137,7 @@ func (r *Runner) Draft(ctx context.Context, job Job) (*Draft, error) {
 	}
 	d.journal = apply.NewJournal(r.Ledger, state, r.Now)
 	d.journal.Env, d.journal.RunID, d.journal.Epoch = job.Env, job.Run, job.Epoch
-	d.opened = r.Sessions.open(ctx, d.Estate.ID, d.Spec.Providers, state)
+	d.opened = r.Sessions.open(ctx, who{d.Estate.ID, job.May}, d.Spec.Providers, state)
 	if d.Open, err = r.Engine.Settle(ctx, d.veil, d.Estate.ID, d.journal, d.opened.accounts); err != nil {
 		return nil, err
 	}

@@ -19,6 +19,9 @@ import (
 type Sessions struct {
 	Catalogue provider.Catalogue
 	Options   provider.Options
+	// Profile gives the credentials of a name, nil where there are none. A nil
+	// Profile knows no names.
+	Profile func(name string) *provider.Credentials
 
 	mu   sync.Mutex
 	pool map[string]*opening
@@ -57,9 +60,15 @@ func (a accounts) scopes() map[string]string {
 	return out
 }
 
+// who is for whom sessions are opened.
+type who struct {
+	estate string
+	may    func(profile string) error // nil: any profile
+}
+
 // open gives a session for each alias of a spec, and for each that only the
 // ledger still knows. A refused one is tried again by the next run.
-func (s *Sessions) open(ctx context.Context, estate string, aliases map[string]spec.Provider, state *ledger.State) accounts {
+func (s *Sessions) open(ctx context.Context, by who, aliases map[string]spec.Provider, state *ledger.State) accounts {
 	type want struct {
 		typ      string
 		settings resource.Map
@@ -88,7 +97,7 @@ func (s *Sessions) open(ctx context.Context, estate string, aliases map[string]s
 	var wg sync.WaitGroup
 	for alias, w := range wants {
 		wg.Go(func() {
-			session, err := s.get(ctx, w.typ, provider.Config{Alias: alias, Estate: estate, Settings: w.settings})
+			session, err := s.prove(ctx, by, w.typ, provider.Config{Alias: alias, Estate: by.estate, Settings: w.settings})
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -102,6 +111,29 @@ func (s *Sessions) open(ctx context.Context, estate string, aliases map[string]s
 	return out
 }
 
+// prove gives a session with the credentials that its settings name.
+func (s *Sessions) prove(ctx context.Context, by who, typ string, c provider.Config) (provider.Session, error) {
+	name := c.Settings.Text("credentials")
+	if by.may != nil {
+		if err := by.may(name); err != nil {
+			return nil, &resource.Failure{Class: resource.Denied, Message: err.Error(), Err: err}
+		}
+	}
+	if name != "" {
+		if s.Profile != nil {
+			c.Credentials = s.Profile(name)
+		}
+		switch {
+		case c.Credentials == nil:
+			return nil, &resource.Failure{Class: resource.Denied, Message: "no server's file declares credentials " + name +
+				": add them to it under credentials, or name the file with --config"}
+		case c.Credentials.Provider != typ:
+			return nil, &resource.Failure{Class: resource.Denied, Message: "the credentials " + name + " are for " + c.Credentials.Provider + ", not for " + typ}
+		}
+	}
+	return s.get(ctx, typ, c)
+}
+
 // get gives the kept session of a provider and settings, opening it once.
 func (s *Sessions) get(ctx context.Context, typ string, c provider.Config) (provider.Session, error) {
 	t, ok := s.Catalogue.Type(typ)
@@ -109,6 +141,9 @@ func (s *Sessions) get(ctx context.Context, typ string, c provider.Config) (prov
 		return nil, &resource.Failure{Class: resource.Invalid, Message: "this isobar has no provider " + typ}
 	}
 	key := typ + "\x00" + c.Estate + "\x00" + string(resource.Encode(c.Settings))
+	if c.Credentials != nil {
+		key += "\x00" + c.Credentials.Version
+	}
 	s.mu.Lock()
 	if s.pool == nil {
 		s.pool = map[string]*opening{}

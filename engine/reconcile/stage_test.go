@@ -2,6 +2,7 @@ package reconcile_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -41,6 +42,9 @@ func (s *source) Fetch(context.Context) (bool, error) {
 func (s *source) Head(context.Context) (git.Commit, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.head == "" {
+		return git.Commit{}, errors.New("nothing has been fetched yet")
+	}
 	return git.Commit{Hash: s.head, Short: s.head, Subject: "change " + s.head, Author: "ann"}, nil
 }
 
@@ -129,6 +133,7 @@ func (m *meter) Run(env string, _ cycle.Trigger, state store.RunState, _ time.Du
 }
 func (m *meter) Looked(store.Environment) {}
 func (m *meter) Fetched(string, error)    {}
+func (m *meter) Refused(string, int)      {}
 func (m *meter) Delivered(error)          {}
 
 func (m *meter) count(what string) int {
@@ -165,6 +170,7 @@ type stage struct {
 	data   *store.Memory
 	token  func() string
 	owner  string
+	repos  []reconcile.Repo // nil: the one of source
 	*reconcile.Daemon
 
 	stop  context.CancelFunc
@@ -211,6 +217,9 @@ func (s *stage) start() {
 		Repos: []reconcile.Repo{{Name: "repo", Source: s.source}}, Chat: s.room, Channel: "#ops", Meter: s.meter,
 		Log: slog.New(slog.DiscardHandler), NewID: s.token, Poll: 5 * time.Second, Interval: time.Minute,
 		Backoff: 10 * time.Second, Workers: 4,
+	}
+	if s.repos != nil {
+		s.Repos = s.repos
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop, s.ended = cancel, make(chan error, 1)

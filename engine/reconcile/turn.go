@@ -25,6 +25,7 @@ type turn struct {
 	state cycle.State
 	rules cycle.Rules
 	head  *head
+	repo  Repo
 	draft *Draft
 	run   store.Run
 	news  reporter
@@ -46,10 +47,10 @@ func (d *Daemon) turn(ctx context.Context, env string, evs []cycle.Event) (rest 
 			return nil, err
 		}
 	}
-	t.head, t.row.Repo = d.snapshot(env)
-	if t.head == nil {
+	if t.head, t.repo = d.snapshot(env); t.head == nil {
 		return nil, nil // its repository was not fetched yet: the first fetch wakes it
 	}
+	t.row.Repo, t.row.Origin = t.repo.Name, t.repo.Origin
 	t.rules = cycle.Rules{Mode: cycle.Mode(t.row.Mode), Interval: d.Interval, Backoff: d.Backoff}
 	if t.state.Phase == cycle.Planning || t.state.Phase == cycle.Applying {
 		t.state.Phase = cycle.Idle // of a process that ended: whatever comes now starts over
@@ -116,11 +117,12 @@ func (t *turn) do(ctx context.Context, e cycle.Effect) ([]cycle.Event, error) {
 // plan drafts the environment and says what the plan came to.
 func (t *turn) plan(ctx context.Context, trigger cycle.Trigger) ([]cycle.Event, error) {
 	d := t.d
-	if h, _ := d.snapshot(t.env); h != nil {
-		t.head = h
+	if h, r := d.snapshot(t.env); h != nil {
+		t.head, t.repo = h, r
+		t.row.Repo, t.row.Origin = r.Name, r.Origin
 	}
 	t.run = store.Run{
-		ID: d.NewID(), Env: t.env, Trigger: string(trigger), Commit: t.head.commit.Hash, Subject: t.head.commit.Subject,
+		ID: d.NewID(), Env: t.env, Repo: t.repo.Name, Trigger: string(trigger), Commit: t.head.commit.Hash, Subject: t.head.commit.Subject,
 		Actor: t.head.commit.Author, State: store.Planning, Started: d.Runner.Now(),
 	}
 	t.saved, t.draft, t.news = false, nil, reporter{}
@@ -131,7 +133,7 @@ func (t *turn) plan(ctx context.Context, trigger cycle.Trigger) ([]cycle.Event, 
 	defer l.release()
 	draft, err := d.Runner.Draft(l.guard(ctx), Job{
 		Tree: t.head.tree, Env: t.env, Commit: t.head.commit.Hash, Actor: t.head.commit.Author,
-		Trigger: string(trigger), Run: t.run.ID, Epoch: l.epoch,
+		Trigger: string(trigger), Run: t.run.ID, Epoch: l.epoch, May: t.repo.May,
 	})
 	t.row.CheckedAt, t.row.Commit = d.Runner.Now(), t.head.commit.Hash
 	if err != nil {

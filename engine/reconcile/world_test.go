@@ -67,6 +67,7 @@ type specs struct {
 type commit struct {
 	broken  error // the estate's
 	channel string
+	estate  string // "" is the usual one
 	envs    map[string]environment
 }
 
@@ -89,7 +90,7 @@ func (s *specs) at(tree fs.FS) (commit, error) {
 
 func (s *specs) Estate(_ context.Context, tree fs.FS) (spec.Estate, error) {
 	c, err := s.at(tree)
-	out := spec.Estate{ID: estate, Mode: "auto", Notify: spec.Notify{SlackChannel: c.channel}}
+	out := spec.Estate{ID: cmp.Or(c.estate, estate), Mode: "auto", Notify: spec.Notify{SlackChannel: c.channel}}
 	for name := range c.envs {
 		out.Environments = append(out.Environments, name)
 	}

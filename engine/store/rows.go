@@ -10,6 +10,7 @@ import (
 type Environment struct {
 	Name       string          `json:"name"`
 	Repo       string          `json:"repo,omitempty"`
+	Origin     string          `json:"origin,omitempty"` // where the repository was, without credentials
 	Mode       string          `json:"mode,omitempty"`
 	Commit     string          `json:"commit,omitempty"` // last seen
 	Digest     string          `json:"digest,omitempty"` // of its inputs
@@ -56,6 +57,7 @@ type Counts struct {
 type Run struct {
 	ID      string          `json:"id"` // UUIDv7
 	Env     string          `json:"env"`
+	Repo    string          `json:"repo,omitempty"`
 	Trigger string          `json:"trigger"` // push, drift, manual, approve or start
 	Commit  string          `json:"commit,omitempty"`
 	Subject string          `json:"subject,omitempty"` // the commit's first line

@@ -106,6 +106,7 @@ type Step struct {
 // Status is one environment's line of the status table.
 type Status struct {
 	Env       string        `json:"environment"`
+	Repo      string        `json:"repo,omitempty"`
 	Mode      string        `json:"mode"`
 	Commit    string        `json:"commit"`
 	State     string        `json:"state"`
@@ -120,6 +121,7 @@ type Status struct {
 type RunLine struct {
 	ID      string        `json:"id"`
 	Env     string        `json:"environment"`
+	Repo    string        `json:"repo,omitempty"`
 	Commit  string        `json:"commit"`
 	State   State         `json:"state"`
 	Changes int           `json:"changes"`

@@ -1,19 +1,24 @@
 package view
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// StatusText renders the status table: an environment a line.
+// StatusText renders the status table: an environment a line, with its
+// repository where there are several.
 func StatusText(rows []Status, pg Page) string {
 	if len(rows) == 0 {
 		return "no environments yet: commit one under environments/NAME, then look again\n"
 	}
+	repos := make([]string, len(rows))
 	cells := [][]string{{"ENVIRONMENT", "MODE", "COMMIT", "STATE", "DRIFT", "CHECKED", "RESOURCES", "NOTE"}}
 	for i := range rows {
+		repos[i] = rows[i].Repo
 		cells = append(cells, rows[i].cells())
 	}
+	cells = withRepos(cells, 1, repos)
 	return boldFirst(table(cells), pg)
 }
 
@@ -26,6 +31,22 @@ func (s *Status) cells() []string {
 		clean(s.Env), clean(s.Mode), clean(short(s.Commit)), clean(s.State), drift, ago(s.Checked),
 		thousands(s.Resources), clean(s.Note),
 	}
+}
+
+// withRepos adds a column with a line's repository, where they are of several.
+func withRepos(cells [][]string, at int, repos []string) [][]string {
+	several := slices.ContainsFunc(repos, func(r string) bool { return r != repos[0] })
+	if !several {
+		return cells
+	}
+	for i := range cells {
+		name := "REPOSITORY"
+		if i > 0 {
+			name = clean(repos[i-1])
+		}
+		cells[i] = slices.Insert(cells[i], at, name)
+	}
+	return cells
 }
 
 func boldFirst(t string, pg Page) string {
@@ -54,13 +75,16 @@ func RunsText(rows []RunLine, pg Page) string {
 	if len(rows) == 0 {
 		return "no runs yet\n"
 	}
+	repos := make([]string, len(rows))
 	cells := [][]string{{"RUN", "ENVIRONMENT", "COMMIT", "STATE", "CHANGES", "STARTED", "TOOK", "NOTE"}}
-	for _, r := range rows {
+	for i, r := range rows {
+		repos[i] = r.Repo
 		cells = append(cells, []string{
 			clean(r.ID), clean(r.Env), clean(short(r.Commit)), string(r.State), strconv.Itoa(r.Changes),
 			ago(r.Ago), lasting(r.Took), clean(r.Note),
 		})
 	}
+	cells = withRepos(cells, 2, repos)
 	return boldFirst(table(cells), pg)
 }
 

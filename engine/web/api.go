@@ -29,7 +29,8 @@ type Control interface {
 	Verdict(ctx context.Context, env, digest, by string, v store.Verdict) (store.Environment, error)
 	Look(env string)
 	Ready() error
-	Trouble() map[string]string // repository → why it can not be read now
+	Aside(row store.Environment) string // what to say of an environment beside its row; "" for nothing
+	Refused() []reconcile.Refusal
 }
 
 // API answers /api/v1. Its fields are read only; it is safe for concurrent use.
@@ -102,13 +103,12 @@ func (a *API) environments(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 		return
 	}
-	trouble := a.Control.Trouble()
 	for i := range rows {
-		if why := trouble[rows[i].Repo]; why != "" {
-			rows[i].Note = strings.TrimPrefix(rows[i].Note+"; repository unreadable, "+rows[i].Commit[:min(7, len(rows[i].Commit))]+" stays in force: "+why, "; ")
+		if aside := a.Control.Aside(rows[i]); aside != "" {
+			rows[i].Note = strings.TrimPrefix(rows[i].Note+"; "+aside, "; ")
 		}
 	}
-	answer(w, Statuses(rows, a.Now()))
+	answer(w, withRefused(Statuses(rows, a.Now()), a.Control.Refused()))
 }
 
 func (a *API) runs(w http.ResponseWriter, r *http.Request) {

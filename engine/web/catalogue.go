@@ -25,6 +25,7 @@ func Catalogue() ([]Metric, error) {
 	m.Run("env", cycle.Trigger("trigger"), store.RunState("state"), time.Second)
 	m.Looked(store.Environment{Name: "env", CheckedAt: time.Unix(1, 0)})
 	m.Fetched("repo", nil)
+	m.Refused("repo", 0)
 	m.Delivered(nil)
 	m.Call(context.Background(), provider.Span{})
 	families, err := m.registry.Gather()

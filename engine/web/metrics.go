@@ -27,6 +27,7 @@ type Metrics struct {
 	unread   *prometheus.GaugeVec
 	checked  *prometheus.GaugeVec
 	fetches  *prometheus.CounterVec
+	refused  *prometheus.GaugeVec
 	messages *prometheus.CounterVec
 }
 
@@ -49,14 +50,17 @@ func NewMetrics(version string, queued func() int) *Metrics {
 		callTook: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "isobar_provider_call_duration_seconds", Help: "Duration of calls to providers.", Buckets: prometheus.ExponentialBuckets(0.01, 2, 14),
 		}, []string{"op"}),
-		owned:    gauge("isobar_environment_resources", "Objects that the ledger holds."),
-		drifted:  gauge("isobar_environment_drifted", "Objects that drifted, as last seen."),
-		unread:   gauge("isobar_environment_unread", "Objects that could not be read at the last look."),
-		checked:  gauge("isobar_environment_checked_timestamp_seconds", "When the environment was last looked at, Unix time."),
-		fetches:  counter("isobar_fetches_total", "Fetches of repositories by result.", "repo", "result"),
+		owned:   gauge("isobar_environment_resources", "Objects that the ledger holds."),
+		drifted: gauge("isobar_environment_drifted", "Objects that drifted, as last seen."),
+		unread:  gauge("isobar_environment_unread", "Objects that could not be read at the last look."),
+		checked: gauge("isobar_environment_checked_timestamp_seconds", "When the environment was last looked at, Unix time."),
+		fetches: counter("isobar_fetches_total", "Fetches of repositories by result.", "repo", "result"),
+		refused: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "isobar_environments_refused", Help: "Environments that a repository has and may not have: another one has them, or the server's file says so.",
+		}, []string{"repo"}),
 		messages: counter("isobar_messages_total", "Messages to chat by result.", "result"),
 	}
-	m.registry.MustRegister(m.runs, m.took, m.calls, m.callTook, m.owned, m.drifted, m.unread, m.checked, m.fetches, m.messages,
+	m.registry.MustRegister(m.runs, m.took, m.calls, m.callTook, m.owned, m.drifted, m.unread, m.checked, m.fetches, m.refused, m.messages,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "isobar_queue_length", Help: "Environments that wait for a worker."}, func() float64 { return float64(queued()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "isobar_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version}}, func() float64 { return 1 }),
@@ -82,6 +86,11 @@ func (m *Metrics) Looked(row store.Environment) {
 
 // Fetched counts a fetch.
 func (m *Metrics) Fetched(repo string, err error) { m.fetches.WithLabelValues(repo, result(err)).Inc() }
+
+// Refused says how many of a repository's environments are refused now.
+func (m *Metrics) Refused(repo string, envs int) {
+	m.refused.WithLabelValues(repo).Set(float64(envs))
+}
 
 // Delivered counts a message.
 func (m *Metrics) Delivered(err error) { m.messages.WithLabelValues(result(err)).Inc() }

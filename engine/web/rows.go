@@ -1,8 +1,10 @@
 package web
 
 import (
+	"slices"
 	"time"
 
+	"isobar.dev/engine/reconcile"
 	"isobar.dev/engine/store"
 	"isobar.dev/engine/view"
 )
@@ -12,7 +14,7 @@ func Statuses(rows []store.Environment, now time.Time) []view.Status {
 	out := make([]view.Status, 0, len(rows))
 	for _, row := range rows {
 		s := view.Status{
-			Env: row.Name, Mode: row.Mode, Commit: row.Commit, State: row.State, Drift: row.Drift,
+			Env: row.Name, Repo: row.Repo, Mode: row.Mode, Commit: row.Commit, State: row.State, Drift: row.Drift,
 			Checked: -1, Seconds: -1, Resources: row.Resources, Note: row.Note,
 		}
 		if !row.CheckedAt.IsZero() {
@@ -24,13 +26,28 @@ func Statuses(rows []store.Environment, now time.Time) []view.Status {
 	return out
 }
 
+// withRefused adds a line for each environment that a repository has and may
+// not have, below the one of its name that goes on.
+func withRefused(lines []view.Status, refused []reconcile.Refusal) []view.Status {
+	for _, r := range refused {
+		at := slices.IndexFunc(lines, func(s view.Status) bool { return s.Env > r.Env })
+		if at < 0 {
+			at = len(lines)
+		}
+		lines = slices.Insert(lines, at, view.Status{
+			Env: r.Env, Repo: r.Repo, Commit: r.Commit, State: "refused", Drift: -1, Checked: -1, Seconds: -1, Note: r.Finding.Message,
+		})
+	}
+	return lines
+}
+
 // RunLines gives the store's runs as people see them at a time.
 func RunLines(rows []store.Run, now time.Time) []view.RunLine {
 	out := make([]view.RunLine, 0, len(rows))
 	for _, row := range rows {
 		ago := now.Sub(row.Started)
 		l := view.RunLine{
-			ID: row.ID, Env: row.Env, Commit: row.Commit, State: view.State(row.State), Ago: ago, Seconds: ago.Seconds(), Note: row.Note,
+			ID: row.ID, Env: row.Env, Repo: row.Repo, Commit: row.Commit, State: view.State(row.State), Ago: ago, Seconds: ago.Seconds(), Note: row.Note,
 			Changes: row.Counts.Create + row.Counts.Update + row.Counts.Replace + row.Counts.Delete,
 		}
 		if !row.Ended.IsZero() {

@@ -49,11 +49,12 @@ func classify(err error, c *call) error {
 		status = resp.HTTPStatusCode()
 		f.After = retryAfter(resp)
 	}
+	reached := c.mutates && c.sent.Load() // else it was the call that gets credentials
 	switch {
 	case f.Code != "" && f.Code != "UnknownError":
-		f.Class = classOfCode(f.Code, status, c.mutates)
+		f.Class = classOfCode(f.Code, status, reached)
 	case status != 0:
-		f.Class = classOfStatus(status, c.mutates)
+		f.Class = classOfStatus(status, reached)
 	default:
 		unanswered(f, c)
 	}

@@ -61,7 +61,9 @@ func TestCodesHaveTheirClass(t *testing.T) {
 				Response: &smithyhttp.Response{Response: &http.Response{StatusCode: c.status, Header: http.Header{"Retry-After": {"7"}}}},
 				Err:      &smithy.GenericAPIError{Code: c.code, Message: "its words"},
 			}}
-			err := classify(&smithy.OperationError{ServiceID: "EC2", OperationName: "CreateVpc", Err: cause}, &call{mutates: mutates})
+			made := &call{mutates: mutates}
+			made.sent.Store(true)
+			err := classify(&smithy.OperationError{ServiceID: "EC2", OperationName: "CreateVpc", Err: cause}, made)
 			var f *resource.Failure
 			if !errors.As(err, &f) {
 				t.Fatalf("%s: %v is no failure", c.code, err)
@@ -74,6 +76,19 @@ func TestCodesHaveTheirClass(t *testing.T) {
 				t.Errorf("%s %d, mutates %v: %+v, want class %s", c.code, c.status, mutates, f, want)
 			}
 		}
+	}
+}
+
+// TestCredentialsThatFail: what the call for credentials is answered says
+// nothing of the one that was not sent yet.
+func TestCredentialsThatFail(t *testing.T) {
+	cause := &awshttp.ResponseError{ResponseError: &smithyhttp.ResponseError{
+		Response: &smithyhttp.Response{Response: &http.Response{StatusCode: 503, Header: http.Header{}}},
+		Err:      &smithy.GenericAPIError{Code: "ServiceUnavailable", Message: "its words"},
+	}}
+	err := classify(&smithy.OperationError{ServiceID: "STS", OperationName: "AssumeRole", Err: cause}, &call{mutates: true})
+	if got := resource.ClassOf(err); got != resource.Transient {
+		t.Errorf("got %s: %v", got, err)
 	}
 }
 

@@ -33,7 +33,7 @@ type session struct {
 }
 
 // open loads credentials and asks once whose they are. The settings are
-// region, profile and accountId; a region may also come from the environment
+// region, credentials, profile and accountId; a region may also come from the environment
 // or the profile, as everywhere in AWS.
 func open(ctx context.Context, c provider.Config) (provider.Session, error) {
 	cfg, err := load(ctx, c)
@@ -74,9 +74,10 @@ func load(ctx context.Context, c provider.Config) (aws.Config, error) {
 	if r := c.Settings.Text("region"); r != "" {
 		opts = append(opts, config.WithRegion(r))
 	}
-	if p := c.Settings.Text("profile"); p != "" {
-		opts = append(opts, config.WithSharedConfigProfile(p))
+	if err := exclusive(c); err != nil {
+		return aws.Config{}, err
 	}
+	opts = append(opts, chosen(c)...)
 	cfg, err := config.LoadDefaultConfig(ctx, opts...)
 	if err != nil {
 		return cfg, &resource.Failure{Class: resource.Denied, Op: "aws:LoadConfig", Message: rootCause(err), Err: err}
@@ -96,6 +97,7 @@ func load(ctx context.Context, c provider.Config) (aws.Config, error) {
 		base = &http.Client{Transport: provider.FenceTransport(b.GetTransport()), CheckRedirect: noRedirect}
 	}
 	cfg.HTTPClient = watched{base}
+	assumed(&cfg, base, c)
 	return cfg, nil
 }
 

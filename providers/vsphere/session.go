@@ -31,40 +31,27 @@ type session struct {
 	kinds      map[string]*kind
 	now        func() time.Time
 
-	user, password string
+	own *provider.Credentials // nil: those of the process
 
 	mu    sync.Mutex // over a login
 	login int        // counts logins, so that calls that failed together log in once
 }
 
-// credentials are the standard variables that vSphere's tools read, by tool:
-// govc and Terraform's provider.
-func credentials() (user, password string) {
-	//nolint:forbidigo // credentials come from the process's own variables, never from a spec
-	env := os.Getenv
-	for _, v := range [][2]string{{"GOVC_USERNAME", "GOVC_PASSWORD"}, {"VSPHERE_USER", "VSPHERE_PASSWORD"}} {
-		if user = env(v[0]); user != "" {
-			return user, env(v[1])
-		}
-	}
-	return "", ""
-}
-
-// open asks the vCenter who it is and logs in. The settings are url, insecure
-// and datacenter.
+// open asks the vCenter who it is and logs in. The settings are url,
+// credentials, insecure and datacenter.
 func open(ctx context.Context, c provider.Config) (provider.Session, error) {
-	s := &session{kinds: map[string]*kind{}, datacenter: c.Settings.Text("datacenter")}
+	s := &session{kinds: map[string]*kind{}, datacenter: c.Settings.Text("datacenter"), own: c.Credentials}
 	s.now = time.Now //nolint:forbidigo // when the vCenter was asked is for this edge to say
 	for _, k := range kinds() {
 		s.kinds[k.Name] = k
 	}
-	if s.user, s.password = credentials(); s.user == "" {
-		return nil, &resource.Failure{
-			Class: resource.Denied, Op: "vim:Login",
-			Message: "no credentials for the vCenter: set GOVC_USERNAME and GOVC_PASSWORD in isobar's environment",
-		}
+	err := meant(c)
+	if err == nil {
+		_, _, err = s.credentials() // before anything is sent
 	}
-	var err error
+	if err != nil {
+		return nil, err
+	}
 	if s.client, err = dial(c); err != nil {
 		return nil, err
 	}
@@ -120,7 +107,11 @@ func (s *session) logIn(ctx context.Context, seen int) error {
 	if s.login != seen {
 		return nil
 	}
-	req := methods.LoginBody{Req: &types.Login{This: *s.content.SessionManager, UserName: s.user, Password: s.password}}
+	user, password, err := s.credentials()
+	if err != nil {
+		return err
+	}
+	req := methods.LoginBody{Req: &types.Login{This: *s.content.SessionManager, UserName: user, Password: password}}
 	var res methods.LoginBody
 	if err := s.client.RoundTrip(ctx, &req, &res); err != nil {
 		return classify("vim:Login", err, false)
