@@ -24,11 +24,21 @@ func (a *app) localStore() (string, error) {
 	if a.store != "" {
 		return storePath(a.store)
 	}
+	s, err := a.server()
+	if err != nil {
+		return "", err
+	}
+	if path, err := s.storeFile(); path != "" || err != nil {
+		return path, err
+	}
 	if a.repo != "" {
 		return "", diag.List{usage("with --repo, the ledger has no place of its own", "name it with --store sqlite:PATH")}
 	}
-	return filepath.Join(a.dir, ".isobar", "store.db"), nil
+	return a.homeStore(), nil
 }
+
+// homeStore is the store that the repository's directory has of its own.
+func (a *app) homeStore() string { return filepath.Join(a.dir, ".isobar", "store.db") }
 
 // openStore opens the store to work with, and makes the local one where there
 // is none: in a directory that Git leaves alone.
@@ -37,7 +47,7 @@ func (a *app) openStore(ctx context.Context) (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.store == "" {
+	if path == a.homeStore() {
 		if err := makePrivate(filepath.Dir(path)); err != nil {
 			return nil, err
 		}
@@ -77,6 +87,11 @@ func (a *app) once(ctx context.Context) (*reconcile.Once, error) {
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
+	server, err := a.server()
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	runner.Sessions.Profile = server.profile
 	return &reconcile.Once{
 		Runner: runner, Store: st, NewID: newID,
 		Tenure: reconcile.Tenure{Leases: st, Owner: "local", TTL: leaseTTL, Now: time.Now},

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -24,12 +25,14 @@ const (
 type app struct {
 	in       io.Reader
 	out, err io.Writer
-	dir      string // -C
-	store    string // --store
-	repo     string // --repo, of the verbs with sourceFlags
-	rev      string // --rev
-	output   string // -o
-	began    bool   // the command line was understood
+	dir      string                    // -C
+	store    string                    // --store
+	repo     string                    // --repo, of the verbs with sourceFlags
+	rev      string                    // --rev
+	output   string                    // -o
+	config   string                    // --config
+	server   func() (*settings, error) // the server's file that is named, read once
+	began    bool                      // the command line was understood
 	code     int
 }
 
@@ -70,7 +73,8 @@ func (a *app) root() *cobra.Command {
 		Use: "isobar", Short: "Keep clouds and hypervisors as a Git repository says", SilenceUsage: true, SilenceErrors: true,
 		Long: "isobar makes the world what a Git repository says, and says why.\n\n" +
 			"Exit codes: 0 all is well, 1 something is wrong, 2 there are changes (with --detailed-exitcode) or drift (isobar drift).",
-		PersistentPreRunE: func(*cobra.Command, []string) error {
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
+			a.server = sync.OnceValues(func() (*settings, error) { return a.readSettings(c.Context()) })
 			if !slices.Contains([]string{"text", "json", "markdown"}, a.output) {
 				err := fmt.Errorf("there is no output format %q: write text, json or markdown", a.output)
 				a.output = "text"
@@ -81,7 +85,8 @@ func (a *app) root() *cobra.Command {
 		},
 	}
 	root.PersistentFlags().StringVarP(&a.dir, "directory", "C", ".", "the repository's `DIR`")
-	root.PersistentFlags().StringVar(&a.store, "store", "", "where the ledger is kept, `sqlite:PATH`; .isobar/store.db in the repository unless told")
+	root.PersistentFlags().StringVar(&a.store, "store", "", "where the ledger is kept, `sqlite:PATH`; that of --config, else .isobar/store.db in the repository, unless told")
+	root.PersistentFlags().StringVar(&a.config, "config", "", "the server's `FILE`: its credentials, and its store unless --store names one; ISOBAR_CONFIG unless told")
 	root.PersistentFlags().StringVarP(&a.output, "output", "o", "text", "`FORMAT`: text, json or markdown")
 	root.AddCommand(
 		a.initCommand(), a.validateCommand(), a.graphCommand(), a.planCommand(), a.applyCommand(), a.destroyCommand(), a.driftCommand(),

@@ -49,7 +49,7 @@ func TestScript(t *testing.T) {
 			"newrepo": newRepo, "exit": exits, "await": await, "awaitfile": awaitFile,
 			"ec2": ec2, "s3": s3, "vcenter": vcenter, "hold": hold, "held": held, "release": release, "refuse": refuse, "shape": shape, "plan": waitingPlan,
 			"sshrepo": sshRepo, "trustssh": trustSSH, "nowhere": nowhere, "mode": mode,
-			"slack": slackLab, "scrape": scrape,
+			"slack": slackLab, "scrape": scrape, "httprepo": httpRepo, "fill": fill, "hangup": hangUp,
 		},
 	})
 }

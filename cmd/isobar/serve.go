@@ -16,12 +16,15 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"isobar.dev/engine/chat"
 	"isobar.dev/engine/diag"
 	"isobar.dev/engine/git"
 	"isobar.dev/engine/reconcile"
+	"isobar.dev/engine/resource"
 	"isobar.dev/engine/secret"
+	"isobar.dev/engine/spec"
 	"isobar.dev/engine/store"
 	"isobar.dev/engine/web"
 )
@@ -32,19 +35,31 @@ type serveFlags struct {
 	poll, interval, backoff, lease time.Duration
 	workers                        int
 	secrets                        secret.Allowance
+	check                          bool
 }
 
 func (a *app) serveCommand() *cobra.Command {
 	var f serveFlags
 	c := &cobra.Command{
-		Use: "serve --repo URL", Short: "Run the daemon", Args: cobra.NoArgs,
-		Long: "Follows a repository and keeps its environments as it says. Tokens come from the environment:\n" +
-			"ISOBAR_GIT_TOKEN and ISOBAR_GIT_USER for the repository, ISOBAR_SLACK_TOKEN (and ISOBAR_SLACK_API_URL) for Slack.\n\n" +
-			"Over SSH, ISOBAR_GIT_SSH_KEY names the file of a private key (ISOBAR_GIT_SSH_PASSPHRASE opens it; without a key,\n" +
-			"SSH_AUTH_SOCK names an agent), and ISOBAR_GIT_KNOWN_HOSTS the file of the servers' keys, ~/.ssh/known_hosts unless\n" +
-			"told. A server whose key is not in that file is never talked to.\n\n" +
+		Use: "serve --repo URL | --config FILE", Short: "Run the daemon", Args: cobra.NoArgs,
+		Long: "Follows repositories and keeps their environments as they say: those that the server's file names, or one alone.\n\n" +
+			"The file says all that the flags say, and what they can't: several repositories, and credentials by name. SIGHUP makes\n" +
+			"the daemon read it anew; one with mistakes is not taken. --check says what is wrong with it and ends.\n\n" +
+			"Without it, tokens come from the environment: ISOBAR_GIT_TOKEN and ISOBAR_GIT_USER for the repository,\n" +
+			"ISOBAR_SLACK_TOKEN (and ISOBAR_SLACK_API_URL) for Slack. Over SSH, ISOBAR_GIT_SSH_KEY names the file of a private\n" +
+			"key (ISOBAR_GIT_SSH_PASSPHRASE opens it; without a key, SSH_AUTH_SOCK names an agent), and ISOBAR_GIT_KNOWN_HOSTS the\n" +
+			"file of the servers' keys, ~/.ssh/known_hosts unless told. A server whose key is not in that file is never talked to.\n\n" +
 			"Environments may read as secrets what --secret-env and --secret-dir allow, and nothing else of the daemon's.",
-		RunE: func(c *cobra.Command, _ []string) error { return a.serve(c.Context(), f) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			set, err := a.serveSettings(c, f)
+			if err != nil {
+				return err
+			}
+			if f.check {
+				return a.checked(set)
+			}
+			return a.serve(c.Context(), set)
+		},
 	}
 	c.Flags().StringVar(&f.repo, "repo", "", "the repository's `URL`: a path, file://, http(s)://, ssh:// or USER@HOST:PATH")
 	c.Flags().StringVar(&f.branch, "branch", "", "the `BRANCH` to follow; the remote's own head unless told")
@@ -56,16 +71,94 @@ func (a *app) serveCommand() *cobra.Command {
 	c.Flags().DurationVar(&f.lease, "lease", 6*time.Second, "how long a lease on an environment holds without renewal")
 	c.Flags().IntVar(&f.workers, "workers", 4, "environments worked on at once")
 	secretFlags(c, &f.secrets)
+	c.Flags().BoolVar(&f.check, "check", false, "say what is wrong with the server's file, and end")
 	return c
 }
 
-// serve runs the daemon until a signal, then lets it come to a checkpoint.
-func (a *app) serve(ctx context.Context, f serveFlags) (err error) {
-	if f.repo == "" {
-		return diag.List{usage("serve wants the repository to follow", "add --repo URL")}
+// serveSettings are the server's file, or what the flags and the environment
+// say in its place.
+func (a *app) serveSettings(c *cobra.Command, f serveFlags) (*settings, error) {
+	if a.configName() == "" {
+		switch {
+		case f.check:
+			return nil, diag.List{usage("--check wants the server's file", "add --config FILE")}
+		case f.repo == "":
+			return nil, diag.List{usage("serve wants the repository to follow", "add --repo URL, or --config FILE for several")}
+		}
+		return flagSettings(f), nil
 	}
+	var twice []string
+	c.Flags().Visit(func(fl *pflag.Flag) {
+		if fl.Name != "check" && c.LocalNonPersistentFlags().Lookup(fl.Name) != nil {
+			twice = append(twice, "--"+fl.Name)
+		}
+	})
+	if len(twice) > 0 {
+		return nil, diag.List{usage("with a server's file serve takes no "+strings.Join(twice, ", "), "write it into "+a.configName()+", or do without the file")}
+	}
+	s, err := a.server()
+	if err == nil && len(s.Repos) == 0 {
+		err = noRepos(s.name)
+	}
+	return s, err
+}
+
+// flagSettings are one repository by flags and the environment. Whoever starts
+// the process says that each environment there is the repository's.
+func flagSettings(f serveFlags) *settings {
+	r := spec.ServerRepo{
+		Name: git.Redact(f.repo), URL: f.repo, Branch: f.branch, Poll: f.poll, User: os.Getenv("ISOBAR_GIT_USER"), Token: setVariable("ISOBAR_GIT_TOKEN"),
+		Key: os.Getenv("ISOBAR_GIT_SSH_KEY"), Passphrase: setVariable("ISOBAR_GIT_SSH_PASSPHRASE"), KnownHosts: os.Getenv("ISOBAR_GIT_KNOWN_HOSTS"),
+		Environments: []string{"*"},
+	}
+	s := &settings{Server: spec.Server{
+		Repos: []spec.ServerRepo{r}, Listen: f.listen, Poll: f.poll, Interval: f.interval, Backoff: f.backoff, Lease: f.lease, Workers: f.workers,
+		Secrets: spec.ServerSecrets{Env: f.secrets.EnvPrefixes, Dirs: f.secrets.Dirs},
+	}}
+	if token := setVariable("ISOBAR_SLACK_TOKEN"); token != (resource.SecretSource{}) {
+		s.Slack = &spec.ServerSlack{Token: token, Channel: f.channel, APIURL: os.Getenv("ISOBAR_SLACK_API_URL")}
+	}
+	return s
+}
+
+// setVariable is the source of a variable that is set, else none.
+func setVariable(name string) resource.SecretSource {
+	if os.Getenv(name) == "" {
+		return resource.SecretSource{}
+	}
+	return resource.SecretSource{Env: name}
+}
+
+// checked says that the server's file can be used, and what to look at.
+func (a *app) checked(s *settings) error {
+	all := append(append(diag.List{}, s.Warnings...), s.sources()...)
+	if len(all) > 0 || a.output == "json" {
+		a.tell(all, "")
+	}
+	if a.output != "json" {
+		a.table(fmt.Sprintf("%s  valid: %s, %s\n", s.name, repositories(len(s.Repos)), profiles(len(s.Credentials))))
+	}
+	return nil
+}
+
+func repositories(n int) string {
+	if n == 1 {
+		return "1 repository"
+	}
+	return fmt.Sprintf("%d repositories", n)
+}
+
+func profiles(n int) string {
+	if n == 0 {
+		return "no credentials of its own"
+	}
+	return counted(n, "set") + " of credentials"
+}
+
+// serve runs the daemon until a signal, then lets it come to a checkpoint.
+func (a *app) serve(ctx context.Context, set *settings) (err error) {
 	log := slog.New(slog.NewJSONHandler(a.err, nil))
-	path, err := storePath(cmp.Or(a.store, filepath.Join(os.Getenv("STATE_DIRECTORY"), "isobar.db")))
+	path, err := a.servedStore(set)
 	if err != nil {
 		return err
 	}
@@ -77,7 +170,14 @@ func (a *app) serve(ctx context.Context, f serveFlags) (err error) {
 
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	d, metrics, err := a.daemon(ctx, f, st, path, log)
+	keep := &office{store: path, now: set}
+	d, metrics, err := daemon(keep, st, log)
+	if err != nil {
+		return err
+	}
+	if set.name == "" {
+		err = openOne(ctx, d, path+".mirror", set, log)
+	}
 	if err != nil {
 		return err
 	}
@@ -86,11 +186,18 @@ func (a *app) serve(ctx context.Context, f serveFlags) (err error) {
 		notify("STOPPING=1")
 		log.Info("stopping: calls under way are finished, nothing new is started; a second signal ends at once")
 	})
-	doors, err := openDoors(f.listen, path, d, metrics)
+	doors, err := openDoors(set.Listen, path, d, metrics)
 	if err != nil {
 		return err
 	}
-	log.Info("serving", "repo", d.Repos[0].Name, "store", path, "socket", socketPath(path), "listen", doors.address(), "version", version())
+	if set.name != "" {
+		defer a.hangups(ctx, keep, d, log)()
+	}
+	names := make([]string, len(d.Repos))
+	for i := range d.Repos {
+		names[i] = d.Repos[i].Name
+	}
+	log.Info("serving", "repo", strings.Join(names, ", "), "store", path, "socket", socketPath(path), "listen", doors.address(), "version", version())
 	var wg sync.WaitGroup
 	failed := make(chan error, len(doors))
 	for _, door := range doors {
@@ -108,37 +215,75 @@ func (a *app) serve(ctx context.Context, f serveFlags) (err error) {
 	return err
 }
 
-// daemon wires the daemon to its store, repository and chat.
-func (a *app) daemon(ctx context.Context, f serveFlags, st store.Store, path string, log *slog.Logger) (*reconcile.Daemon, *web.Metrics, error) {
-	opts := gitOptions(f, path+".mirror")
-	mirror, err := git.Open(ctx, opts)
-	if err != nil {
-		return nil, nil, err
+// servedStore is the store that a daemon runs on.
+func (a *app) servedStore(set *settings) (string, error) {
+	if a.store == "" {
+		if path, err := set.storeFile(); path != "" || err != nil {
+			return path, err
+		}
 	}
-	hints, err := git.Watch(ctx, opts)
-	if err != nil {
-		log.Warn("the repository can't be watched; it is polled", "error", err)
+	return storePath(cmp.Or(a.store, filepath.Join(os.Getenv("STATE_DIRECTORY"), "isobar.db")))
+}
+
+// hangups reads the server's file anew at each SIGHUP, until what it returns is
+// called.
+func (a *app) hangups(ctx context.Context, keep *office, d *reconcile.Daemon, log *slog.Logger) (end func()) {
+	for _, f := range append(keep.now.Warnings, keep.now.sources()...) {
+		log.WarnContext(ctx, "the server's file", told(f)...)
 	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range signals {
+			a.reload(ctx, keep, d, log)
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(signals)
+		<-done
+	}
+}
+
+// daemon wires the daemon to its store, repositories and chat.
+func daemon(keep *office, st store.Store, log *slog.Logger) (*reconcile.Daemon, *web.Metrics, error) {
+	set := keep.now
 	d := &reconcile.Daemon{
-		Store: st, Log: log, NewID: newID, Poll: f.poll, Interval: f.interval, Backoff: f.backoff, Workers: f.workers, Channel: f.channel,
-		Tenure: reconcile.Tenure{Leases: st, Owner: "local", TTL: f.lease, Now: time.Now},
-		Repos:  []reconcile.Repo{{Name: git.Redact(f.repo), Source: mirror, Hints: hints}},
+		Store: st, Log: log, NewID: newID, Poll: set.Poll, Interval: set.Interval, Backoff: set.Backoff, Workers: set.Workers,
+		Tenure: reconcile.Tenure{Leases: st, Owner: "local", TTL: set.Lease, Now: time.Now}, Repos: keep.repos(),
 	}
 	metrics := web.NewMetrics(version(), d.Queued)
 	d.Meter = metrics
-	allow, err := settled(f.secrets)
+	allow, err := settled(set.allowance())
 	if err != nil {
 		return nil, nil, err
 	}
-	if d.Runner, err = newRunner(st, metrics.Call, keeper(path, allow)); err != nil {
+	if d.Runner, err = newRunner(st, metrics.Call, keeper(keep.store, allow)); err != nil {
 		return nil, nil, err
 	}
-	if os.Getenv("ISOBAR_SLACK_TOKEN") != "" {
-		d.Chat = chat.New(chat.Options{
-			Token: func() (string, error) { return os.Getenv("ISOBAR_SLACK_TOKEN"), nil }, APIURL: os.Getenv("ISOBAR_SLACK_API_URL"),
-		})
+	d.Runner.Sessions.Profile = keep.profile
+	if set.Slack != nil {
+		d.Chat = chat.New(chat.Options{Token: keep.slackToken, APIURL: set.Slack.APIURL})
 	}
 	return d, metrics, nil
+}
+
+// openOne opens the mirror of the only repository at once, so that an address
+// that can't be one ends serve.
+func openOne(ctx context.Context, d *reconcile.Daemon, dir string, set *settings, log *slog.Logger) error {
+	r := &d.Repos[0]
+	opts := set.gitOptions(set.Repos[0], dir)
+	mirror, err := git.Open(ctx, opts)
+	if err != nil {
+		return err
+	}
+	r.Source = mirror
+	if r.Hints, err = git.Watch(ctx, opts); err != nil {
+		log.Warn("the repository can't be watched; it is polled", "error", err)
+	}
+	return nil
 }
 
 // storePath takes the path out of a store's name.

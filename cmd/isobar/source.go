@@ -62,7 +62,8 @@ func (a *app) committed(ctx context.Context) (fs.FS, git.Commit, error) {
 		return nil, git.Commit{}, err
 	}
 	defer unlock()
-	mirror, err := git.Open(ctx, gitOptions(serveFlags{repo: url}, dir))
+	set := flagSettings(serveFlags{repo: url})
+	mirror, err := git.Open(ctx, set.gitOptions(set.Repos[0], dir))
 	if err == nil {
 		_, err = mirror.Fetch(ctx)
 	}

@@ -9,6 +9,7 @@ const (
 	ServerSource   Code = "SRV-805"
 	ServerFile     Code = "SRV-806"
 	ServerRestart  Code = "SRV-807"
+	ServerExposed  Code = "SRV-808"
 )
 
 // serverPages holds the SRV codes.
@@ -48,6 +49,11 @@ func serverPages() map[Code]Page {
 			Title: "the server's file can't be used",
 			Text: "The file that --config or ISOBAR_CONFIG names can't be read, or lacks what the verb needs. Name another one, or " +
 				"mend it; isobar serve --config FILE --check says what is wrong with it.",
+		},
+		ServerExposed: {
+			Title: "environments may read the server's own secret",
+			Text: "A secret that the server's file names for its own use lies where environments may read theirs: whoever can push to a " +
+				"repository could have it sent elsewhere. Move it out of the directories, or rename the variable, that secrets allows.",
 		},
 		ServerRestart: {
 			Title: "a setting wants a restart",

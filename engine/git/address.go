@@ -28,6 +28,13 @@ func Redact(raw string) string {
 	return at.shown
 }
 
+// Check says what is wrong with an address, as Open would, or nil. It talks to
+// nobody.
+func Check(raw string) error {
+	_, err := parseAddress(raw)
+	return err
+}
+
 func parseAddress(raw string) (address, error) {
 	scheme, _, hasScheme := strings.Cut(raw, "://")
 	if !hasScheme {

@@ -99,7 +99,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	defer d.queue.close()
 	if err := d.restart(ctx); err != nil {
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // it was stopped before it had begun
+			return nil // it was stopped before it had begun
 		}
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"isobar.dev/engine/diag"
+	"isobar.dev/engine/resource"
 )
 
 // goodServer is a server's file that says everything once.
@@ -23,6 +24,7 @@ store:  "sqlite:isobar.db"
 listen: ""
 poll:   "1m30s"
 workers: 2
+secrets: dirs: ["secrets"]
 let Secrets = "/run/secrets"
 repos: {
 	shop: {
@@ -49,27 +51,34 @@ func TestServer(t *testing.T) {
 	}
 	want := Server{
 		Store: "sqlite:isobar.db", Poll: 90 * time.Second, Interval: time.Minute, Backoff: 10 * time.Second, Lease: 6 * time.Second, Workers: 2,
-		Slack: &ServerSlack{Token: SecretSource{Env: "BOT"}, Channel: "#ops"},
+		Secrets: ServerSecrets{Dirs: []string{"secrets"}},
+		Slack:   &ServerSlack{Token: resource.SecretSource{Env: "BOT"}, Channel: "#ops"},
 		Repos: []ServerRepo{
 			{
 				Name: "base", URL: "git@git.example.com:base.git", Poll: 90 * time.Second, Key: "base.key",
-				Passphrase: SecretSource{Env: "BASE_PASS"}, KnownHosts: "known_hosts",
+				Passphrase: resource.SecretSource{Env: "BASE_PASS"}, KnownHosts: "known_hosts",
 			},
 			{
 				Name: "shop", URL: "https://git.example.com/shop.git", Branch: "main", Poll: 10 * time.Second, User: "git",
-				Token: SecretSource{File: "/run/secrets/shop"}, Environments: []string{"shop", "shop_*"},
+				Token: resource.SecretSource{File: "/run/secrets/shop"}, Environments: []string{"shop", "shop_*"},
 				Credentials: []string{"prod", "server"}, Channel: "#shop",
 			},
 		},
 		Credentials: map[string]ServerCredentials{
-			"prod": {Provider: "aws", Secrets: map[string]SecretSource{}, Settings: map[string]string{
+			"prod": {Provider: "aws", Secrets: map[string]resource.SecretSource{}, Settings: map[string]string{
 				"profile": "prod", "roleArn": "arn:aws:iam::123456789012:role/isobar", "externalId": "e-1",
 			}},
 			"vc": {
 				Provider: "vsphere", Settings: map[string]string{"url": "https://vc.example.com"},
-				Secrets: map[string]SecretSource{"user": {Env: "VC_USER"}, "password": {File: "vc"}},
+				Secrets: map[string]resource.SecretSource{"user": {Env: "VC_USER"}, "password": {File: "vc"}},
 			},
 		},
+	}
+	for i := range got.Repos {
+		if at := got.Repos[i].At; at.Line == 0 {
+			t.Errorf("nothing says where %s stands", got.Repos[i].Name)
+		}
+		got.Repos[i].At = diag.Place{}
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -87,17 +96,33 @@ func TestServerDefaults(t *testing.T) {
 	}
 }
 
-// TestServerExample holds the example of docs/reference against the schema.
-func TestServerExample(t *testing.T) {
+// TestServerExamples holds the examples of docs and deploy against the schema.
+func TestServerExamples(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "reference", "server.cue"))
-	if err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"docs/reference/server.cue", "deploy/server.cue"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(name)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, text := range map[string]string{"as it is": string(text), "with all": uncommented(string(text))} {
+			got, err := newLoader(t, Limits{}).Server(t.Context(), name, []byte(text))
+			if err != nil || len(got.Warnings) > 0 || len(got.Repos) == 0 {
+				t.Errorf("%s %s: %+v, %v", name, what, got, err)
+			}
+		}
 	}
-	got, err := newLoader(t, Limits{}).Server(t.Context(), "server.cue", text)
-	if err != nil || len(got.Warnings) > 0 || len(got.Repos) != 2 || len(got.Credentials) != 2 {
-		t.Errorf("%+v, %v", got, err)
+}
+
+// uncommented takes the comment signs from the lines that are CUE.
+func uncommented(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, l := range lines {
+		rest, ok := strings.CutPrefix(strings.TrimLeft(l, "\t"), "// ")
+		if ok && (strings.HasPrefix(rest, "\t") || rest == "}" || strings.HasSuffix(rest, "{") || strings.HasSuffix(rest, "}")) {
+			lines[i] = rest
+		}
 	}
+	return strings.Join(lines, "\n")
 }
 
 func TestServerMistakes(t *testing.T) {

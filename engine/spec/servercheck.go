@@ -57,10 +57,10 @@ func (c *serverCheck) duration(d time.Duration, at ...string) {
 }
 
 // source wants exactly one of env and file.
-func (c *serverCheck) source(s SecretSource, at ...string) {
+func (c *serverCheck) source(s resource.SecretSource, at ...string) {
 	name := strings.Join(at, ".")
 	switch {
-	case s.IsZero():
+	case s == resource.SecretSource{}:
 		c.add(diag.Finding{Code: codeOneOf, Message: name + ": neither env nor file is set", Mend: "write {env: VARIABLE} or {file: PATH}"}, at...)
 	case s.Env != "" && s.File != "":
 		c.add(diag.Finding{Code: codeOneOf, Message: name + ": env and file exclude each other", Mend: "keep one of them"}, at...)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"isobar.dev/engine/diag"
+	"isobar.dev/engine/resource"
 )
 
 // Server is what a server's own file says. Paths are as written there.
@@ -15,8 +16,9 @@ type Server struct {
 	Repos       []ServerRepo // sorted by name
 	Credentials map[string]ServerCredentials
 	Slack       *ServerSlack // nil: nobody is told
-	Store       string       // "sqlite:PATH", or ""
-	Listen      string       // "" for nowhere
+	Secrets     ServerSecrets
+	Store       string // "sqlite:PATH", or ""
+	Listen      string // "" for nowhere
 	Poll        time.Duration
 	Interval    time.Duration
 	Backoff     time.Duration
@@ -32,13 +34,14 @@ type ServerRepo struct {
 	Branch       string // "" is the remote's own head
 	Poll         time.Duration
 	User         string
-	Token        SecretSource // zero: none
-	Key          string       // file of an SSH key, or ""
-	Passphrase   SecretSource
+	Token        resource.SecretSource // zero: none
+	Key          string                // file of an SSH key, or ""
+	Passphrase   resource.SecretSource
 	KnownHosts   string
 	Environments []string // globs of what it may hold; nil: any
 	Credentials  []string // that its environments may use; nil: not said
 	Channel      string
+	At           diag.Place // of its address
 }
 
 // ServerCredentials are credentials of one provider. Settings hold no secret;
@@ -46,12 +49,18 @@ type ServerRepo struct {
 type ServerCredentials struct {
 	Provider string // "aws"
 	Settings map[string]string
-	Secrets  map[string]SecretSource
+	Secrets  map[string]resource.SecretSource
+}
+
+// ServerSecrets says what environments may read as secrets.
+type ServerSecrets struct {
+	Env  []string `json:"env"`  // beginnings of variables; nil: not said
+	Dirs []string `json:"dirs"` // directories beneath which files may be read; nil: not said
 }
 
 // ServerSlack is the bot that tells people.
 type ServerSlack struct {
-	Token   SecretSource
+	Token   resource.SecretSource
 	Channel string
 	APIURL  string
 }
@@ -59,9 +68,6 @@ type ServerSlack struct {
 // ServerOwn is the name under which a repository is granted what the server
 // itself has: no profile, but the variables and files that its SDKs look at.
 const ServerOwn = "server"
-
-// IsZero reports whether no source is named.
-func (s SecretSource) IsZero() bool { return s == SecretSource{} }
 
 // MayHold reports whether a repository may hold an environment of this name.
 func (r *ServerRepo) MayHold(env string) bool {
@@ -73,17 +79,18 @@ type serverJSON struct {
 	Repos       map[string]serverRepoJSON            `json:"repos"`
 	Credentials map[string]map[string]map[string]any `json:"credentials"`
 	Slack       *struct {
-		Token   SecretSource `json:"token"`
-		Channel string       `json:"channel"`
-		APIURL  string       `json:"apiURL"`
+		Token   resource.SecretSource `json:"token"`
+		Channel string                `json:"channel"`
+		APIURL  string                `json:"apiURL"`
 	} `json:"slack"`
-	Store    string `json:"store"`
-	Listen   string `json:"listen"`
-	Poll     length `json:"poll"`
-	Interval length `json:"interval"`
-	Backoff  length `json:"backoff"`
-	Lease    length `json:"lease"`
-	Workers  int    `json:"workers"`
+	Secrets  ServerSecrets `json:"secrets"`
+	Store    string        `json:"store"`
+	Listen   string        `json:"listen"`
+	Poll     length        `json:"poll"`
+	Interval length        `json:"interval"`
+	Backoff  length        `json:"backoff"`
+	Lease    length        `json:"lease"`
+	Workers  int           `json:"workers"`
 }
 
 type serverRepoJSON struct {
@@ -91,15 +98,15 @@ type serverRepoJSON struct {
 	Branch string  `json:"branch"`
 	Poll   *length `json:"poll"`
 	Auth   struct {
-		Token SecretSource `json:"token"`
-		User  string       `json:"user"`
+		Token resource.SecretSource `json:"token"`
+		User  string                `json:"user"`
 	} `json:"auth"`
 	SSH struct {
 		Key struct {
 			File string `json:"file"`
 		} `json:"key"`
-		Passphrase SecretSource `json:"passphrase"`
-		KnownHosts string       `json:"knownHosts"`
+		Passphrase resource.SecretSource `json:"passphrase"`
+		KnownHosts string                `json:"knownHosts"`
 	} `json:"ssh"`
 	Environments []string `json:"environments"`
 	Credentials  []string `json:"credentials"`
@@ -131,7 +138,7 @@ func decodeServer(o outcome) (Server, error) {
 	out := Server{
 		Store: in.Store, Listen: in.Listen, Poll: time.Duration(in.Poll), Interval: time.Duration(in.Interval),
 		Backoff: time.Duration(in.Backoff), Lease: time.Duration(in.Lease), Workers: in.Workers,
-		Credentials: map[string]ServerCredentials{},
+		Credentials: map[string]ServerCredentials{}, Secrets: in.Secrets,
 	}
 	if in.Slack != nil {
 		out.Slack = &ServerSlack{Token: in.Slack.Token, Channel: in.Slack.Channel, APIURL: in.Slack.APIURL}
@@ -141,7 +148,7 @@ func decodeServer(o outcome) (Server, error) {
 		repo := ServerRepo{
 			Name: name, URL: r.URL, Branch: r.Branch, Poll: out.Poll, User: r.Auth.User, Token: r.Auth.Token, Key: r.SSH.Key.File,
 			Passphrase: r.SSH.Passphrase, KnownHosts: r.SSH.KnownHosts, Environments: r.Environments, Credentials: r.Credentials,
-			Channel: r.Slack.Channel,
+			Channel: r.Slack.Channel, At: diag.Place(o.At[resource.Path{"repos", name, "url"}.String()]),
 		}
 		if r.Poll != nil {
 			repo.Poll = time.Duration(*r.Poll)
@@ -159,7 +166,7 @@ func decodeServer(o outcome) (Server, error) {
 
 // decodeCredentials tells settings from sources.
 func decodeCredentials(provider string, fields map[string]any) ServerCredentials {
-	c := ServerCredentials{Provider: provider, Settings: map[string]string{}, Secrets: map[string]SecretSource{}}
+	c := ServerCredentials{Provider: provider, Settings: map[string]string{}, Secrets: map[string]resource.SecretSource{}}
 	for name, v := range fields {
 		source, ok := v.(map[string]any)
 		if !ok {
@@ -168,7 +175,7 @@ func decodeCredentials(provider string, fields map[string]any) ServerCredentials
 		}
 		env, _ := source["env"].(string)
 		file, _ := source["file"].(string)
-		c.Secrets[name] = SecretSource{Env: env, File: file}
+		c.Secrets[name] = resource.SecretSource{Env: env, File: file}
 	}
 	return c
 }

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,7 +29,7 @@ func (s *Status) cells() []string {
 		drift = strconv.Itoa(s.Drift)
 	}
 	return []string{
-		clean(s.Env), clean(s.Mode), clean(short(s.Commit)), clean(s.State), drift, ago(s.Checked),
+		clean(s.Env), clean(cmp.Or(s.Mode, "–")), clean(short(s.Commit)), clean(s.State), drift, ago(s.Checked),
 		thousands(s.Resources), clean(s.Note),
 	}
 }

@@ -22,6 +22,7 @@ func TestCredentials(t *testing.T) {
 		t.Setenv(k, "")
 	}
 	good := map[string]string{"url": center.URL() + "/", "insecure": "true"}
+	unset := func() (string, error) { return "", errors.New("PW is not set") }
 	login := map[string]func() (string, error){"user": says(vcsim.User), "password": says(vcsim.Password)}
 	for name, c := range map[string]struct {
 		settings map[string]string
@@ -36,7 +37,7 @@ func TestCredentials(t *testing.T) {
 			good, map[string]func() (string, error){"user": says(vcsim.User), "password": says("hunter2")}, "", true,
 		},
 		"no password": {
-			good, map[string]func() (string, error){"user": says("u"), "password": func() (string, error) { return "", errors.New("PW is not set") }},
+			good, map[string]func() (string, error){"user": says("u"), "password": unset},
 			"credentials vc: password: PW is not set", false,
 		},
 	} {

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"isobar.dev/engine/diag"
+	"isobar.dev/engine/git"
+	"isobar.dev/engine/provider"
+	"isobar.dev/engine/reconcile"
+	"isobar.dev/engine/spec"
+)
+
+// office holds the settings in force. Safe for concurrent use.
+type office struct {
+	store string // its path; the repositories' mirrors lie beside it
+
+	mu  sync.Mutex
+	now *settings
+}
+
+func (o *office) settings() *settings {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.now
+}
+
+func (o *office) profile(name string) *provider.Credentials { return o.settings().profile(name) }
+
+// slackToken reads the token of the bot.
+func (o *office) slackToken() (string, error) {
+	s := o.settings()
+	if s.Slack == nil {
+		return "", fmt.Errorf("%s names no Slack bot any more", s.name)
+	}
+	return s.reader(s.Slack.Token)()
+}
+
+// repos are the repositories of the settings as the daemon takes them.
+func (o *office) repos() []reconcile.Repo {
+	s := o.settings()
+	out := make([]reconcile.Repo, 0, len(s.Repos))
+	for _, r := range s.Repos {
+		r.At = diag.Place{} // a line more in the file changes nothing
+		opts := s.gitOptions(r, filepath.Join(o.store+".mirrors", r.Name))
+		one := reconcile.Repo{
+			Name: r.Name, Origin: git.Redact(opts.URL), Poll: r.Poll, Holds: r.Environments, May: s.may(r), Channel: r.Channel,
+			Version: fmt.Sprintf("%+v %s %t", r, s.dir, len(s.Credentials) > 0),
+			Open: func(ctx context.Context) (reconcile.Source, <-chan struct{}, error) {
+				mirror, err := git.Open(ctx, opts)
+				if err != nil {
+					return nil, nil, err
+				}
+				hints, err := git.Watch(ctx, opts)
+				if err != nil {
+					return mirror, nil, nil //nolint:nilerr // it is polled
+				}
+				return mirror, hints, nil
+			},
+		}
+		if s.Slack != nil {
+			one.Channel = cmp.Or(one.Channel, s.Slack.Channel)
+			one.Version += s.Slack.Channel
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+// gitOptions are a repository's address and how to get at it.
+func (s *settings) gitOptions(r spec.ServerRepo, dir string) git.Options {
+	o := git.Options{
+		URL: s.url(r), Branch: r.Branch, Dir: dir, User: r.User, Secret: s.reader(r.Token),
+		SSH: git.SSH{Key: s.path(r.Key), Passphrase: s.reader(r.Passphrase), Agent: os.Getenv("SSH_AUTH_SOCK"), KnownHosts: s.path(r.KnownHosts)},
+	}
+	if o.SSH.KnownHosts == "" {
+		if home, err := os.UserHomeDir(); err == nil {
+			o.SSH.KnownHosts = filepath.Join(home, ".ssh", "known_hosts")
+		}
+	}
+	return o
+}
+
+// reload takes the server's file as it is now. One with mistakes is not taken:
+// the old one stays in force.
+func (a *app) reload(ctx context.Context, o *office, d *reconcile.Daemon, log *slog.Logger) {
+	before := o.settings()
+	s, err := a.readSettings(ctx)
+	if err == nil && len(s.Repos) == 0 {
+		err = noRepos(s.name)
+	}
+	if err != nil {
+		for _, f := range findings(err) {
+			log.WarnContext(ctx, "the server's file is not taken: what it said before stays in force", told(f)...)
+		}
+		return
+	}
+	for _, f := range append(s.Warnings, s.sources()...) {
+		log.WarnContext(ctx, "the server's file", told(f)...)
+	}
+	if fixed(s) != fixed(before) || (s.Slack == nil) != (before.Slack == nil) {
+		log.WarnContext(ctx, "the server's file", told(diag.Finding{
+			Code: diag.ServerRestart, Where: diag.Place{File: s.name}, Message: "store, listen, interval, backoff, lease, workers, secrets and whether there is a bot are taken at a start alone",
+			Mend: "restart isobar",
+		})...)
+	}
+	o.mu.Lock()
+	o.now = s
+	o.mu.Unlock()
+	if err := d.Refollow(ctx, o.repos()); err != nil {
+		return // it is stopping
+	}
+	log.InfoContext(ctx, "the server's file was read anew", "file", s.name, "repos", len(s.Repos), "credentials", len(s.Credentials))
+}
+
+// fixed is what only a start takes from the settings.
+func fixed(s *settings) string {
+	return fmt.Sprint(s.Store, s.Listen, s.Interval, s.Backoff, s.Lease, s.Workers, s.Secrets)
+}
+
+func noRepos(name string) diag.List {
+	return errorf(diag.ServerFile, "add repos: NAME: url: …", "%s names no repository to follow", name)
+}
+
+// told is a finding as the log has it.
+func told(f diag.Finding) []any {
+	return []any{"code", string(f.Code), "finding", f.String(), "mend", f.Mend}
+}
