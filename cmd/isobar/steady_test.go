@@ -32,7 +32,7 @@ var unsteady = []struct {
 	{regexp.MustCompile("` at `[0-9a-f]{7}`"), "` at `COMMIT`"},
 	{regexp.MustCompile(`(?m)^(\S+ +(?:\S+ +)?(?:approve|auto|observe|–) +)[0-9a-f]{7}\b`), "${1}COMMIT"},
 	{regexp.MustCompile(`\b[0-9a-f]{7} stays in force`), "COMMIT stays in force"},
-	{regexp.MustCompile(`127\.0\.0\.1:\d{4,5}\b`), "127.0.0.1:PORT"},
+	{regexp.MustCompile(`127\.0\.0\.1:\d+/estate\.git`), "127.0.0.1:PORT/estate.git"},
 	{regexp.MustCompile(`(UUID  \S+ +(?:\S+ +)?)[0-9a-f]{7}\b`), "${1}COMMIT"},
 	{regexp.MustCompile(`^isobar \S+ \(go\S+, \S+\)`), "isobar VERSION (GO, PLATFORM)"},
 	{regexp.MustCompile(`\bdev-[0-9a-f]{7}\b`), "VERSION"},

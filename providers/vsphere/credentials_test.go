@@ -37,7 +37,8 @@ func TestCredentials(t *testing.T) {
 			good, map[string]func() (string, error){"user": says(vcsim.User), "password": says("hunter2")}, "", true,
 		},
 		"no password": {
-			good, map[string]func() (string, error){"user": says("u"), "password": unset},
+			good,
+			map[string]func() (string, error){"user": says("u"), "password": unset},
 			"credentials vc: password: PW is not set", false,
 		},
 	} {
