@@ -12,7 +12,10 @@ import (
 	"time"
 
 	"isobar.dev/engine/diag"
+	"isobar.dev/engine/provider"
 	"isobar.dev/engine/reconcile"
+	"isobar.dev/engine/resource"
+	"isobar.dev/engine/spec"
 	"isobar.dev/engine/store"
 )
 
@@ -313,6 +316,49 @@ func TestRefollow(t *testing.T) {
 		p.wantState("shop", "in sync")
 		p.wantLive(4)
 		p.wantRefused()
+	})
+}
+
+// TestCredentialsByName: an environment that names what it may not use, or what
+// nobody declares, is held, and the others go on. The ledger keeps the name.
+func TestCredentialsByName(t *testing.T) {
+	playPair(t, func(t *testing.T, p *pair) {
+		using := func(env, name string) environment {
+			e := nets(env, "one")
+			e.Providers = map[string]spec.Provider{"fake": {Type: "fake", Settings: resource.Map{"region": text("main")}}}
+			if name != "" {
+				e.Providers["fake"].Settings["credentials"] = text(name)
+			}
+			return e
+		}
+		p.repos = []reconcile.Repo{{Name: "a", Source: p.a, May: func(profile string) error {
+			if profile == "bad" || profile == "" {
+				return fmt.Errorf("repository a may not use %q", profile)
+			}
+			return nil
+		}}}
+		p.commit(p.a, "a1", commit{envs: map[string]environment{
+			"good": using("good", "known"), "bad": using("bad", "bad"), "own": using("own", ""), "lost": using("lost", "lost"), "alien": using("alien", "alien"),
+		}})
+		p.known = func(name string) *provider.Credentials {
+			return map[string]*provider.Credentials{"known": {Name: "known", Provider: "fake"}, "alien": {Name: "alien", Provider: "aws"}}[name]
+		}
+		p.start()
+		p.pass(10 * time.Second)
+		p.wantState("good", "in sync")
+		for env, why := range map[string]string{
+			"bad": `repository a may not use "bad"`, "own": `repository a may not use ""`, "lost": "declares credentials lost", "alien": "are for aws, not for fake",
+		} {
+			p.wantState(env, "held")
+			if note := p.row(env).Note; !strings.Contains(note, why) {
+				t.Errorf("%s is held since %s, want %s", env, note, why)
+			}
+		}
+		p.wantLive(1)
+		state, err := p.data.State(t.Context(), "good")
+		if err != nil || len(state.Sorted()) != 1 || state.Sorted()[0].Record.Settings.Text("credentials") != "known" {
+			t.Errorf("the ledger holds %+v, %v", state.Sorted(), err)
+		}
 	})
 }
 

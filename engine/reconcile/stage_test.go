@@ -19,6 +19,7 @@ import (
 	"isobar.dev/engine/git"
 	"isobar.dev/engine/observe"
 	"isobar.dev/engine/policy"
+	"isobar.dev/engine/provider"
 	"isobar.dev/engine/reconcile"
 	"isobar.dev/engine/resource"
 	"isobar.dev/engine/spec"
@@ -171,6 +172,7 @@ type stage struct {
 	token  func() string
 	owner  string
 	repos  []reconcile.Repo // nil: the one of source
+	known  func(name string) *provider.Credentials
 	*reconcile.Daemon
 
 	stop  context.CancelFunc
@@ -210,7 +212,7 @@ func (s *stage) start() {
 	s.Daemon = &reconcile.Daemon{
 		Runner: &reconcile.Runner{
 			Specs: s.specs, Policies: s.judge, Ledger: s.data, Catalogue: cat, Now: time.Now, Schema: "1", Secrets: s.box.bind,
-			Sessions: &reconcile.Sessions{Catalogue: cat}, Observer: observe.New(cat, time.Now),
+			Sessions: &reconcile.Sessions{Catalogue: cat, Profile: s.known}, Observer: observe.New(cat, time.Now),
 			Engine: &apply.Engine{Kinds: cat, Now: time.Now, NewToken: s.token, Sleep: sleep},
 		},
 		Store: s.data, Tenure: reconcile.Tenure{Leases: s.data, Owner: s.owner, TTL: 6 * time.Second, Now: time.Now},

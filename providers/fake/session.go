@@ -22,6 +22,7 @@ func open(ctx context.Context, w *World, c provider.Config) (provider.Session, e
 		switch name {
 		case "region":
 			region = c.Settings.Text(name)
+		case "credentials": // whoever names some has been looked at already
 		case "user":
 			if c.Settings.Text(name) == "stranger" {
 				return nil, &resource.Failure{Class: resource.Denied, Op: "fake:open", Code: "NoSuchUser", Message: "the user is not known"}
