@@ -223,7 +223,10 @@ func TestMoveToAnotherEstate(t *testing.T) {
 		}
 		p.pass(5 * time.Minute)
 		p.wantOwner("prod", "b")
-		t.Log(p.row("prod").State, p.row("prod").Note)
+		p.wantState("prod", "held")
+		if note := p.row("prod").Note; !strings.Contains(note, "bears the mark of prod/fake.network/") {
+			t.Errorf("it is held since %s", note)
+		}
 		if got := ids(p.stage); !slices.Equal(got, before) {
 			t.Errorf("the objects are %v, and were %v", got, before)
 		}
