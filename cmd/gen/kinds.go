@@ -43,6 +43,11 @@ func kindPage(k *resource.Descriptor, example string) string {
 	}
 	b.WriteString("\n## Fields\n\n| field | type | default | what |\n|---|---|---|---|\n")
 	writeFields(&b, "", k.Fields)
+	for _, o := range k.Outs {
+		if o.Name == "id" {
+			fmt.Fprintf(&b, "\n## Import\n\n    isobar import ENV %s/NAME ID\n\nID: %s\n", k.Kind, lowered(o.Doc))
+		}
+	}
 	b.WriteString("\n## Outputs\n\n")
 	if len(k.Outs) == 0 {
 		b.WriteString("None.\n")
@@ -57,6 +62,14 @@ func kindPage(k *resource.Descriptor, example string) string {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", o.Name, cell(doc))
 	}
 	return b.String()
+}
+
+// lowered is a sentence that goes on from a colon.
+func lowered(doc string) string {
+	if doc == "" {
+		return doc
+	}
+	return strings.ToLower(doc[:1]) + doc[1:]
 }
 
 // writeFields writes a line a field, those within others below them by their path.

@@ -130,12 +130,16 @@ func (a *app) confirm(ctx context.Context, todo []*reconcile.Attempt, f applyFla
 			parts = append(parts, counted(n, "change")+" to "+t.Job.Env)
 		}
 	}
-	answer, err := a.ask(ctx, "apply "+strings.Join(parts, " and ")+"? y/N ")
+	question, verb := "apply "+strings.Join(parts, " and ")+"? y/N ", "applied"
+	if len(todo[0].Job.Imports) > 0 {
+		question, verb = "adopt "+counted(steps, "object")+" into "+todo[0].Job.Env+"? y/N ", "adopted"
+	}
+	answer, err := a.ask(ctx, question)
 	if err != nil {
 		return err
 	}
 	if answer != "y" && answer != "yes" {
-		return errorf(diag.CommandDeclined, "", "declined: nothing was applied")
+		return errorf(diag.CommandDeclined, "", "declined: nothing was %s", verb)
 	}
 	return nil
 }

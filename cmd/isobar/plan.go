@@ -51,6 +51,7 @@ type draftFlags struct {
 	envs    []string
 	destroy bool
 	bounded bool // nobody is asked: the spec's limit of deletes holds
+	imports []reconcile.Import
 }
 
 // draft drafts the environments. What is wrong with any of their specs is told
@@ -69,7 +70,7 @@ func (a *app) draft(ctx context.Context, o *reconcile.Once, f draftFlags) ([]*re
 		return nil, err
 	}
 	tries, wrong, err := draftAll(ctx, o, envs, reconcile.Job{
-		Tree: r.tree, Commit: r.commit, Actor: actor(), Trigger: "command", Destroy: f.destroy, Bounded: f.bounded,
+		Tree: r.tree, Commit: r.commit, Actor: actor(), Trigger: "command", Destroy: f.destroy, Bounded: f.bounded, Imports: f.imports,
 	})
 	if err != nil {
 		return nil, err
@@ -140,8 +141,11 @@ func planCode(tries []*reconcile.Attempt, detailed bool) int {
 func (a *app) shown(o *reconcile.Once, t *reconcile.Attempt) *view.Plan {
 	p := t.ViewPlan(o.Runner.Catalogue.Descriptors, "")
 	p.Mode = "" // no daemon runs here: the next step is a person's
-	if t.Job.Destroy {
+	switch {
+	case t.Job.Destroy:
 		p.Next = "isobar destroy " + t.Job.Env + " --plan " + view.PlanID(t.Plan.Digest)
+	case len(t.Job.Imports) > 0:
+		p.Import, p.Next = true, "the same again with --plan "+view.PlanID(t.Plan.Digest)
 	}
 	return p
 }

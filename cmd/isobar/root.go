@@ -90,6 +90,7 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().StringVarP(&a.output, "output", "o", "text", "`FORMAT`: text, json or markdown")
 	root.AddCommand(
 		a.initCommand(), a.validateCommand(), a.graphCommand(), a.planCommand(), a.applyCommand(), a.destroyCommand(), a.driftCommand(),
+		a.importCommand(),
 		a.statusCommand(), a.runsCommand(), a.approveCommand(), a.rejectCommand(), a.serveCommand(), a.policyCommand(),
 		a.explainCommand(), a.versionCommand(), a.docsCommand(),
 	)

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,6 +52,7 @@ func TestScript(t *testing.T) {
 			"ec2": ec2, "s3": s3, "vcenter": vcenter, "hold": hold, "held": held, "release": release, "refuse": refuse, "shape": shape, "plan": waitingPlan,
 			"sshrepo": sshRepo, "trustssh": trustSSH, "nowhere": nowhere, "mode": mode,
 			"slack": slackLab, "scrape": scrape, "httprepo": httpRepo, "fill": fill, "hangup": hangUp,
+			"describe": describe,
 		},
 	})
 }
@@ -83,7 +86,7 @@ func setScript(e *testscript.Env, st *stage) error {
 	st.proxy, st.region, st.reached, st.let = proxy, regions[int(sum[0])%len(regions)], make(chan struct{}), make(chan struct{})
 	e.Values[stageKey{}], e.Values[sshKey{}], e.Values[slackKey{}] = st, &sshStage{}, new(*slack.Server)
 	e.Vars = append(append(e.Vars, st.cloud.Env()...), st.center.Env()...)
-	e.Vars = append(e.Vars, "AWS_ENDPOINT_URL="+proxy.URL(), "HOME="+e.WorkDir, "USER=mei", "CI=1", "GORACE="+os.Getenv("GORACE"),
+	e.Vars = append(e.Vars, "REGION="+st.region, "AWS_ENDPOINT_URL="+proxy.URL(), "HOME="+e.WorkDir, "USER=mei", "CI=1", "GORACE="+os.Getenv("GORACE"),
 		"GIT_AUTHOR_NAME=mei", "GIT_AUTHOR_EMAIL=mei@example.com", "GIT_COMMITTER_NAME=mei", "GIT_COMMITTER_EMAIL=mei@example.com",
 		"GIT_CONFIG_NOSYSTEM=1")
 	root, err := os.OpenRoot(e.WorkDir)
@@ -226,6 +229,50 @@ func s3(ts *testscript.TestScript, neg bool, args []string) {
 	if to != "" {
 		ts.Check(os.WriteFile(ts.MkAbs(to), []byte(got), 0o600))
 	}
+}
+
+// describe FILE ACTION KEY=VALUE… adds to a file what the cloud shows of objects,
+// a line a value, without isobar's marks. An ACTION that begins with / is a path
+// of S3.
+func describe(ts *testscript.TestScript, _ bool, args []string) {
+	st := stageOf(ts)
+	params := map[string]string{}
+	for _, kv := range args[2:] {
+		k, v, _ := strings.Cut(kv, "=")
+		params[k] = v
+	}
+	out := &moto.Node{}
+	if strings.HasPrefix(args[1], "/") {
+		text, err := st.cloud.S3(context.Background(), st.region, http.MethodGet, args[1], "")
+		if text == "" {
+			ts.Check(err)
+		}
+		if xml.Unmarshal([]byte(text), out) != nil {
+			out = &moto.Node{Text: text} // a policy
+		}
+	} else {
+		var err error
+		out, err = st.cloud.EC2(context.Background(), st.region, args[1], params)
+		ts.Check(err)
+	}
+	file := ts.MkAbs(args[0])
+	have, _ := os.ReadFile(file)
+	ts.Check(os.WriteFile(file, append(have, strings.Join(values(out, args[1]), "\n")+"\n"...), 0o600))
+}
+
+// values writes a node's values with the names that lead to them, in order.
+func values(n *moto.Node, path string) []string {
+	switch {
+	case strings.EqualFold(n.Name, "requestId"), strings.HasPrefix(n.Get("key")+n.Get("Key"), "isobar:"), len(n.Kids) == 0 && n.Text == "":
+		return nil
+	case len(n.Kids) == 0:
+		return []string{path + " = " + n.Text}
+	}
+	var out []string
+	for _, k := range n.Kids {
+		out = append(out, values(k, path+"/"+k.Name)...)
+	}
+	return out
 }
 
 // hold [-after] ACTION holds the next call of an action before the cloud sees

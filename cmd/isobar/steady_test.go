@@ -22,6 +22,7 @@ var unsteady = []struct {
 	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "DIGEST"},
 	{regexp.MustCompile(`\b[0-9a-f]{40}\b`), "COMMIT"},
 	{regexp.MustCompile(`\b(vpc|subnet|sg|sgr|igw|rtb|rtbassoc|acl|dopt|i|vol|key)-[0-9a-f]{17}\b`), "$1-ID"},
+	{regexp.MustCompile(`\b(group|resgroup)-\d+\b`), "$1-ID"},
 	{regexp.MustCompile(`\b[0-9a-f]{4}-[0-9a-f]{4}\b`), "PLAN"},
 	{regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)`), "TIME"},
 	{regexp.MustCompile(`\bprocess \d+ on [^,]+, since`), "process PID on HOST, since"},

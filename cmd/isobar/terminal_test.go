@@ -116,6 +116,11 @@ func testTerminal(t *testing.T, cloud *moto.Server) {
 	if err := os.Remove(filepath.Join(dir, "policies", "owner.rego")); err != nil {
 		t.Fatal(err)
 	}
+	made, err := cloud.EC2(t.Context(), "eu-west-1", "CreateVpc", map[string]string{"CidrBlock": "10.0.0.0/16"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	vpc := made.Get("vpc", "vpcId")
 	env := append(cloud.Env(), "HOME="+dir, "TERM=xterm", "SCRIPT_RAW=1", "GORACE="+os.Getenv("GORACE"))
 
 	for _, c := range []struct {
@@ -130,6 +135,8 @@ func testTerminal(t *testing.T, cloud *moto.Server) {
 		{"apply 3 changes to dev? y/N ", "Yes", []string{"apply"}, exitOK, []string{"applied 3 changes", "/7\r\n", "\x1b[J"}, "declined"},
 		{"type the environment's name: ", "prod", []string{"destroy", "dev"}, exitError, []string{"nothing was deleted"}, "deleted ("},
 		{"type the environment's name: ", "dev", []string{"destroy", "dev"}, exitOK, []string{"deletes 3 objects", "deleted ("}, "nothing was deleted"},
+		{"adopt 1 object into dev? y/N ", "n", []string{"import", "dev", "aws.vpc/main", vpc}, exitError, []string{"declined: nothing was adopted"}, "adopted 1"},
+		{"adopt 1 object into dev? y/N ", "y", []string{"import", "dev", "aws.vpc/main", vpc}, exitOK, []string{"adopted 1 object", "the next apply changes aws.vpc/main"}, "declined"},
 	} {
 		seen, code := onTerminal(t, env, c.question, c.answer, append([]string{"-C", dir}, c.args...)...)
 		if code != c.code {

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
@@ -24,6 +26,10 @@ import (
 //	vcenter machine NAME FACT=VALUE…   (cpus memory on path disks networks, option:KEY)
 //	vcenter await NAME FACT=VALUE…     waits until it is so
 //	vcenter none NAME
+//	vcenter make FOLDER NAME
+//	vcenter folder PATH NAME
+//	vcenter pool PATH NAME LIMIT
+//	vcenter describe PATH FILE [VAR]   (adds its configuration without isobar's mark to FILE, its id is VAR's)
 func vcenter(ts *testscript.TestScript, _ bool, args []string) {
 	ctx, center := context.Background(), stageOf(ts).center
 	switch verb, name, rest := args[0], args[1], args[2:]; verb {
@@ -48,6 +54,27 @@ func vcenter(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(center.Destroy(ctx, name))
 	case "clone":
 		ts.Check(center.Clone(ctx, name, rest[0]))
+	case "make":
+		ts.Check(center.Make(ctx, name, rest[0]))
+	case "folder":
+		ts.Check(center.Folder(ctx, name, rest[0]))
+	case "pool":
+		mb, err := strconv.ParseInt(rest[1], 10, 64)
+		ts.Check(err)
+		ts.Check(center.Pool(ctx, name, rest[0], mb))
+	case "describe":
+		id, config, err := center.Describe(ctx, name)
+		ts.Check(err)
+		if len(rest) > 1 {
+			ts.Setenv(rest[1], id)
+		}
+		var all any
+		ts.Check(json.Unmarshal([]byte(config), &all))
+		text, err := json.MarshalIndent(unmarked(all), "", " ")
+		ts.Check(err)
+		file := ts.MkAbs(rest[0])
+		have, _ := os.ReadFile(file)
+		ts.Check(os.WriteFile(file, append(have, append(text, '\n')...), 0o600))
 	case "machine", "none":
 		all, err := center.Machines(ctx)
 		ts.Check(err)
@@ -67,6 +94,31 @@ func vcenter(ts *testscript.TestScript, _ bool, args []string) {
 	default:
 		ts.Fatalf("vcenter has no verb %s", verb)
 	}
+}
+
+// unmarked is a configuration without what an import writes: isobar's options,
+// and the counts of writes that the vCenter keeps.
+func unmarked(v any) any {
+	switch x := v.(type) {
+	case []any:
+		out := []any{}
+		for _, e := range x {
+			m, _ := e.(map[string]any)
+			if key := fmt.Sprint(m["Key"], m["key"]); !strings.Contains(key, "isobar:") {
+				out = append(out, unmarked(e))
+			}
+		}
+		return out
+	case map[string]any:
+		out := map[string]any{}
+		for k, e := range x {
+			if k = strings.ToLower(k); k != "changeversion" && k != "modified" {
+				out[k] = unmarked(e)
+			}
+		}
+		return out
+	}
+	return v
 }
 
 // unlike says which of the facts a machine does not have, or "".

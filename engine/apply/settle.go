@@ -189,12 +189,14 @@ func (s settling) gone(ctx context.Context, e ledger.Entry, acc Account) (verdic
 // changed settles an update, a clearing or a marking: each field that is live
 // as intended counts as applied, the others as they were.
 func (s settling) changed(ctx context.Context, e ledger.Entry, acc Account) (verdict, error) {
+	kind, _, _ := s.engine.Kinds.Kind(e.Address.Type())
+	young := s.engine.Now().Before(latest(e.Open.At, e.At).Add(kind.Lag))
 	o, found, err := s.find(ctx, e, acc)
 	if err != nil {
 		return notSettled, nil
 	}
 	if e.Open.Op == ledger.Adopt || e.Open.Op == ledger.Release {
-		return s.marked(ctx, e, o, found)
+		return s.marked(ctx, e, sighting{object: o, found: found, young: young})
 	}
 	rec := e.Record
 	rec.Applied = maps.Clone(rec.Applied)
@@ -241,14 +243,18 @@ func mergeDeps(a, b []ledger.Dep) []ledger.Dep {
 	return out
 }
 
-func (s settling) marked(ctx context.Context, e ledger.Entry, o resource.Object, found bool) (verdict, error) {
-	ours := found && o.Mark.Token == e.Token
+// marked settles a marking: done where the object shows what was to be. A mark
+// that does not show may only not be visible yet.
+func (s settling) marked(ctx context.Context, e ledger.Entry, seen sighting) (verdict, error) {
+	ours := seen.found && seen.object.Mark.Token == e.Token
 	switch {
 	case e.Open.Op == ledger.Release && !ours:
 		return s.write(ctx, e.Key, ledger.Event{Gone: true}, wasDone)
 	case e.Open.Op == ledger.Adopt && ours:
 		rec := e.Open.Record
 		return s.write(ctx, e.Key, ledger.Event{Record: &rec}, wasDone)
+	case e.Open.Op == ledger.Adopt && seen.young:
+		return notSettled, nil
 	}
 	return s.write(ctx, e.Key, ledger.Event{}, wasNotDone)
 }

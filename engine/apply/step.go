@@ -53,7 +53,11 @@ func (x *execution) look(steps []*stepState) []sighting {
 	asks := map[provider.Session]*ask{}
 	for i, st := range steps {
 		e, ok := x.entryOf(st.step)
-		if st.step.Op == ledger.Create || !ok || e.Record.ID == "" {
+		id := e.Record.ID
+		if !ok && imports(st.step) {
+			id = st.step.Live
+		}
+		if st.step.Op == ledger.Create || id == "" {
 			continue
 		}
 		acc, err := x.account(st.step, e.Record.Scope)
@@ -72,7 +76,7 @@ func (x *execution) look(steps []*stepState) []sighting {
 			a.index[st.step.Address.Kind] = n
 			a.wants = append(a.wants, resource.Want{Kind: st.step.Address.Kind})
 		}
-		a.wants[n].By.IDs = append(a.wants[n].By.IDs, e.Record.ID)
+		a.wants[n].By.IDs = append(a.wants[n].By.IDs, id)
 		a.steps = append(a.steps, i)
 	}
 	var wg sync.WaitGroup
@@ -94,7 +98,7 @@ func (x *execution) sight(s *plan.Step, a resource.Answer, at time.Time) sightin
 	k, _, _ := x.Kinds.Kind(s.Address.Type())
 	out := sighting{err: a.Err, young: at.Before(e.At.Add(k.Lag))}
 	for _, o := range a.Objects {
-		if o.ID == e.Record.ID {
+		if o.ID == cmp.Or(e.Record.ID, s.Live) {
 			out.object, out.found, out.err = o, true, nil
 			out.object.Address = s.Address
 			out.object.Fields = x.run.Veil.Conceal(o.Fields, s.Want, e.Record.Applied)
@@ -149,6 +153,10 @@ func (x *execution) take(st *stepState, seen sighting) event {
 	switch {
 	case st.step.Op == ledger.Create:
 		return t.create()
+	case imports(st.step) && !known:
+		return t.adopt()
+	case imports(st.step):
+		return t.moved("it has an object by now")
 	case !known:
 		return t.moved("the ledger no longer has it")
 	case seen.err != nil:

@@ -16,6 +16,8 @@ const (
 	CommandVerdict  Code = "CMD-712"
 	CommandDeclined Code = "CMD-714"
 	CommandRun      Code = "CMD-715"
+	CommandImport   Code = "CMD-716"
+	CommandUnspoken Code = "CMD-717"
 )
 
 // commandPages holds the CMD codes.
@@ -85,6 +87,18 @@ func commandPages() map[Code]Page {
 			Title: "no such run",
 			Text: "No run has this id, or several begin like this. A run is named by its id or by the beginning of it, as " +
 				"`isobar runs` lists them.",
+		},
+		CommandImport: {
+			Title: "the object can't be adopted",
+			Text: "`isobar import` checks every object before it writes anything, and one of them is not there, belongs to another " +
+				"resource, environment or estate, or can't be compared with its spec. Nothing was adopted. An object has one " +
+				"owner: what bears another estate's mark is never taken over.",
+		},
+		CommandUnspoken: {
+			Title: "the spec has no such resource",
+			Text: "An object comes under management as a resource of the spec, and the address that `isobar import` was given is " +
+				"not in it. The object is printed as CUE instead: put that into a file of the environment, read it, and type " +
+				"the same import again.",
 		},
 		CommandDeclined: {
 			Title: "declined",

@@ -222,7 +222,7 @@ func (s *State) close(e *Entry, ev Event) {
 	case ev.Gone:
 		s.remove(e, "deleted")
 	case ev.Record != nil:
-		if op != nil {
+		if op != nil && op.Op != Adopt { // which writes no field
 			e.Prev = before(e.Prev, e.Record.Applied, ev.Record.Applied)
 		}
 		e.Record, e.Made = *ev.Record, true

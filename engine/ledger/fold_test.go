@@ -231,6 +231,9 @@ func TestPrev(t *testing.T) {
 		"an update replaced":                {list(made("a", "1"), upd(resource.Map{"x": two})), resource.Map{"x": one}},
 		"an update added":                   {list(made("a", "1"), upd(resource.Map{"x": one, "y": two})), resource.Map{"x": resource.Null{}, "y": resource.Null{}}},
 		"an update took out":                {list(made("a", "1"), upd(resource.Map{})), resource.Map{"x": one}},
+		"an adoption writes nothing": {
+			list(intent("a", "1", ledger.Adopt), done("a", "1", record("id-1", 2))), nil,
+		},
 		"a correction writes nothing": {
 			list(made("a", "1"), ledger.Event{Address: addr("a"), Token: "1", Type: ledger.Settled, Record: record("id-1", 2)}), resource.Map{"x": resource.Null{}},
 		},

@@ -14,6 +14,9 @@ import (
 // held, with the reason.
 func Build(in Input) *Plan {
 	b := newBuilder(in)
+	if len(in.Imports) > 0 {
+		return b.adopt()
+	}
 	b.decide()
 	b.settleOrder()
 	b.protect()
@@ -338,7 +341,7 @@ func reasonsOf(it *item) []Reason {
 			r.At = c.At
 		case CauseDependency:
 			r.Of = dependencyOf(it, c)
-		case CauseDefault, CauseBroken, CauseMark: // say it all
+		case CauseDefault, CauseBroken, CauseMark, CauseImport: // say it all
 		}
 		if !slices.Contains(out, r) {
 			out = append(out, r)

@@ -65,6 +65,8 @@ func (d *differ) node(path resource.Path, f *resource.Field, t trio, immutable b
 	switch {
 	case unstamped(t.want):
 		return t.applied // whether it changed can't be told: the item is held
+	case f.Unseen() && d.item.stray:
+		return t.want // nobody can see it: it is taken as given
 	case f.Setting && t.applied == nil && f.DefaultsTo != nil && same(f, t.want, f.DefaultsTo.Value):
 		return t.want // of an object that was made elsewhere, or before the setting was known
 	case f.Unseen():

@@ -25,6 +25,7 @@ var update = flag.Bool("update", false, "write want.json anew")
 //	ledger   token → {address, applied, outs, deps, meta, broken, open, ended}; a later token at an address deposes an earlier one
 //	live     token → what differs from applied and outs, null for a field that is not there; "absent"; {"unread": why}; {"mark": …}
 //	strays   token → {address, id, fields}
+//	imports  address → {id, fields}, with {mark: {estate, address}}, or {absent: why}, {unread: why}
 //	input    the rest of plan.Input
 //
 // Ids are the kind's name and the token: net-1.
@@ -45,6 +46,12 @@ type (
 		Address string
 		ID      resource.ID
 		Fields  resource.Map
+	}
+	goldenImport struct {
+		ID             resource.ID
+		Fields         resource.Map
+		Mark           struct{ Estate, Address string }
+		Absent, Unread string
 	}
 	goldenInput struct {
 		Lost      bool
@@ -145,7 +152,28 @@ func readGolden(t *testing.T, ar *txtar.Archive) plan.Input {
 		a := parseLocal(t, s.Address)
 		in.Strays = append(in.Strays, resource.Object{Address: a, ID: s.ID, Fields: s.Fields, Mark: resource.Mark{Estate: estate, Env: "prod", Address: a, Token: token}})
 	}
+	for local, im := range part[map[string]goldenImport](t, ar, "imports") {
+		if in.Imports == nil {
+			in.Imports = map[resource.Address]plan.Import{}
+		}
+		in.Imports[parseLocal(t, local)] = readImport(t, im)
+	}
 	return in
+}
+
+func readImport(t *testing.T, im goldenImport) plan.Import {
+	t.Helper()
+	out := plan.Import{Named: string(im.ID), Reading: plan.Reading{Seen: plan.Present, Object: resource.Object{ID: im.ID, Fields: im.Fields}}}
+	switch {
+	case im.Absent != "":
+		out.Reading = plan.Reading{Seen: plan.Absent, Why: im.Absent}
+	case im.Unread != "":
+		out.Reading = plan.Reading{Seen: plan.Unread, Why: im.Unread}
+	case im.Mark.Estate != "":
+		a := parseLocal(t, im.Mark.Address)
+		out.Object.Mark = resource.Mark{Estate: im.Mark.Estate, Env: "prod", Address: a, Token: "older"}
+	}
+	return out
 }
 
 func sortedTokens(m map[string]goldenEntry) []string {

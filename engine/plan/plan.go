@@ -94,6 +94,7 @@ const (
 	CauseDependency Cause = "dependency" // something it refers to is made anew
 	CauseBroken     Cause = "broken"     // an earlier run left it half made
 	CauseMark       Cause = "mark"       // it bears our mark, but the ledger did not know it
+	CauseImport     Cause = "import"     // a person named it
 )
 
 // Reason is a cause with its details.
@@ -109,9 +110,9 @@ type Step struct {
 	ID      string // unique and stable within the plan: "create aws.vpc/main"
 	Op      ledger.Op
 	Address resource.Address
-	Token   string // of the existing object; "" for a create and for updates of what is created
+	Token   string // of the existing object; "" for a create, for updates of what is created and for an import, which has none yet
 	Aspect  string
-	Want    resource.Map      // create: all fields without aspect; update, clear: the aspect's whole fields. Refs unresolved.
+	Want    resource.Map      // create: all fields without aspect; update, clear: the aspect's whole fields; Refs unresolved. Import: the fields in which spec and object agree, and the write-only ones
 	Changes []resource.Change // update, clear: what differs; After may hold Refs
 	Before  resource.Map      // the live value of each top-level field touched, as planned
 	Live    resource.ID       // of the existing object
@@ -135,17 +136,18 @@ type HeldWhy string
 
 // The reasons to hold.
 const (
-	HeldUnread  HeldWhy = "unread"   // it, or what decides on it, could not be read
-	HeldDoubt   HeldWhy = "in doubt" // an earlier call's outcome is not settled yet
-	HeldProtect HeldWhy = "preventDestroy"
-	HeldBudget  HeldWhy = "delete budget"
-	HeldOrphan  HeldWhy = "orphan pending" // its spec was lost, not edited
-	HeldUnique  HeldWhy = "unique"         // the new one cannot stand beside the old
-	HeldCycle   HeldWhy = "cycle"
-	HeldUnowned HeldWhy = "not owned" // what is there does not bear our mark
-	HeldRefused HeldWhy = "refused"   // the kind cannot do this change
-	HeldFollows HeldWhy = "follows"   // it needs something that is held
-	HeldSecret  HeldWhy = "secret"    // a secret that it wants can't be had
+	HeldUnread   HeldWhy = "unread"   // it, or what decides on it, could not be read
+	HeldDoubt    HeldWhy = "in doubt" // an earlier call's outcome is not settled yet
+	HeldProtect  HeldWhy = "preventDestroy"
+	HeldBudget   HeldWhy = "delete budget"
+	HeldOrphan   HeldWhy = "orphan pending" // its spec was lost, not edited
+	HeldUnique   HeldWhy = "unique"         // the new one cannot stand beside the old
+	HeldCycle    HeldWhy = "cycle"
+	HeldUnowned  HeldWhy = "not owned"       // what is there does not bear our mark
+	HeldRefused  HeldWhy = "refused"         // the kind cannot do this change
+	HeldFollows  HeldWhy = "follows"         // it needs something that is held
+	HeldUnspoken HeldWhy = "not in the spec" // an import's address is none of the spec's
+	HeldSecret   HeldWhy = "secret"          // a secret that it wants can't be had
 )
 
 // Note is something worth saying that needs no call.
@@ -181,8 +183,9 @@ type Input struct {
 	Blind     map[string]string                 // alias → why its session could not be read: nothing is created there
 	Unready   map[resource.Address]Unready      // what can't be planned for want of a secret
 	Deletes   Budget
-	Destroy   bool                      // a person asked for everything to go
-	Confirmed map[resource.Address]bool // orphans that a person said may be deleted
+	Destroy   bool                        // a person asked for everything to go
+	Imports   map[resource.Address]Import // existing objects that a person names: the plan brings them under management and does nothing else
+	Confirmed map[resource.Address]bool   // orphans that a person said may be deleted
 }
 
 // Unready is why a secret of a resource can't be had: its Secrets have neither

@@ -53,6 +53,9 @@ func (o *Once) Draft(ctx context.Context, job Job) (*Attempt, error) {
 	a.Run.Digest, a.Run.Counts = a.Plan.Digest, counts(a.Plan)
 	state, note := stateWords(a.Draft)
 	return a, o.keepRow(ctx, a, func(row *store.Environment) {
+		if len(job.Imports) > 0 {
+			return // it says nothing of the environment as a whole
+		}
 		row.State, row.Note, row.Drift = state, note, a.Drift()
 		row.Resources, row.Unread = a.Owned, a.Unread
 	})
@@ -103,8 +106,11 @@ func (o *Once) Apply(ctx context.Context, a *Attempt, progress func(view.Step)) 
 	a.Run.Counts.Failed = out.lost()
 	var state string
 	a.Run.State, state = out.words()
-	if out.OK() && a.Job.Destroy {
+	switch {
+	case out.OK() && a.Job.Destroy:
 		state = "destroyed"
+	case out.Next != nil && !out.Next.Empty():
+		state = "changes"
 	}
 	a.Run.Note = out.firstFault()
 	run := a.view(out)
@@ -146,6 +152,9 @@ func (a *Attempt) view(out *Outcome) *view.Run {
 	}
 	if out.Err != nil {
 		r.Why = out.Err.Error()
+	}
+	if len(a.Job.Imports) > 0 {
+		r.Next = a.afterImport(out)
 	}
 	if a.Job.Destroy && r.State != view.Applied { // view's usual words would make it all anew
 		r.Next = "what was done is kept; to go on: isobar destroy " + a.Job.Env

@@ -68,7 +68,8 @@ type Job struct {
 	// May says why a profile of credentials may not be used ("": what the process
 	// itself has), or nil. A nil May lets all be used.
 	May     func(profile string) error
-	Destroy bool // plan the deletion of everything, as a person asked by name
+	Destroy bool     // plan the deletion of everything, as a person asked by name
+	Imports []Import // bring these under management, and do nothing else
 }
 
 // Draft is a plan with all that applying it needs.
@@ -91,6 +92,7 @@ type Draft struct {
 	world   observe.World
 	opened  accounts
 	outs    map[resource.Address]resource.Map
+	imports map[resource.Address]plan.Import
 }
 
 // Denied reports whether a policy forbids the plan.
@@ -145,6 +147,7 @@ func (r *Runner) Draft(ctx context.Context, job Job) (*Draft, error) {
 		return nil, err
 	}
 	r.look(ctx, d)
+	r.seek(ctx, d)
 	d.Plan = r.build(d, lost)
 	d.Findings, err = r.judge(ctx, d)
 	return d, err
@@ -212,7 +215,7 @@ func (r *Runner) look(ctx context.Context, d *Draft) {
 // build makes the plan of what was seen.
 func (r *Runner) build(d *Draft, lost bool) *plan.Plan {
 	in := plan.Input{
-		Destroy: d.Job.Destroy, Scopes: d.opened.scopes(),
+		Destroy: d.Job.Destroy, Scopes: d.opened.scopes(), Imports: d.imports,
 		Env: d.Job.Env, Estate: d.Estate.ID, Desired: d.Spec.Desired, Lost: lost,
 		Live: d.world.Live, Strays: d.world.Strays, Kinds: r.kinds(), Outs: d.outs, Blind: d.world.Blind, Unready: d.unready,
 	}
@@ -277,6 +280,7 @@ func (d *Draft) live() []resource.Object {
 type Outcome struct {
 	*apply.Report
 	After *plan.Plan // what a look afterwards still found to do; nil where there was none
+	Next  *plan.Plan // after an import: what a plan finds to do now, of which nothing was asked for
 }
 
 // OK reports whether all steps were done and nothing was left to do.
@@ -296,11 +300,17 @@ func (r *Runner) Apply(ctx context.Context, d *Draft, progress func(apply.Result
 	run := r.order(d)
 	run.Progress = progress
 	out := &Outcome{Report: r.Engine.Apply(ctx, run)}
+	d.imports = nil // asked for once
 	if out.Err != nil || out.Stopped {
 		return out
 	}
 	r.look(ctx, d)
-	out.After = r.build(d, d.Plan.Env != "" && len(d.Spec.Desired) == 0 && !d.Job.Destroy)
+	left := r.build(d, d.Plan.Env != "" && len(d.Spec.Desired) == 0 && !d.Job.Destroy)
+	if len(d.Job.Imports) > 0 {
+		out.Next = left
+	} else {
+		out.After = left
+	}
 	return out
 }
 

@@ -41,6 +41,7 @@ type Field struct {
 	Default    string     `json:"default,omitempty"`     // "server": the provider fills it in when unset
 	DefaultsTo *Constant  `json:"defaults_to,omitempty"` // the schema's own concrete default
 	Ref        string     `json:"ref,omitempty"`         // the kind that it refers to, "aws.vpc"
+	RefOut     string     `json:"ref_out,omitempty"`     // the output of it that is taken; "" is its id
 	Within     string     `json:"within,omitempty"`      // the parent's kind, where the object lives within the one that this field names
 	OneOf      [][]string `json:"one_of,omitempty"`      // of a struct: of each group exactly one field is set
 	Block      string     `json:"block,omitempty"`       // an address block: "own", or the field that names the parent within whose block it lies, apart from its siblings'

@@ -13,6 +13,7 @@ type Want struct {
 // Selector picks objects. Exactly one of its fields is set.
 type Selector struct {
 	IDs    []ID              // these
+	Named  string            // what a person calls so: by its id, or by another name that its kind is known by
 	Estate string            // every object whose mark names this estate
 	Token  string            // the object whose mark names this token
 	Filter map[string]string // the provider's own filter, for found kinds and lookups

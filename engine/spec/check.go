@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path"
@@ -226,10 +227,10 @@ func (c *checker) ref(d *resource.Desired, f *resource.Field, at resource.Path, 
 			Code: codeReference, Message: fmt.Sprintf("%s has no output %s", r.Address.Local(), r.Out),
 			Mend: didYouMean(r.Out, names, "outputs: "+strings.Join(names, ", ")),
 		})
-	case f != nil && f.Ref != "" && (r.Address.Type() != f.Ref || r.Out != "id"):
+	case f != nil && f.Ref != "" && (r.Address.Type() != f.Ref || r.Out != cmp.Or(f.RefOut, "id")):
 		c.add(d, at, diag.Finding{
-			Code: codeRefMisplaced, Message: fmt.Sprintf("%s wants the id of %s, got %s", at[0], f.Ref, r.Short()),
-			Mend: "refer to " + f.Ref + ".NAME.#out.id",
+			Code: codeRefMisplaced, Message: fmt.Sprintf("%s wants the %s of %s, got %s", at[0], cmp.Or(f.RefOut, "id"), f.Ref, r.Short()),
+			Mend: "refer to " + f.Ref + ".NAME.#out." + cmp.Or(f.RefOut, "id"),
 		})
 	}
 	if r.Address.Env == c.env.Name && c.byKey[r.Address] == nil {

@@ -280,7 +280,7 @@ func describeElem(f *resource.Field, v cue.Value) error {
 	if f.Type == "list" && (&resource.Descriptor{Fields: []resource.Field{*f.Elem}}).TakesSecrets() {
 		return errors.New("no element of a list takes a secret: what is live there could not be told from what is wanted")
 	}
-	f.Elem.Ref = f.Ref
+	f.Elem.Ref, f.Elem.RefOut = f.Ref, f.RefOut
 	return nil
 }
 
@@ -291,7 +291,7 @@ func applyAttribute(f *resource.Field, name, arg string) error {
 		"growOnly": &f.GrowOnly, "disruptive": &f.Disruptive, "unique": &f.Unique, "ordered": &f.Ordered,
 	}
 	texts := map[string]*string{
-		"ref": &f.Ref, "key": &f.Key, "aspect": &f.Aspect, "tf": &f.TF, "within": &f.Within, "block": &f.Block,
+		"key": &f.Key, "aspect": &f.Aspect, "tf": &f.TF, "within": &f.Within, "block": &f.Block,
 	}
 	switch {
 	case flags[name] != nil && arg == "":
@@ -300,6 +300,8 @@ func applyAttribute(f *resource.Field, name, arg string) error {
 		*texts[name] = arg
 	case name == "computed" && (arg == "" || arg == "volatile"):
 		f.Computed, f.Volatile = true, arg != ""
+	case name == "ref" && arg != "":
+		f.Ref, f.RefOut, _ = strings.Cut(arg, ",")
 	case name == "own" && arg == "element":
 		f.Own = arg
 	case name == "default" && arg == "server":

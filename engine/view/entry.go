@@ -151,6 +151,8 @@ func reason(r plan.Reason, a plan.Action) string {
 		return cmp.Or(s, "an earlier run left it half made")
 	case plan.CauseMark:
 		return cmp.Or(s, "it bears our mark, but the ledger did not know it")
+	case plan.CauseImport:
+		return cmp.Or(s, "a person named it")
 	case plan.CauseSpec:
 		if a == plan.Delete || a == plan.Forget {
 			return cmp.Or(s, "gone from the spec")
@@ -315,7 +317,7 @@ func cause(c *plan.Change, f *plan.FieldChange) string {
 		return join(", ", "dependency", place(f.At))
 	case plan.CauseBroken:
 		return "left half made"
-	case plan.CauseMark:
+	case plan.CauseMark, plan.CauseImport:
 		return "as found"
 	}
 	return place(f.At)

@@ -53,6 +53,12 @@ func (p *Plan) outcome() string {
 	case p.drift:
 		return count(n, "resource") + " drifted"
 	}
+	if p.Import {
+		if n == 0 {
+			return "nothing to adopt"
+		}
+		return count(n, "object") + " to adopt: nothing of them but isobar's mark is written"
+	}
 	if n == 0 {
 		if len(p.Plan.Held) > 0 {
 			return "nothing can be done"
@@ -260,7 +266,7 @@ func (p *Plan) footer() string {
 		parts = append(parts, "plan "+id)
 	}
 	work := ""
-	if n := len(p.Plan.Steps); n > 0 {
+	if n := len(p.Plan.Steps); n > 0 && !p.Import {
 		work = count(n, "call") + " to make, "
 	}
 	parts = append(parts, work+count(p.Reads, "read")+" made in "+lasting(p.Took), p.next())

@@ -31,6 +31,7 @@ type Plan struct {
 	Needs   int                  // approvals that are still missing; 0 is none
 	Once    bool                 // made from a local directory: the next step is "isobar apply" there
 	Next    string               // what to type next to carry it out; "" for the usual words
+	Import  bool                 // of objects that a person named: their marks are all that is written
 
 	drift bool // see Drifted
 }

@@ -3,11 +3,13 @@ package view
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"isobar.dev/engine/diag"
+	"isobar.dev/engine/ledger"
 	"isobar.dev/engine/plan"
 )
 
@@ -52,6 +54,8 @@ func (r *Run) Outcome() string {
 // changed.
 func (r *Run) what() string {
 	switch {
+	case len(r.Steps) > 0 && !slices.ContainsFunc(r.Steps, func(s Step) bool { return s.Op != ledger.Adopt }):
+		return "adopted " + count(len(r.Steps), "object")
 	case r.Back > 0 && r.Back == r.Changes:
 		return "put back " + count(r.Back, "drifted resource")
 	case r.Back > 0:

@@ -29,6 +29,7 @@ func keyPair() *kind {
 			Origin: provider.OriginCreated,
 		},
 		idFilter: "key-pair-id",
+		byName:   "key-name",
 		fields:   map[string]string{"tags": ""},
 		list:     listKeyPairs,
 		create:   importKeyPair,

@@ -30,6 +30,7 @@ type kind struct {
 
 	// Objects of EC2 are found by its filters.
 	idFilter string // the Describe filter that takes ids
+	byName   string // the Describe filter that takes the name by which people know an object; "" where there is none
 	// list describes what the filters let through, all pages. Beside an error
 	// it gives what came before it.
 	list func(ctx context.Context, s *session, filters []types.Filter) ([]resource.Object, error)

@@ -93,13 +93,14 @@ type query struct {
 func (r *reader) read(ctx context.Context, at time.Time) []resource.Answer {
 	r.errs, r.filtered = map[string]error{}, map[string][]resource.ID{}
 	r.filters(ctx)
+	r.names(ctx)
 	if slices.ContainsFunc(r.wants, func(w resource.Want) bool { return w.By.All }) {
 		r.list(ctx, byAll, query{way: byAll})
 	} else {
 		r.seek(ctx, byEstate, r.gather(func(b resource.Selector) []string { return []string{b.Estate} }))
 		r.seek(ctx, byIDs, r.gather(func(b resource.Selector) []string {
 			ids := make([]string, 0, len(b.IDs))
-			for _, id := range b.IDs {
+			for _, id := range named(b) {
 				if _, ok := r.found[id]; !ok {
 					ids = append(ids, string(id))
 				}
@@ -125,6 +126,9 @@ func (r *reader) read(ctx context.Context, at time.Time) []resource.Answer {
 		if w.By.IDs != nil && len(out[i].Objects) == len(slices.Compact(slices.Sorted(slices.Values(w.By.IDs)))) {
 			out[i].Err = nil // another list covered all that this want asks for
 		}
+		if w.By.Named != "" {
+			out[i].Err = cmp.Or(out[i].Err, r.errs[filterKey(r.nameFilter(w.By))])
+		}
 		out[i].Err = cmp.Or(out[i].Err, enrichErr)
 	}
 	return out
@@ -139,6 +143,30 @@ func (r *reader) filters(ctx context.Context) {
 		}
 		r.filtered[key] = r.list(ctx, key, query{way: byFilter, filter: w.By.Filter})
 	}
+}
+
+// names makes a list for each name that a want means, where the kind's objects
+// have one beside their id.
+func (r *reader) names(ctx context.Context) {
+	for _, w := range r.wants {
+		key := filterKey(r.nameFilter(w.By))
+		if _, done := r.filtered[key]; done || w.By.Named == "" || r.kind.byName == "" {
+			continue
+		}
+		r.filtered[key] = r.list(ctx, key, query{way: byFilter, filter: r.nameFilter(w.By)})
+	}
+}
+
+func (r *reader) nameFilter(b resource.Selector) map[string]string {
+	return map[string]string{r.kind.byName: b.Named}
+}
+
+// named gives the ids that a selector asks for.
+func named(b resource.Selector) []resource.ID {
+	if b.Named != "" {
+		return []resource.ID{resource.ID(b.Named)}
+	}
+	return b.IDs
 }
 
 func filterKey(f map[string]string) string {
@@ -239,6 +267,8 @@ func (r *reader) chosen(b resource.Selector) []resource.ID {
 		}
 	case b.Token != "":
 		ids = r.withToken(b.Token)
+	case b.Named != "":
+		ids = append(named(b), r.filtered[filterKey(r.nameFilter(b))]...)
 	default:
 		ids = slices.Clone(b.IDs)
 	}

@@ -50,7 +50,7 @@ func (s *session) read(want *resource.Want) resource.Answer {
 			continue
 		}
 		o := t.object(k, v)
-		if !selected(&want.By, &o) {
+		if !selected(k, &want.By, &o) {
 			continue
 		}
 		if limited && len(want.By.IDs) == 0 && len(a.Objects) >= limit {
@@ -75,7 +75,7 @@ func (s *session) veil(k *kind, o *resource.Object) {
 	}
 }
 
-func selected(by *resource.Selector, o *resource.Object) bool {
+func selected(k *kind, by *resource.Selector, o *resource.Object) bool {
 	switch {
 	case len(by.IDs) > 0, by.All:
 		return true
@@ -83,6 +83,8 @@ func selected(by *resource.Selector, o *resource.Object) bool {
 		return o.Mark.Estate == by.Estate
 	case by.Token != "":
 		return o.Mark.Token == by.Token
+	case by.Named != "":
+		return string(o.ID) == by.Named || k.key != "" && o.Fields.Text(k.key) == by.Named
 	case len(by.Filter) > 0:
 		for name, text := range by.Filter {
 			if o.Fields.Text(name) != text {

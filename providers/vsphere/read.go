@@ -98,12 +98,12 @@ func (s *session) answer(a *resource.Answer, q answering) {
 			}
 			continue
 		}
-		if picks(q.by, o) {
+		if picks(q.by, o) || q.by.Named != "" && q.inv.called(n, o.ID, q.by.Named) {
 			a.Objects = append(a.Objects, o)
 		}
 	}
 	slices.SortFunc(a.Objects, func(x, y resource.Object) int { return strings.Compare(string(x.ID), string(y.ID)) })
-	missing := q.by.Token != "" && len(a.Objects) == 0
+	missing := (q.by.Token != "" || q.by.Named != "") && len(a.Objects) == 0
 	for _, id := range q.by.IDs {
 		missing = missing || !slices.ContainsFunc(a.Objects, func(o resource.Object) bool { return o.ID == id })
 	}
@@ -111,6 +111,14 @@ func (s *session) answer(a *resource.Answer, q answering) {
 		a.Err = &resource.Failure{Class: resource.Transient, Op: "vim:RetrievePropertiesEx", Message: fmt.Sprintf(
 			"%d virtual machines do not show their instance UUID now (being created, or on a host that does not answer): one of them may be meant", blind)}
 	}
+}
+
+// called reports whether people call an object so: by its id, by the vCenter's
+// own ("vm-123"), or by its path, from the top ("/DC0/vm/prod/db") or below the
+// datacenter's folder ("prod/db").
+func (inv *inventory) called(n *node, id resource.ID, name string) bool {
+	return strings.EqualFold(string(id), name) || n.ref.Value == name ||
+		inv.path(n) == name || "/"+strings.Join(inv.names(n), "/") == strings.TrimSuffix(name, "/")
 }
 
 // picks reports whether a selector means an object.

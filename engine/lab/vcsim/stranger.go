@@ -2,6 +2,7 @@ package vcsim
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -220,4 +221,62 @@ func machine(vm *mo.VirtualMachine, path string) Machine {
 		}
 	}
 	return m
+}
+
+// Folder makes a folder of machines below the one at a path.
+func (s *Server) Folder(ctx context.Context, path, name string) error {
+	return s.visit(ctx, func(_ *govmomi.Client, f *find.Finder) error {
+		parent, err := f.Folder(ctx, path)
+		if err != nil {
+			return err
+		}
+		_, err = parent.CreateFolder(ctx, name)
+		return err
+	})
+}
+
+// Pool makes a resource pool below the one at a path, with a limit of memory in
+// MB.
+func (s *Server) Pool(ctx context.Context, path, name string, limit int64) error {
+	return s.visit(ctx, func(_ *govmomi.Client, f *find.Finder) error {
+		parent, err := f.ResourcePool(ctx, path)
+		if err != nil {
+			return err
+		}
+		spec := types.DefaultResourceConfigSpec()
+		spec.MemoryAllocation.Limit = &limit
+		_, err = parent.Create(ctx, name, spec)
+		return err
+	})
+}
+
+// Describe gives the managed object id of what is at a path, and all that the
+// vCenter shows of its configuration, as JSON.
+func (s *Server) Describe(ctx context.Context, path string) (id, config string, err error) {
+	err = s.visit(ctx, func(c *govmomi.Client, f *find.Finder) error {
+		found, err := f.ManagedObjectList(ctx, path)
+		if err != nil {
+			return err
+		}
+		if len(found) != 1 {
+			return fmt.Errorf("%d objects at %s", len(found), path)
+		}
+		ref := found[0].Object.Reference()
+		props := map[string][]string{
+			"VirtualMachine": {"config", "runtime.powerState", "name", "parent", "resourcePool", "network", "datastore"},
+			"ResourcePool":   {"config", "name", "parent"},
+		}[ref.Type]
+		if props == nil {
+			props = []string{"name", "parent"}
+		}
+		var got []types.ObjectContent
+		if err := c.Retrieve(ctx, []types.ManagedObjectReference{ref}, props, &got); err != nil {
+			return err
+		}
+		id = ref.Value
+		text, err := json.MarshalIndent(got, "", " ")
+		config = string(text)
+		return err
+	})
+	return id, config, err
 }

@@ -63,8 +63,9 @@ func readsInOrder(t *testing.T, h *Harness) {
 		{Kind: h.Kind.Name, By: resource.Selector{IDs: []resource.ID{b.ID}}},
 		{Kind: h.Kind.Name, By: resource.Selector{IDs: []resource.ID{a.ID, b.ID}}},
 		{Kind: h.Kind.Name, By: resource.Selector{IDs: []resource.ID{a.ID}}},
+		{Kind: h.Kind.Name, By: resource.Selector{Named: string(b.ID)}},
 	}
-	ids := [][]resource.ID{{b.ID}, {a.ID, b.ID}, {a.ID}}
+	ids := [][]resource.ID{{b.ID}, {a.ID, b.ID}, {a.ID}, {b.ID}}
 	if !h.Kind.Unmarked {
 		wants = append(wants, resource.Want{Kind: h.Kind.Name, By: resource.Selector{Token: ma.Token}},
 			resource.Want{Kind: h.Kind.Name, By: resource.Selector{Estate: "no-such-estate"}})
@@ -72,8 +73,9 @@ func readsInOrder(t *testing.T, h *Harness) {
 	}
 	if h.cs.Missing != "" {
 		wants = append(wants, resource.Want{Kind: h.Kind.Name, By: resource.Selector{IDs: []resource.ID{h.cs.Missing}}},
-			resource.Want{Kind: h.Kind.Name, By: resource.Selector{IDs: []resource.ID{h.cs.Missing, a.ID}}})
-		ids = append(ids, nil, []resource.ID{a.ID})
+			resource.Want{Kind: h.Kind.Name, By: resource.Selector{IDs: []resource.ID{h.cs.Missing, a.ID}}},
+			resource.Want{Kind: h.Kind.Name, By: resource.Selector{Named: string(h.cs.Missing)}})
+		ids = append(ids, nil, []resource.ID{a.ID}, nil)
 	}
 	got := h.Session.Read(t.Context(), wants)
 	if len(got) != len(wants) {

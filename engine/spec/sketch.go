@@ -1,0 +1,187 @@
+package spec
+
+import (
+	"cmp"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/format"
+	"cuelang.org/go/cue/literal"
+
+	"isobar.dev/engine/plan"
+	"isobar.dev/engine/resource"
+)
+
+// Sketch writes live objects as a spec may say them: a block of CUE an object,
+// formatted, to be put into their environment. What the schema or the provider
+// fills in by itself is left out, but lists and references are not; so is what
+// only the provider sets, what could not be read, and what is sensitive, which
+// is named in a comment. refer gives the resource of a kind whose output is
+// a text; where ok is false the text is written as it is. Pure.
+func Sketch(objects []resource.Object, kinds resource.Descriptors, refer Refer) ([]byte, error) {
+	var text strings.Builder
+	for i, o := range objects {
+		d := kinds[o.Address.Type()]
+		if d == nil {
+			continue
+		}
+		if i > 0 {
+			text.WriteString("\n")
+		}
+		s := sketch{refer: refer, env: o.Address.Env}
+		text.WriteString(label(o.Address.Provider) + ": " + label(o.Address.Kind) + ": " + label(o.Address.Name) + ": {\n")
+		text.WriteString(s.fields(d.Fields, o.Fields, resource.Path{}))
+		for _, hidden := range s.hidden {
+			text.WriteString("// " + hidden + " is set and not shown\n")
+		}
+		text.WriteString("}\n")
+	}
+	simple, err := format.Source([]byte(text.String()), format.Simplify())
+	if err != nil {
+		return nil, err
+	}
+	return format.Source(simple) // which aligns what became shorter
+}
+
+// Refer finds the resource of a kind with an output of that value.
+type Refer func(kind, out, text string) (resource.Address, bool)
+
+// sketch is one object on its way into CUE.
+type sketch struct {
+	env    string
+	refer  Refer
+	hidden []string // sensitive fields
+}
+
+// fields writes the fields of a struct, a line each, the required ones first.
+func (s *sketch) fields(fs []resource.Field, live resource.Map, under resource.Path) string {
+	var b strings.Builder
+	for _, f := range slices.SortedStableFunc(each(fs), requiredFirst) {
+		v := live[f.Name]
+		path := append(under[:len(under):len(under)], f.Name)
+		switch {
+		case f.Computed || f.WriteOnly || v == nil || resource.HasUnread(v) || !f.Required && (resource.Empty(v) || filledIn(f, v)):
+			continue
+		case f.Sensitive:
+			s.hidden = append(s.hidden, path.String())
+			continue
+		}
+		if text := s.value(f, v, path); text != "{}" || f.Required {
+			b.WriteString(label(f.Name) + ": " + text + "\n")
+		}
+	}
+	return b.String()
+}
+
+// each gives pointers to the elements.
+func each(fs []resource.Field) iter.Seq[*resource.Field] {
+	return func(yield func(*resource.Field) bool) {
+		for i := range fs {
+			if !yield(&fs[i]) {
+				return
+			}
+		}
+	}
+}
+
+func requiredFirst(a, b *resource.Field) int {
+	switch {
+	case a.Required == b.Required:
+		return 0
+	case a.Required:
+		return -1
+	}
+	return 1
+}
+
+// filledIn reports whether a field has its value without the spec's doing: the
+// schema's default, a switch that is off, or what the provider chooses. A list or
+// a reference that the provider chose matters more than a number, and is told.
+func filledIn(f *resource.Field, v resource.Value) bool {
+	if f.DefaultsTo != nil {
+		return plan.Same(f, f.DefaultsTo.Value, v)
+	}
+	return v == resource.Value(resource.Bool(false)) || f.Default == "server" && f.Type != "list" && f.Ref == ""
+}
+
+// value writes one value.
+func (s *sketch) value(f *resource.Field, v resource.Value, path resource.Path) string {
+	switch x := v.(type) {
+	case resource.String:
+		if f.Ref != "" {
+			out := cmp.Or(f.RefOut, "id")
+			if a, ok := s.refer(f.Ref, out, string(x)); ok && a.Env == s.env {
+				return a.Type() + index(a.Name) + ".#out." + out
+			}
+		}
+		return literal.String.WithOptionalTabIndent(len(path) + 1).Quote(string(x))
+	case resource.List:
+		var b strings.Builder
+		for _, e := range x {
+			b.WriteString(s.value(element(f), e, path) + ",\n")
+		}
+		if len(x) == 0 {
+			return "[]"
+		}
+		if _, plain := x[0].(resource.String); plain || len(x) == 1 {
+			return "[" + strings.TrimSuffix(strings.ReplaceAll(b.String(), ",\n", ", "), ", ") + "]"
+		}
+		return "[\n" + b.String() + "]"
+	case resource.Map:
+		if f.Type == "struct" {
+			return braces(s.fields(f.Fields, x, path))
+		}
+		var b strings.Builder
+		for _, k := range x.Keys() {
+			if x[k] != nil {
+				b.WriteString(label(k) + ": " + s.value(element(f), x[k], append(path[:len(path):len(path)], k)) + "\n")
+			}
+		}
+		return braces(b.String())
+	case resource.Int:
+		return strconv.FormatInt(int64(x), 10)
+	case resource.Bool:
+		return strconv.FormatBool(bool(x))
+	}
+	return string(resource.Encode(v))
+}
+
+func braces(body string) string {
+	if body == "" {
+		return "{}"
+	}
+	return "{\n" + body + "}"
+}
+
+// element describes a list's or map's elements; a reference that the schema puts
+// on the whole holds for each.
+func element(f *resource.Field) *resource.Field {
+	switch {
+	case f.Elem == nil:
+		return &resource.Field{Type: "string", Ref: f.Ref, RefOut: f.RefOut}
+	case f.Ref != "" && f.Elem.Ref == "":
+		e := *f.Elem
+		e.Ref, e.RefOut = f.Ref, f.RefOut
+		return &e
+	}
+	return f.Elem
+}
+
+// label writes a field's name, quoted where CUE wants it.
+func label(name string) string {
+	if ast.StringLabelNeedsQuoting(name) {
+		return literal.Label.Quote(name)
+	}
+	return name
+}
+
+// index selects a field of that name.
+func index(name string) string {
+	if ast.StringLabelNeedsQuoting(name) {
+		return "[" + literal.String.Quote(name) + "]"
+	}
+	return "." + name
+}

@@ -1,0 +1,178 @@
+package spec
+
+import (
+	"context"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"cuelang.org/go/cue/format"
+
+	"isobar.dev/engine/plan"
+	"isobar.dev/engine/resource"
+	"isobar.dev/schemas"
+)
+
+// live gives what a reference reads as on an object that refers.
+func live(r resource.Ref) resource.String {
+	switch r.Out {
+	case "availabilityZone":
+		return "eu-west-1a"
+	case "path":
+		return resource.String("Cluster/" + r.Address.Name)
+	}
+	return resource.String(r.Address.Kind + "-" + r.Address.Name)
+}
+
+func asLive(fields resource.Map) resource.Map {
+	m, _ := resource.Rewrite(fields, func(v resource.Value) resource.Value {
+		if r, ok := v.(resource.Ref); ok {
+			return live(r)
+		}
+		return v
+	}).(resource.Map)
+	return m
+}
+
+// TestSketchOfEveryKind writes the objects that each kind's example would make as
+// CUE, and evaluates that: the same is wanted again, by references where the
+// schema tells of one, and what isobar writes is formatted as cue fmt does.
+func TestSketchOfEveryKind(t *testing.T) {
+	t.Parallel()
+	kinds, err := schemas.Descriptors()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			text, err := os.ReadFile(filepath.Join("..", "..", "docs", "reference", "kinds", kind+".cue"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			head, _, _ := strings.Cut(string(text), "\n"+strings.Split(kind, ".")[0]+": ")
+			loader := newLoader(t, Limits{})
+			env := wanted(t, loader, string(text))
+			var objects []resource.Object
+			have := map[[3]string]resource.Address{}
+			for _, d := range env {
+				for _, o := range kinds[d.Address.Type()].Outs {
+					have[[3]string{d.Address.Type(), o.Name, string(live(resource.Ref{Address: d.Address, Out: o.Name}))}] = d.Address
+				}
+				id := resource.Ref{Address: d.Address, Out: "id"}
+				objects = append(objects, resource.Object{Address: d.Address, ID: resource.ID(live(id)), Fields: asLive(d.Fields)})
+			}
+			sketch, err := Sketch(objects, kinds, func(kind, out, text string) (resource.Address, bool) {
+				a, ok := have[[3]string{kind, out, text}]
+				return a, ok
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tidy, err := format.Source(sketch); err != nil || string(tidy) != string(sketch) {
+				t.Errorf("cue fmt makes it %s (%v)", tidy, err)
+			}
+			again := wanted(t, loader, head+"\n"+string(sketch))
+			if len(again) != len(env) {
+				t.Fatalf("%d resources, want %d:\n%s", len(again), len(env), sketch)
+			}
+			for i := range env {
+				d := kinds[env[i].Address.Type()]
+				for _, f := range d.Fields {
+					was, now := asLive(env[i].Fields)[f.Name], asLive(again[i].Fields)[f.Name]
+					if f.WriteOnly || f.Sensitive || now == nil && (f.Default == "server" || was == resource.Value(resource.Bool(false))) {
+						continue
+					}
+					if !plan.Same(&f, told(&f, was), told(&f, now)) {
+						t.Errorf("%s %s is %s, want %s", env[i].Address, f.Name, resource.Encode(now), resource.Encode(was))
+					}
+					if f.Ref != "" && !resource.Equal(env[i].Fields[f.Name], again[i].Fields[f.Name]) {
+						t.Errorf("%s %s is written as %s, want %s", env[i].Address, f.Name, resource.Encode(again[i].Fields[f.Name]), resource.Encode(env[i].Fields[f.Name]))
+					}
+				}
+			}
+		})
+	}
+}
+
+// told leaves out of a struct's or map's values what a sketch leaves out.
+func told(f *resource.Field, v resource.Value) resource.Value {
+	m, ok := v.(resource.Map)
+	if !ok {
+		return v
+	}
+	m = maps.Clone(m)
+	for k, e := range m {
+		sub := f.Elem
+		for i := range f.Fields {
+			if f.Fields[i].Name == k {
+				sub = &f.Fields[i]
+			}
+		}
+		if sub == nil {
+			continue
+		}
+		if m[k] = told(sub, e); sub.Default == "server" || sub.Sensitive {
+			delete(m, k)
+		}
+	}
+	return m
+}
+
+func wanted(t *testing.T, l *Loader, text string) []resource.Desired {
+	t.Helper()
+	env, err := l.Environment(context.Background(), repo(map[string]string{"environments/example/example.cue": text}), "example")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	return env.Desired
+}
+
+// TestSketch pins what the round trip does not see.
+func TestSketch(t *testing.T) {
+	t.Parallel()
+	vm := resource.Address{Env: "prod", Provider: "vsphere", Kind: "vm", Name: "db-1.x"}
+	kinds, err := schemas.Descriptors()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Sketch([]resource.Object{
+		{Address: resource.Address{Env: "prod", Provider: "aws", Kind: "subnet", Name: "a"}, Fields: resource.Map{
+			"vpcId": resource.String("vpc-1"), "cidrBlock": resource.String("10.0.0.0/24"), "availabilityZone": resource.String("eu-west-1a"),
+			"tags": resource.Map{"kubernetes.io/role": resource.String("a \"b\"\n\\(c)")},
+			"arn":  resource.String("arn:aws:ec2"), "mapPublicIpOnLaunch": resource.Bool(true), "assignIpv6AddressOnCreation": resource.Unread{Why: "denied"},
+		}},
+		{Address: resource.Address{Env: "prod", Provider: "aws", Kind: "nothing", Name: "a"}},
+		{Address: vm, Fields: resource.Map{
+			"name": resource.String("db"), "datastore": resource.String("ds"), "cloudInit": resource.Map{"userData": resource.String("planted-word")},
+			"disks": resource.Map{"scsi0:0": resource.Map{"capacityMB": resource.Int(64), "thin": resource.Bool(true)}},
+		}},
+	}, kinds, func(kind, out, text string) (resource.Address, bool) {
+		return resource.Address{Env: "prod", Provider: "aws", Kind: "vpc", Name: "the-main"}, kind == "aws.vpc" && out == "id" && text == "vpc-1"
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `aws: subnet: a: {
+	cidrBlock:           "10.0.0.0/24"
+	vpcId:               aws.vpc["the-main"].#out.id
+	mapPublicIpOnLaunch: true
+	tags: "kubernetes.io/role": """
+		a "b"
+		\\(c)
+		"""
+}
+
+vsphere: vm: "db-1.x": {
+	datastore: "ds"
+	disks: "scsi0:0": capacityMB: 64
+	name: "db"
+	// cloudInit is set and not shown
+}
+`
+	if string(got) != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
