@@ -88,6 +88,16 @@ func commandPages() map[Code]Page {
 			Text: "No run has this id, or several begin like this. A run is named by its id or by the beginning of it, as " +
 				"`isobar runs` lists them.",
 		},
+		CommandDeclined: {
+			Title: "declined",
+			Text:  "The question was answered with no, or the name was typed differently. Nothing was changed.",
+		},
+	}
+}
+
+// importPages holds those of import.
+func importPages() map[Code]Page {
+	return map[Code]Page{
 		CommandImport: {
 			Title: "the object can't be adopted",
 			Text: "`isobar import` checks every object before it writes anything, and one of them is not there, belongs to another " +
@@ -99,10 +109,6 @@ func commandPages() map[Code]Page {
 			Text: "An object comes under management as a resource of the spec, and the address that `isobar import` was given is " +
 				"not in it. The object is printed as CUE instead: put that into a file of the environment, read it, and type " +
 				"the same import again.",
-		},
-		CommandDeclined: {
-			Title: "declined",
-			Text:  "The question was answered with no, or the name was typed differently. Nothing was changed.",
 		},
 	}
 }
