@@ -93,6 +93,7 @@ func benchEstate(image string) string {
 		func(i int) []any { return []any{i, image, i % benchSubnets, i % benchVPCs} })
 	lines(&w, benchVolumes, "\tvolume: d%[1]d: {availabilityZone: \"%[2]sa\", size: 8, attachment: {instanceId: aws.instance.i%[1]d.#out.id, device: \"/dev/sdf\"}}",
 		func(i int) []any { return []any{i, benchRegion} })
+	lines(&w, benchBuckets, "\tbucket: b%[1]d: bucket: \"isobar-bench-%[1]d\"", func(i int) []any { return []any{i} })
 	w.WriteString("}\n")
 	return w.String()
 }
@@ -157,7 +158,20 @@ resource "aws_volume_attachment" "a" {
   volume_id   = aws_ebs_volume.d[count.index].id
   instance_id = aws_instance.i[count.index].id
 }
-`, benchRegion, benchVPCs, benchSubnets, benchGroups, benchGroups*benchRules, benchRules, benchInstances, image, benchVolumes)
+resource "aws_s3_bucket" "b" {
+  count  = %[10]d
+  bucket = "isobar-bench-${count.index}"
+  lifecycle { ignore_changes = [force_destroy] }
+}
+resource "aws_s3_bucket_public_access_block" "b" {
+  count                   = %[10]d
+  bucket                  = aws_s3_bucket.b[count.index].id
+  block_public_acls       = true
+  block_public_policy     = true
+  ignore_public_acls      = true
+  restrict_public_buckets = true
+}
+`, benchRegion, benchVPCs, benchSubnets, benchGroups, benchGroups*benchRules, benchRules, benchInstances, image, benchVolumes, benchBuckets)
 }
 
 // benchImports tells Terraform the ids of what isobar made.
@@ -210,7 +224,11 @@ func benchImports(b *testing.B, cloud *moto.Server) string {
 		ids[fmt.Sprintf("aws_volume_attachment.a[%d]", i)] = fmt.Sprintf("/dev/sdf:%s:%s",
 			ids[fmt.Sprintf("aws_ebs_volume.d[%d]", i)], ids[fmt.Sprintf("aws_instance.i[%d]", i)])
 	}
-	want := benchVPCs + benchSubnets + benchGroups*(1+benchRules) + benchInstances + 2*benchVolumes
+	for i := range benchBuckets {
+		name := fmt.Sprintf("isobar-bench-%d", i)
+		ids[fmt.Sprintf("aws_s3_bucket.b[%d]", i)], ids[fmt.Sprintf("aws_s3_bucket_public_access_block.b[%d]", i)] = name, name
+	}
+	want := benchVPCs + benchSubnets + benchGroups*(1+benchRules) + benchInstances + 2*benchVolumes + 2*benchBuckets
 	if len(ids) != want {
 		b.Fatalf("%d objects to import, want %d", len(ids), want)
 	}
