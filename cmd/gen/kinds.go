@@ -35,6 +35,9 @@ func kindPages(kinds []resource.Descriptor, examples fs.FS) (map[string]string, 
 func kindPage(k *resource.Descriptor, example string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n\n%s\n%s\n", k.Kind, stamp, sentence(k.Doc))
+	if k.Lookup {
+		b.WriteString("\nIt is a [lookup](../attributes.md#lookups): found, pinned and never made, changed or deleted.\n")
+	}
 	if k.TF != "" {
 		fmt.Fprintf(&b, "\nRules see it as `%s`.\n", k.TF)
 	}
@@ -43,8 +46,11 @@ func kindPage(k *resource.Descriptor, example string) string {
 	}
 	b.WriteString("\n## Fields\n\n| field | type | default | what |\n|---|---|---|---|\n")
 	writeFields(&b, "", k.Fields)
+	for _, group := range k.OneOf {
+		fmt.Fprintf(&b, "\nExactly one of %s.\n", quoted(group))
+	}
 	for _, o := range k.Outs {
-		if o.Name == "id" {
+		if o.Name == "id" && !k.Lookup {
 			fmt.Fprintf(&b, "\n## Import\n\n    isobar import ENV %s/NAME ID\n\nID: %s\n", k.Kind, lowered(o.Doc))
 		}
 	}

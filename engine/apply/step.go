@@ -57,7 +57,7 @@ func (x *execution) look(steps []*stepState) []sighting {
 		if !ok && imports(st.step) {
 			id = st.step.Live
 		}
-		if st.step.Op == ledger.Create || id == "" {
+		if st.step.Op == ledger.Create || st.step.Op == ledger.Pin || st.step.Op == ledger.Forget || id == "" {
 			continue
 		}
 		acc, err := x.account(st.step, e.Record.Scope)
@@ -146,6 +146,13 @@ func (x *execution) take(st *stepState, seen sighting) event {
 	t.kind, t.desc, _ = x.Kinds.Kind(st.step.Address.Type())
 	var known bool
 	t.entry, known = x.entryOf(st.step)
+	switch st.step.Op {
+	case ledger.Pin:
+		return t.pin(known)
+	case ledger.Forget:
+		return t.forget(known)
+	case ledger.Create, ledger.Update, ledger.Clear, ledger.Delete, ledger.Adopt, ledger.Release:
+	}
 	var err error
 	if t.account, err = x.account(st.step, t.entry.Record.Scope); err != nil {
 		return t.failed(err)

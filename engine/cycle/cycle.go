@@ -58,6 +58,7 @@ type State struct {
 	Rejected string    `json:"rejected,omitempty"` // the digest that a person rejected
 	Drifted  int       `json:"drifted,omitempty"`  // objects that differ, as last planned
 	Calm     bool      `json:"calm,omitempty"`     // the last look found everything as wanted
+	Refresh  []string  `json:"refresh,omitempty"`  // lookups that a person wants asked anew, until what they find is applied, refused or the same
 }
 
 // Event is something that came about: one of the event types of this package.
@@ -86,6 +87,8 @@ type (
 		Stopped bool // by a shutdown: it goes on after the restart
 		Key     string
 	}
+	// Refreshed says that a person wants lookups asked anew, by address or "all".
+	Refreshed struct{ Lookups []string }
 	// Restarted says that the process began anew: what was under way is not.
 	Restarted struct{}
 )
@@ -97,6 +100,7 @@ func (Broken) event()    {}
 func (Approved) event()  {}
 func (Turned) event()    {}
 func (Applied) event()   {}
+func (Refreshed) event() {}
 func (Restarted) event() {}
 
 // Facts is what the cycle needs to know of a plan.

@@ -383,3 +383,37 @@ func TestUnexpected(t *testing.T) {
 		}
 	}
 }
+
+// TestRefreshStays keeps what a person wants asked anew until it came to
+// something, and no longer.
+func TestRefreshStays(t *testing.T) {
+	t.Parallel()
+	ask := func(lookups ...string) cycle.Event { return cycle.Refreshed{Lookups: lookups} }
+	some, none := cycle.Planned{Digest: "d1", Changes: 1, Key: "d1"}, cycle.Planned{Key: "c1"}
+	for name, c := range map[string]struct {
+		mode   cycle.Mode
+		events []cycle.Event
+		want   string
+	}{
+		"while it is planned":          {cycle.Approve, []cycle.Event{ask("a"), ask("b", "a")}, "[a b]"},
+		"while its plan waits":         {cycle.Approve, []cycle.Event{ask("a"), some}, "[a]"},
+		"while it is looked at again":  {cycle.Approve, []cycle.Event{ask("a"), some, cycle.Ticked{Trigger: cycle.Manual}, some}, "[a]"},
+		"while it is applied":          {cycle.Auto, []cycle.Event{ask("a"), some}, "[a]"},
+		"after an apply that failed":   {cycle.Auto, []cycle.Event{ask("a"), some, cycle.Applied{Key: "r"}}, "[a]"},
+		"not once it is applied":       {cycle.Auto, []cycle.Event{ask("a"), some, cycle.Applied{OK: true, Key: "r"}}, "[]"},
+		"not where it found the same":  {cycle.Auto, []cycle.Event{ask("a"), none}, "[]"},
+		"not once it is turned away":   {cycle.Approve, []cycle.Event{ask("a"), some, cycle.Turned{Digest: "d1", By: "bob"}}, "[]"},
+		"not where it is denied":       {cycle.Auto, []cycle.Event{ask("a"), cycle.Planned{Digest: "d1", Denied: true, Key: "d1"}}, "[]"},
+		"not where it is only told":    {cycle.Observe, []cycle.Event{ask("a"), some}, "[]"},
+		"where it came during a plan":  {cycle.Auto, []cycle.Event{cycle.Pushed{Commit: "c"}, ask("a"), none}, "[a]"},
+		"where it came during a write": {cycle.Auto, []cycle.Event{cycle.Pushed{Commit: "c"}, some, ask("a"), cycle.Applied{OK: true, Key: "r"}}, "[a]"},
+	} {
+		var s cycle.State
+		for _, ev := range c.events {
+			s, _ = cycle.Step(s, ev, t0(), rules(c.mode))
+		}
+		if got := fmt.Sprint(s.Refresh); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}

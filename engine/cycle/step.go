@@ -1,6 +1,9 @@
 package cycle
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Step says what follows from an event at a time: the next state and what to
 // do, in order.
@@ -19,6 +22,9 @@ func Step(s State, ev Event, now time.Time, r Rules) (State, []Effect) {
 			return s, nil
 		}
 		return s.plan(e.Trigger)
+	case Refreshed:
+		s.Refresh = slices.Compact(slices.Sorted(slices.Values(slices.Concat(s.Refresh, e.Lookups))))
+		return s.plan(Manual)
 	case Approved:
 		s.Consent, s.By, s.Rejected = e.Digest, e.By, ""
 		return s.plan(Consent)
@@ -26,7 +32,7 @@ func Step(s State, ev Event, now time.Time, r Rules) (State, []Effect) {
 		s.Rejected, s.Consent, s.By = e.Digest, "", ""
 		s.Told = string(NewsRejected) + " " + e.Digest
 		if s.Phase == Waiting && s.Digest == e.Digest {
-			s.Phase = Idle
+			s.Phase, s.Refresh = Idle, nil
 		}
 		return s, []Effect{Tell{NewsRejected}}
 	case Planned:
@@ -61,6 +67,14 @@ func (s State) rest(phase Phase, effects []Effect) (State, []Effect) {
 	return s, append(effects, more...)
 }
 
+// refreshed ends what was asked of lookups, unless more came meanwhile: the plan
+// that just ended may have been made before it.
+func (s *State) refreshed() {
+	if s.Again == "" {
+		s.Refresh = nil
+	}
+}
+
 // tell adds news, unless people were told just this last.
 func (s *State) tell(n News, key string) []Effect {
 	told := string(n) + " " + key
@@ -82,6 +96,9 @@ func (s State) planned(f Facts, now time.Time, r Rules) (State, []Effect) {
 	s.Fails = 0
 	wasCalm := s.Calm || s.Told == ""
 	s.Calm = false
+	if f.Denied || f.Digest == "" || r.Mode == Observe {
+		s.refreshed()
+	}
 	switch {
 	case f.Denied:
 		s.Consent, s.By = "", "" // given to a plan that may not be
@@ -138,6 +155,7 @@ func (s State) applied(e Applied, now time.Time, r Rules) (State, []Effect) {
 		return s, []Effect{Tell{NewsStopped}}
 	case e.OK:
 		s.Fails, s.Settled, s.Calm, s.Digest = 0, s.Commit, true, ""
+		s.refreshed()
 		s.Next = now.Add(r.Interval)
 		s.Told = string(NewsApplied) + " " + e.Key
 		return s.rest(Idle, []Effect{Tell{NewsApplied}})

@@ -33,5 +33,6 @@ func specPages() map[Code]Page {
 		"SPEC-128": {Title: "a value is not definite", Text: "Evaluation leaves the field open: a type, a range or an unresolved expression instead of one value. Give it a value, or a default."},
 		"SPEC-129": {Title: "a file cannot be read", Text: "A file of the repository cannot be read, or is no regular file. Links are not followed, so that nothing outside the repository is read."},
 		"SPEC-130": {Title: "a secret can't stand here", Text: "A secret is a struct, {$secret: \"name\"}, and stands alone in a field whose type has it as an alternative: the reference of kinds says \"string or secret\". It can't be part of a text by interpolation, nor stand in settings of providers. Put the whole text into the secret's source, or write the value itself where it is none."},
+		"SPEC-132": {Title: "a lookup says more than what to look for", Text: "A lookup, such as an AMI by its parameter, finds something that isobar did not make and writes down which. It is asked before anything else is known, so its fields are plain values: no reference and no secret. Nothing is created, changed or deleted, so of $meta only provider and movedFrom mean anything to it."},
 	}
 }

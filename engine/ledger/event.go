@@ -22,6 +22,7 @@ const (
 	Doubted   Type = "unknown"   // it may or may not have been done: Fault
 	Settled   Type = "settled"   // an open intent was found done (Record or Gone) or not done (neither); without an open intent, Record corrects the entry
 	Adopted   Type = "adopted"   // an object that bears our mark came under management: Record
+	Pinned    Type = "pinned"    // a lookup's value was taken for good: Record; no object is ours behind it
 	Moved     Type = "moved"     // the entry changed its address: From
 	Forgotten Type = "forgotten" // the entry is no longer ours: Why
 )
@@ -37,6 +38,8 @@ const (
 	Delete  Op = "delete"
 	Adopt   Op = "adopt"   // writes our mark onto an existing object
 	Release Op = "release" // removes our mark and leaves the object
+	Pin     Op = "pin"     // writes down what a lookup found; no call, so never an intent
+	Forget  Op = "forget"  // lets go of a lookup's value; no call, so never an intent
 )
 
 // Event is one line of the ledger. Events of an environment are totally

@@ -34,7 +34,7 @@ type Entry struct {
 	Key
 	Role   Role
 	Record Record
-	Made   bool      // a create was done, or it was adopted: there is an object behind it
+	Made   bool      // a create was done, or it was adopted or pinned: there is an object behind it
 	At     time.Time // of its last write
 	// Prev holds, for each field that writes changed, the value before its last
 	// change (Null where there was none): what a read that trails our write shows.
@@ -106,6 +106,8 @@ func (s *State) Apply(ev Event) error {
 		err = s.intended(e, ev)
 	case Adopted:
 		err = s.adopted(e, ev)
+	case Pinned:
+		err = s.pinned(e, ev)
 	case Accepted, Doubted:
 		if e == nil || e.Open == nil {
 			err = errNoIntent
@@ -181,6 +183,27 @@ func (s *State) adopted(e *Entry, ev Event) error {
 	}
 	e.Record, e.Made, e.At, e.Open = *ev.Record, true, ev.At, nil
 	delete(s.Ended, ev.Token)
+	return nil
+}
+
+// pinned takes a lookup's value: the first one, or another in its place.
+func (s *State) pinned(e *Entry, ev Event) error {
+	switch {
+	case ev.Record == nil:
+		return fmt.Errorf("it carries no record")
+	case e != nil && e.Open != nil:
+		return errOpen
+	case e == nil && s.token[ev.Token] != nil:
+		return s.inUse(ev.Token)
+	case e == nil && s.Ended[ev.Token] != "":
+		return fmt.Errorf("the token has ended: %s", s.Ended[ev.Token])
+	case e == nil && s.Current(ev.Address) != nil:
+		return fmt.Errorf("%s holds another already", ev.Address)
+	case e == nil:
+		e = &Entry{Key: Key{ev.Address, ev.Token}}
+		s.enthrone(e)
+	}
+	e.Record, e.Made, e.At = *ev.Record, true, ev.At
 	return nil
 }
 

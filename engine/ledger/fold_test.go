@@ -35,6 +35,10 @@ func made(name, token string, deps ...ledger.Dep) []ledger.Event {
 	return []ledger.Event{intent(name, token, ledger.Create), done(name, token, record("id-"+token, 1, deps...))}
 }
 
+func pin(name, token string, x int) ledger.Event {
+	return ledger.Event{Address: addr(name), Token: token, Type: ledger.Pinned, Record: record("id-"+token, x)}
+}
+
 func event(name, token string, typ ledger.Type) ledger.Event {
 	return ledger.Event{Address: addr(name), Token: token, Type: typ}
 }
@@ -149,6 +153,9 @@ func TestFold(t *testing.T) {
 			list(made("a", "1"), event("a", "1", ledger.Forgotten), ledger.Event{Address: addr("a"), Token: "1", Type: ledger.Adopted, Record: record("id-1", 1)}),
 			"a/1 current made id-1 x=1",
 		},
+		"pinned":          {list(pin("a", "1", 1)), "a/1 current made id-1 x=1"},
+		"pinned anew":     {list(pin("a", "1", 1), pin("a", "1", 2)), "a/1 current made id-1 x=2"},
+		"a pin let go of": {list(pin("a", "1", 1), event("a", "1", ledger.Forgotten), pin("a", "2", 2)), "a/2 current made id-2 x=2; 1 ended: released"},
 		"moved, and what refers to it": {
 			list(made("a", "1"), made("b", "2", ledger.Dep{Address: addr("a"), Token: "1"}, ledger.Dep{Address: addr("c"), Token: "3"}),
 				ledger.Event{Address: addr("z"), Token: "1", Type: ledger.Moved, From: ref("a")}),
@@ -201,6 +208,11 @@ func TestFoldRefuses(t *testing.T) {
 		"a move of nothing":                {list(ledger.Event{Address: addr("b"), Token: "1", Type: ledger.Moved, From: ref("a")}), "no such entry"},
 		"a move onto another":              {list(made("a", "1"), made("b", "2"), ledger.Event{Address: addr("b"), Token: "1", Type: ledger.Moved, From: ref("a")}), "taken"},
 		"forgetting nothing":               {list(event("a", "1", ledger.Forgotten)), "no such entry"},
+		"a pin without a record":           {list(event("a", "1", ledger.Pinned)), "no record"},
+		"a pin beside another":             {list(pin("a", "1", 1), pin("a", "2", 1)), "holds another already"},
+		"a pin under a token elsewhere":    {list(pin("a", "1", 1), pin("b", "1", 1)), "in use by prod/t.k/a"},
+		"a pin under an ended token":       {list(pin("a", "1", 1), event("a", "1", ledger.Forgotten), pin("a", "1", 1)), "has ended: released"},
+		"a pin of what is being changed":   {list(made("a", "1"), intent("a", "1", ledger.Update), pin("a", "1", 1)), "open already"},
 		"an unknown type":                  {list(event("a", "1", "nonsense")), "unknown type"},
 	} {
 		t.Run(name, func(t *testing.T) {

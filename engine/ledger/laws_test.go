@@ -42,7 +42,7 @@ func drawEvent(t *rapid.T, seq int64) ledger.Event {
 		Address: address.Draw(t, "address"), Token: token.Draw(t, "token"),
 		Type: rapid.SampledFrom([]ledger.Type{
 			ledger.Intended, ledger.Intended, ledger.Intended, ledger.Accepted, ledger.Done, ledger.Done, ledger.Failed,
-			ledger.Doubted, ledger.Settled, ledger.Adopted, ledger.Moved, ledger.Forgotten, "nonsense",
+			ledger.Doubted, ledger.Settled, ledger.Adopted, ledger.Pinned, ledger.Moved, ledger.Forgotten, "nonsense",
 		}).Draw(t, "type"),
 	}
 	rec := func() *ledger.Record {
@@ -73,7 +73,7 @@ func drawEvent(t *rapid.T, seq int64) ledger.Event {
 		}
 	case ledger.Doubted:
 		ev.Fault = &ledger.Fault{Class: resource.UnknownOutcome, Message: "lost"}
-	case ledger.Adopted:
+	case ledger.Adopted, ledger.Pinned:
 		ev.Record = rec()
 	case ledger.Moved:
 		from := address.Draw(t, "from")

@@ -14,6 +14,9 @@ func cutKind(kind string) (prov, name string, ok bool) { return strings.Cut(kind
 
 // join says of each entry of a look what was seen, and finds strays.
 func (o *Observer) join(l *look, r Request, secret map[resource.Address]resource.Map, w *World) {
+	for _, k := range l.lookups {
+		w.Found[k.d.Address] = k.reading(l.answers[k.want])
+	}
 	for _, kind := range l.kinds {
 		k := l.byKind[kind]
 		spec, desc, known := o.kinds.Kind(kind)

@@ -33,14 +33,24 @@ type Request struct {
 	Sessions map[string]provider.Session // by alias
 	Blind    map[string]string           // alias → why it has no session
 	Veil     *provider.Veil              // hides what is secret in the spec or the ledger; nil hides it without telling values apart
+	Refresh  Refresh                     // lookups that are asked although they have a pin
 }
+
+// Refresh says which lookups are asked anew: all of them, or some by address.
+type Refresh struct {
+	All  bool
+	Only map[resource.Address]bool
+}
+
+func (r Refresh) has(a resource.Address) bool { return r.All || r.Only[a] }
 
 // World is what was seen.
 type World struct {
 	Live   map[ledger.Key]plan.Reading
-	Strays []resource.Object // marked by this estate and environment, unknown to the ledger
-	Blind  map[string]string // alias → why it could not be read
-	Wants  int               // wants that were asked
+	Found  map[resource.Address]plan.Reading // what the lookups found that were asked: those without a pin, and those to refresh
+	Strays []resource.Object                 // marked by this estate and environment, unknown to the ledger
+	Blind  map[string]string                 // alias → why it could not be read
+	Wants  int                               // wants that were asked
 }
 
 // Observer looks. It is safe for concurrent use; looks at one session by
@@ -59,7 +69,7 @@ func New(kinds Kinds, now func() time.Time) *Observer {
 // Observe looks at everything that the request's ledger and spec concern. It
 // never fails as a whole: what could not be read is Unread, with the reason.
 func (o *Observer) Observe(ctx context.Context, r Request) World {
-	w := World{Live: map[ledger.Key]plan.Reading{}, Blind: maps.Clone(r.Blind)}
+	w := World{Live: map[ledger.Key]plan.Reading{}, Found: map[resource.Address]plan.Reading{}, Blind: maps.Clone(r.Blind)}
 	if w.Blind == nil {
 		w.Blind = map[string]string{}
 	}
@@ -86,6 +96,7 @@ type look struct {
 	session provider.Session
 	kinds   []string
 	byKind  map[string]*kindLook
+	lookups []lookup
 	wants   []resource.Want
 	answers []resource.Answer
 }
@@ -101,15 +112,18 @@ type kindLook struct {
 // unread at once.
 func (o *Observer) looks(r Request, w World) []*look {
 	byAlias := map[string]*look{}
-	at := func(alias, kind string) *kindLook {
-		s := r.Sessions[alias]
-		if s == nil {
-			return nil
-		}
+	lookAt := func(alias string) *look {
 		l := byAlias[alias]
-		if l == nil {
+		if s := r.Sessions[alias]; l == nil && s != nil {
 			l = &look{alias: alias, session: s, byKind: map[string]*kindLook{}}
 			byAlias[alias] = l
+		}
+		return l
+	}
+	at := func(alias, kind string) *kindLook {
+		l := lookAt(alias)
+		if l == nil {
+			return nil
 		}
 		k := l.byKind[kind]
 		if k == nil {
@@ -119,14 +133,28 @@ func (o *Observer) looks(r Request, w World) []*look {
 		}
 		return k
 	}
+	for _, d := range o.unpinned(r) {
+		alias := cmp.Or(d.Meta.Alias, d.Address.Provider)
+		if l := lookAt(alias); l != nil {
+			l.lookups = append(l.lookups, lookup{d: d})
+		} else {
+			w.Found[d.Address] = plan.Reading{Seen: plan.Unread, Why: cmp.Or(w.Blind[alias], "no provider "+alias+" is configured")}
+		}
+	}
 	for i := range r.Desired {
 		d := &r.Desired[i]
+		if o.looksUp(d.Address) {
+			continue
+		}
 		if k := at(cmp.Or(d.Meta.Alias, d.Address.Provider), d.Address.Type()); k != nil {
 			_, desc, _ := o.kinds.Kind(d.Address.Type())
 			k.uses(desc, d.Fields)
 		}
 	}
 	for _, e := range r.Ledger.Sorted() {
+		if o.looksUp(e.Address) {
+			continue // its pin is in the ledger
+		}
 		alias, why := o.sessionOf(r, e)
 		k := at(alias, e.Address.Type())
 		if k == nil || why != "" {
@@ -147,6 +175,7 @@ func (o *Observer) looks(r Request, w World) []*look {
 		for _, kind := range l.kinds {
 			o.ask(l, kind, r.Estate)
 		}
+		l.askLookups()
 		out = append(out, l)
 	}
 	return out

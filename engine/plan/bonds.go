@@ -77,7 +77,12 @@ func (b *builder) bind() {
 			references(f, y.live.Object.Fields[f.Name], func(kind, text string) {
 				for _, it := range goers[text] {
 					d := ledger.Dep{Address: it.entry.Address, Token: it.entry.Token, Aspect: f.Aspect}
-					if it != y && it.addr.Type() == kind {
+					if it == y || it.addr.Type() != kind {
+						continue
+					}
+					if it.kind.Lookup { // what it found stays where it is, and may be named by hand
+						add(dependant{it: y, dep: d})
+					} else {
 						add(dependant{y, d, f.Name})
 					}
 				}

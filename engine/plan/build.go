@@ -108,8 +108,11 @@ func (b *builder) strays() {
 // touched only grows, and with it what depends on it.
 func (b *builder) decide() {
 	queue := slices.Clone(b.items)
-	for _, it := range b.items { // creations first: they need no diff to be known
-		if it.want != nil && it.held == nil && (it.entry == nil || it.entry.Open == nil && it.live.Seen == Absent) {
+	for _, it := range b.items { // lookups and creations first: they need no diff to be known
+		switch {
+		case it.want != nil && it.kind.Lookup:
+			b.lookup(it)
+		case it.want != nil && it.held == nil && (it.entry == nil || it.entry.Open == nil && it.live.Seen == Absent):
 			it.fresh = true
 		}
 	}
@@ -130,8 +133,8 @@ func (b *builder) decide() {
 
 // wanted decides on an item that the spec wants.
 func (b *builder) wanted(it *item) {
-	if it.held != nil && it.held.Why == HeldRefused && it.diff == nil {
-		return // of an unknown kind
+	if it.kind.Lookup || it.held != nil && it.held.Why == HeldRefused && it.diff == nil {
+		return // decided before, or of an unknown kind
 	}
 	it.held = nil
 	it.resolve(b)
@@ -222,6 +225,7 @@ func (b *builder) compare(it *item) {
 	}
 	it.diff.object(it.resolved, applied, it.live.Object.Fields)
 	it.reasons = reasonsOf(it)
+	b.nameLookups(it.reasons)
 	replace := it.entry.Record.Broken != ""
 	for i := range it.diff.changes {
 		replace = replace || it.diff.changes[i].Replaces
@@ -284,7 +288,7 @@ func (b *builder) unwanted(it *item) {
 	}
 	deposed := it.entry.Role == ledger.Deposed && b.byAddr[it.addr] != nil
 	it.action = Delete
-	if it.kind.Found {
+	if it.kind.Found || it.kind.Lookup {
 		it.action = Forget
 	}
 	it.reasons = []Reason{{Cause: CauseSpec, Text: "no longer in the spec"}}
@@ -341,7 +345,7 @@ func reasonsOf(it *item) []Reason {
 			r.At = c.At
 		case CauseDependency:
 			r.Of = dependencyOf(it, c)
-		case CauseDefault, CauseBroken, CauseMark, CauseImport: // say it all
+		case CauseDefault, CauseBroken, CauseMark, CauseImport, CauseLookup: // say it all
 		}
 		if !slices.Contains(out, r) {
 			out = append(out, r)
@@ -404,6 +408,12 @@ func (b *builder) output(r resource.Ref) resource.Value {
 		return resource.Unknown{Because: r}
 	}
 	it := b.byAddr[r.Address]
+	if it != nil && it.kind.Lookup {
+		if v := it.kind.Outputs(it.live.Object)[r.Out]; v != nil {
+			return v
+		}
+		return resource.Unknown{Because: r}
+	}
 	if it == nil || it.fresh || it.entry == nil || it.touched && volatile(it.kind.Descriptor, r.Out) {
 		return resource.Unknown{Because: r}
 	}
@@ -421,6 +431,9 @@ func (b *builder) output(r resource.Ref) resource.Value {
 // coming reports whether this plan makes the output that r names.
 func (b *builder) coming(r resource.Ref) bool {
 	it := b.byAddr[r.Address]
+	if it != nil && it.kind.Lookup { // one that found nothing holds what needs it
+		return it.live.Seen != Present || it.kind.Outputs(it.live.Object)[r.Out] != nil
+	}
 	return it != nil && (it.fresh || it.touched && volatile(it.kind.Descriptor, r.Out))
 }
 

@@ -18,6 +18,7 @@ type cloud struct {
 	kinds   map[string]plan.Kind
 	next    int
 	objects map[resource.ID]*thing
+	images  map[string]int // name → which is the newest; nobody's
 }
 
 type thing struct {
@@ -27,7 +28,19 @@ type thing struct {
 	rev    int
 }
 
-func newCloud() *cloud { return &cloud{kinds: kinds(), objects: map[resource.ID]*thing{}} }
+func newCloud() *cloud {
+	return &cloud{kinds: kinds(), objects: map[resource.ID]*thing{}, images: map[string]int{}}
+}
+
+// lookUp gives what a name finds now.
+func (c *cloud) lookUp(fields resource.Map) plan.Reading {
+	name := fields.Text("name")
+	if name == "none" {
+		return plan.Reading{Seen: plan.Absent, Why: "no image is called none"}
+	}
+	id := resource.ID(fmt.Sprintf("image of %s, %d", name, c.images[name]))
+	return plan.Reading{Seen: plan.Present, Object: resource.Object{ID: id, Fields: resource.Map{"size": resource.Int(8)}}}
+}
 
 var idPattern = regexp.MustCompile(`^(arn:)?([a-z]+-[0-9]+)$`)
 

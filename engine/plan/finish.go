@@ -34,7 +34,7 @@ func (b *builder) follow(g *graph) {
 	}
 	for len(queue) > 0 {
 		it := queue[0]
-		queue = queue[1:]
+		queue = append(queue[1:], b.holdPins(it)...)
 		for _, n := range byItem[it] {
 			for _, y := range needed[n.ID] {
 				if y.it.held == nil {
@@ -102,6 +102,9 @@ func sortedKeys[V any](m map[string]V) []string {
 
 // change makes what people and policy see of an item.
 func (b *builder) change(it *item) Change {
+	if it.action == Pin {
+		return pinChange(it)
+	}
 	c := Change{
 		Address: it.addr, Action: it.action, Token: it.key().Token, Reasons: b.followed(it.reasons), First: it.first && it.replaces(),
 		Disruptive: it.replaces(),
@@ -182,7 +185,7 @@ func (b *builder) corrections(it *item) []Correction {
 		from := it.entry.Address
 		out = append(out, Correction{Address: it.addr, Token: it.entry.Token, Type: ledger.Moved, From: &from})
 	}
-	if it.want == nil || it.live.Seen != Present || it.diff == nil || it.entry.Open != nil {
+	if it.want == nil || it.live.Seen != Present || it.diff == nil || it.entry.Open != nil || it.action == Pin {
 		return out
 	}
 	old := &it.entry.Record
@@ -272,7 +275,8 @@ func digest(p *Plan) string {
 			Meta    resource.Lifecycle
 			Deps    []ledger.Dep
 			Deposes bool
-		}{s.Meta, s.Deps, s.Deposes}) // plain data always encodes
+			Outs    resource.Map `json:",omitempty"`
+		}{s.Meta, s.Deps, s.Deposes, s.Outs}) // plain data always encodes
 		h.Write(put(buf, string(rest)))
 		buf = buf[:0]
 	}

@@ -42,6 +42,7 @@ func drawDesired(t *rapid.T) []resource.Desired {
 		{"net", []string{"a", "b"}, ""},
 		{"sub", []string{"a", "b", "c"}, "net"},
 		{"group", []string{"a", "b", "c"}, ""},
+		{"image", []string{"a", "b"}, ""},
 		{"box", []string{"a", "b"}, "sub"},
 		{"rec", []string{"a", "b"}, "box"},
 		{"base", []string{"a"}, "net"},
@@ -57,7 +58,7 @@ func drawDesired(t *rapid.T) []resource.Desired {
 		free[kind] = rapid.Permutation([]string{"n1", "n2", "n3"}).Draw(t, "unique names")
 	}
 	var out []resource.Desired
-	for _, kind := range []string{"net", "sub", "group", "box", "rec", "base"} {
+	for _, kind := range []string{"net", "sub", "group", "image", "box", "rec", "base"} {
 		for i, name := range s.have[kind] {
 			d := resource.Desired{Address: addr(kind, name), At: resource.Position{File: "prod.cue", Line: 10 + len(out), Col: 1}}
 			unique := ""
@@ -108,11 +109,17 @@ func (s *spec) fields(kind, unique string) resource.Map {
 		})
 		maybe("steps", func() resource.Value { return s.set("step", "1", "2", "3") })
 		maybe("opts", func() resource.Value { return s.opts() })
+		if len(s.have["image"]) > 0 {
+			maybe("image", func() resource.Value { return one("image", "id") })
+		}
 		if len(s.have["group"]) > 0 {
 			maybe("groups", func() resource.Value {
 				return resource.List{one("group", "id")}
 			})
 		}
+	case "image":
+		m["name"] = resource.String(s.pick("image name", "old", "new", "new", "old", "none"))
+		maybe("owners", func() resource.Value { return s.set("owner", "me", "them") })
 	case "rec":
 		m["label"], m["target"] = resource.String(unique), one("box", s.pick("target", "ip", "id"))
 	case "base":
@@ -180,6 +187,12 @@ func (s *spec) meta(kind, name string) resource.Lifecycle {
 // disturb changes the world outside isobar's knowledge.
 func disturb(t *rapid.T, w *world) {
 	s := &spec{t: t}
+	for _, name := range []string{"old", "new"} {
+		if s.chance("a newer image "+name, 30) {
+			w.images[name]++
+		}
+	}
+	w.anew = s.chance("looked up anew", 30)
 	for _, id := range w.ids() {
 		o := w.objects[id]
 		if o == nil || !s.chance("disturb "+string(id), 20) {

@@ -24,6 +24,7 @@ var update = flag.Bool("update", false, "write want.json anew")
 //	desired  address → {fields, meta}
 //	ledger   token → {address, applied, outs, deps, meta, broken, open, ended}; a later token at an address deposes an earlier one
 //	live     token → what differs from applied and outs, null for a field that is not there; "absent"; {"unread": why}; {"mark": …}
+//	found    address → {id, fields} that a lookup found; null for nothing; {"unread": why}
 //	strays   token → {address, id, fields}
 //	imports  address → {id, fields}, with {mark: {estate, address}}, or {absent: why}, {unread: why}
 //	input    the rest of plan.Input
@@ -52,6 +53,11 @@ type (
 		Fields         resource.Map
 		Mark           struct{ Estate, Address string }
 		Absent, Unread string
+	}
+	goldenFound struct {
+		ID     resource.ID
+		Fields resource.Map
+		Unread string
 	}
 	goldenInput struct {
 		Lost      bool
@@ -148,6 +154,18 @@ func readGolden(t *testing.T, ar *txtar.Archive) plan.Input {
 	for _, token := range sortedTokens(entries) {
 		own(t, &in, token, entries[token], live[token])
 	}
+	in.Found = map[resource.Address]plan.Reading{}
+	for local, f := range part[map[string]*goldenFound](t, ar, "found") {
+		a := parseLocal(t, local)
+		switch {
+		case f == nil:
+			in.Found[a] = plan.Reading{Seen: plan.Absent, Why: "no image fits"}
+		case f.Unread != "":
+			in.Found[a] = plan.Reading{Seen: plan.Unread, Why: f.Unread}
+		default:
+			in.Found[a] = plan.Reading{Seen: plan.Present, Object: resource.Object{Address: a, ID: f.ID, Fields: f.Fields}}
+		}
+	}
 	for token, s := range part[map[string]goldenStray](t, ar, "strays") {
 		a := parseLocal(t, s.Address)
 		in.Strays = append(in.Strays, resource.Object{Address: a, ID: s.ID, Fields: s.Fields, Mark: resource.Mark{Estate: estate, Env: "prod", Address: a, Token: token}})
@@ -200,6 +218,10 @@ func own(t *testing.T, in *plan.Input, token string, e goldenEntry, seen json.Ra
 		if err := in.Ledger.Apply(ev); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if in.Kinds[a.Type()].Lookup {
+		write(ledger.Event{Type: ledger.Pinned, Record: rec})
+		return
 	}
 	write(ledger.Event{Type: ledger.Adopted, Record: rec})
 	if e.Ended != "" {

@@ -32,6 +32,9 @@ type need struct {
 func (it *item) createID() string {
 	if it.creates == "" {
 		it.creates = "create " + it.addr.Local()
+		if it.kind.Lookup {
+			it.creates = "pin " + it.addr.Local()
+		}
 	}
 	return it.creates
 }
@@ -42,7 +45,10 @@ func (it *item) updateID(aspect string) string {
 
 func (it *item) deleteID() string {
 	verb := "delete "
-	if it.releases() {
+	switch {
+	case it.kind.Lookup:
+		verb = "forget "
+	case it.releases():
 		verb = "release "
 	}
 	if it.entry.Role == ledger.Deposed {
@@ -103,13 +109,20 @@ func (g *graph) add(it *item) {
 	}
 	if it.goes() {
 		op := ledger.Delete
-		if it.releases() {
+		switch {
+		case it.kind.Lookup:
+			op = ledger.Forget
+		case it.releases():
 			op = ledger.Release
 		}
 		g.put(it, Step{ID: it.deleteID(), Op: op, Token: it.entry.Token, Live: it.entry.Record.ID, Meta: it.entry.Record.Meta})
 	}
-	if it.action == Update {
+	switch it.action {
+	case Update:
 		g.addUpdates(it)
+	case Pin:
+		g.put(it, pinStep(it))
+	case Create, Replace, Delete, Adopt, Forget:
 	}
 	if it.want != nil && it.entry != nil && it.kind.Marked && it.live.Seen == Present && !it.replaces() && (it.entry.Address != it.addr || it.misnamed()) {
 		g.put(it, Step{ID: "mark " + it.addr.Local(), Op: ledger.Adopt, Token: it.entry.Token, Live: it.live.Object.ID, Meta: it.want.Meta})

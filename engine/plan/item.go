@@ -106,13 +106,8 @@ func collect(in *Input) []*item {
 	items := make([]*item, 0, len(wants))
 	claimed := make(map[ledger.Key]bool, len(wants))
 	for _, w := range wants {
-		it := &item{addr: w.Address, want: w, entry: in.Ledger.Current(w.Address)}
-		if from := w.Meta.MovedFrom; it.entry == nil && from != nil && !wanted[*from] {
-			if e := in.Ledger.Current(*from); e != nil && !claimed[e.Key] {
-				it.entry = e
-			}
-		}
-		if it.entry != nil && it.superseded(in) {
+		it := &item{addr: w.Address, want: w, entry: EntryOf(in.Ledger, w, wanted)}
+		if it.entry != nil && (claimed[it.entry.Key] || it.superseded(in)) {
 			it.entry = nil
 		}
 		if it.entry != nil {
@@ -154,6 +149,10 @@ func wantRank(it *item) int {
 func (it *item) see(in *Input) {
 	if it.entry == nil {
 		it.adoptStray(in)
+		return
+	}
+	if it.kind.Lookup {
+		it.live = pinned(it.entry)
 		return
 	}
 	r, ok := in.Live[it.entry.Key]

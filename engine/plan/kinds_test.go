@@ -56,7 +56,7 @@ func kinds() map[string]plan.Kind {
 			with(str("name"), immutable, required, unique), with(str("net"), immutable, ref("t.net")), rules(),
 		}},
 		{Kind: "t.box", Outs: outs("id", "ip"), Fields: []resource.Field{
-			list("groups", with(str(""), ref("t.group"))),
+			list("groups", with(str(""), ref("t.group"))), with(str("image"), immutable, ref("t.image")),
 			with(str("key"), func(f *resource.Field) { f.WriteOnly = true }),
 			strukt("opts", str("a"), list("b", str(""))),
 			with(list("steps", str("")), func(f *resource.Field) { f.Ordered = true }),
@@ -66,11 +66,12 @@ func kinds() map[string]plan.Kind {
 		{Kind: "t.rec", Outs: outs("id"), Fields: []resource.Field{
 			with(str("label"), immutable, required, unique), with(str("target"), required, ref("t.box")),
 		}},
+		{Kind: "t.image", Lookup: true, Outs: outs("id", "size"), Fields: []resource.Field{str("name"), list("owners", str(""))}},
 		{Kind: "t.base", Outs: outs("id"), Fields: []resource.Field{with(str("net"), immutable, required, ref("t.net")), rules()}},
 	}
 	out := map[string]plan.Kind{}
 	for _, d := range descriptors {
-		out[d.Kind] = plan.Kind{Descriptor: d, Schema: "1", Marked: d.Kind != "t.rec", Found: d.Kind == "t.base"}
+		out[d.Kind] = plan.Kind{Descriptor: d, Schema: "1", Marked: d.Kind != "t.rec" && !d.Lookup, Found: d.Kind == "t.base"}
 	}
 	return out
 }

@@ -62,6 +62,10 @@ func snapshot(t *rapid.T, in *plan.Input) string {
 	for k, r := range in.Live {
 		live[k.Address.String()+" "+k.Token] = []any{r, r.Object.Fields}
 	}
+	found := map[string]any{}
+	for a, r := range in.Found {
+		found[a.String()] = []any{r, r.Object.Fields}
+	}
 	entries := map[string]any{}
 	for k, e := range in.Ledger.Entries {
 		entries[k.Address.String()+" "+k.Token] = e
@@ -71,7 +75,7 @@ func snapshot(t *rapid.T, in *plan.Input) string {
 		d := &in.Desired[i]
 		desired = append(desired, []any{d.Address, d.Fields, d.Meta, d.Where})
 	}
-	b, err := json.Marshal([]any{desired, live, entries, in.Ledger.Ended, in.Strays, in.Blind, in.Deletes})
+	b, err := json.Marshal([]any{desired, live, found, entries, in.Ledger.Ended, in.Strays, in.Blind, in.Deletes})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,6 +115,14 @@ func TestAPlanIsIndependentOfOrderAndWritesNothing(t *testing.T) {
 // hide makes parts of an input unread, doubtful or blind.
 func hide(t *rapid.T, in *plan.Input) {
 	in.Live = maps.Clone(in.Live)
+	for _, a := range slices.SortedFunc(maps.Keys(in.Found), resource.Address.Compare) {
+		switch rapid.IntRange(0, 5).Draw(t, "hide "+a.Local()) {
+		case 0:
+			in.Found[a] = plan.Reading{Seen: plan.Unread, Why: "denied"}
+		case 1:
+			delete(in.Found, a)
+		}
+	}
 	for _, e := range in.Ledger.Sorted() {
 		r := in.Live[e.Key]
 		if r.Seen != plan.Present || len(e.Record.Applied) == 0 || differs(r.Object.Fields, e.Record.Applied, "rules") || differs(r.Object.Fields, e.Record.Applied, "groups") ||
@@ -137,7 +149,8 @@ func hide(t *rapid.T, in *plan.Input) {
 	}
 	in.Desired = slices.Clone(in.Desired)
 	for i := range in.Desired {
-		if rapid.IntRange(0, 14).Draw(t, "unready") == 0 {
+		lookup := in.Kinds[in.Desired[i].Address.Type()].Lookup // whose fields hold no secret
+		if !lookup && rapid.IntRange(0, 14).Draw(t, "unready") == 0 {
 			if in.Unready == nil {
 				in.Unready = map[resource.Address]plan.Unready{}
 			}
@@ -160,6 +173,9 @@ func differs(a, b resource.Map, field string) bool { return !resource.Equal(a[fi
 // doubt leaves intents open in the world's ledger.
 func doubt(t *rapid.T, w *world) {
 	for _, e := range w.state.Sorted() {
+		if w.kinds[e.Address.Type()].Lookup {
+			continue
+		}
 		if rapid.IntRange(0, 11).Draw(t, "doubt "+e.Address.Local()) != 0 {
 			continue
 		}
@@ -246,6 +262,9 @@ func safeStep(in *plan.Input, s *plan.Step, held map[resource.Address]bool) erro
 	if held[s.Address] && (s.Token == "" || current != nil && current.Token == s.Token) && !deposedHeld(in, s.Address) {
 		return fmt.Errorf("its object is held")
 	}
+	if s.Op == ledger.Pin {
+		return safeLookup(in, s)
+	}
 	var e *ledger.Entry
 	for key, o := range in.Ledger.Entries { // by token: the address may have moved
 		if key.Token == s.Token {
@@ -260,6 +279,9 @@ func safeStep(in *plan.Input, s *plan.Step, held map[resource.Address]bool) erro
 			return fmt.Errorf("of something that the ledger does not hold")
 		}
 		return nil
+	}
+	if in.Kinds[s.Address.Type()].Lookup {
+		return safeLookup(in, s)
 	}
 	r := in.Live[e.Key]
 	switch {
@@ -281,6 +303,61 @@ func safeStep(in *plan.Input, s *plan.Step, held map[resource.Address]bool) erro
 		return fmt.Errorf("its mark does not confirm it")
 	}
 	return nil
+}
+
+// safeLookup checks that what is pinned is what was just found, and that nothing
+// else is ever done with a lookup.
+func safeLookup(in *plan.Input, s *plan.Step) error {
+	r, asked := in.Found[s.Address]
+	switch {
+	case s.Op == ledger.Forget && !in.Lost:
+		return nil
+	case s.Op != ledger.Pin:
+		return fmt.Errorf("%s of a lookup", s.Op)
+	case !asked || r.Seen != plan.Present || r.Object.ID != s.Live:
+		return fmt.Errorf("%s is pinned, and %q was found", s.Live, r.Object.ID)
+	}
+	return nil
+}
+
+// TestAPinStays is the law of lookups: whatever the world holds by now, a plan
+// is the same until somebody asks anew or a lookup's fields change; and then
+// what is pinned is what is there.
+func TestAPinStays(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		w := settled(t, rapid.IntRange(1, 2).Draw(t, "rounds"))
+		desired := drawDesired(t)
+		w.anew = false
+		before := w.input(desired)
+		w.images["old"]++
+		w.images["new"] += 2
+		after := w.input(desired)
+		for a := range after.Found { // only those that were held for want of an answer
+			if _, waits := before.Found[a]; !waits {
+				t.Fatalf("%s is asked", a)
+			}
+			delete(before.Found, a)
+			delete(after.Found, a)
+		}
+		if a, b := text(plan.Build(before)), text(plan.Build(after)); a != b {
+			t.Fatalf("a newer image changed the plan: %s", differences(a, b))
+		}
+		w.anew = true
+		p := plan.Build(w.input(desired))
+		for i := range desired {
+			d := &desired[i]
+			held := slices.ContainsFunc(p.Held, func(h plan.Held) bool { return h.Address == d.Address })
+			if d.Address.Kind != "image" || held {
+				continue
+			}
+			now := w.cloud.lookUp(d.Fields).Object.ID
+			pins := slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.Address == d.Address && s.Op == ledger.Pin && s.Live == now })
+			if e := w.state.Current(d.Address); !pins && d.Meta.MovedFrom == nil && (e == nil || e.Record.ID != now) {
+				t.Fatalf("%s was asked for anew, holds %v, and %s is not pinned\n%s", d.Address, e, now, brief(p))
+			}
+		}
+	})
 }
 
 // deposedHeld reports whether it may be another object of the address that is held.

@@ -35,6 +35,7 @@ const (
 	Delete  Action = "delete"
 	Adopt   Action = "adopt"  // comes under management, by its mark
 	Forget  Action = "forget" // is released, and left alone
+	Pin     Action = "pin"    // what a lookup found is taken for good
 )
 
 // Risk orders actions for people: deletions, replacements, disruptive updates,
@@ -95,6 +96,7 @@ const (
 	CauseBroken     Cause = "broken"     // an earlier run left it half made
 	CauseMark       Cause = "mark"       // it bears our mark, but the ledger did not know it
 	CauseImport     Cause = "import"     // a person named it
+	CauseLookup     Cause = "lookup"     // it was looked up
 )
 
 // Reason is a cause with its details.
@@ -112,10 +114,11 @@ type Step struct {
 	Address resource.Address
 	Token   string // of the existing object; "" for a create, for updates of what is created and for an import, which has none yet
 	Aspect  string
-	Want    resource.Map      // create: all fields without aspect; update, clear: the aspect's whole fields; Refs unresolved. Import: the fields in which spec and object agree, and the write-only ones
+	Want    resource.Map      // create: all fields without aspect; update, clear: the aspect's whole fields; Refs unresolved. Import: the fields in which spec and object agree, and the write-only ones; pin: the lookup's fields
+	Outs    resource.Map      // pin: what was found
 	Changes []resource.Change // update, clear: what differs; After may hold Refs
-	Before  resource.Map      // the live value of each top-level field touched, as planned
-	Live    resource.ID       // of the existing object
+	Before  resource.Map      // the live value of each top-level field touched, as planned; pin: what was pinned before
+	Live    resource.ID       // of the existing object; pin: of what was found
 	Needs   []string          // ids of the steps that must be done first, sorted
 	Meta    resource.Lifecycle
 	Deps    []ledger.Dep // of the object as a whole once this plan is done, tokens filled where known
@@ -148,6 +151,7 @@ const (
 	HeldFollows  HeldWhy = "follows"         // it needs something that is held
 	HeldUnspoken HeldWhy = "not in the spec" // an import's address is none of the spec's
 	HeldSecret   HeldWhy = "secret"          // a secret that it wants can't be had
+	HeldNothing  HeldWhy = "not found"       // a lookup found nothing
 )
 
 // Note is something worth saying that needs no call.
@@ -175,7 +179,8 @@ type Input struct {
 	Lost      bool               // the spec is gone or empty, not edited: whatever it held is orphan pending
 	Ledger    *ledger.State
 	Applied   map[ledger.Key]resource.Map       // what the ledger holds as applied where a text in it is a secret of the spec by now: with that text as a Secret
-	Live      map[ledger.Key]Reading            // what was seen of each entry; a missing one counts as unread
+	Live      map[ledger.Key]Reading            // what was seen of each entry; a missing one counts as unread, but for lookups, whose pin is in the ledger
+	Found     map[resource.Address]Reading      // what the lookups found that were asked; a missing one is taken from its pin, if it has one
 	Strays    []resource.Object                 // objects that bear this estate's and environment's mark, with tokens that the ledger does not hold
 	Kinds     map[string]Kind                   // by full name, "aws.vpc"
 	Outs      map[resource.Address]resource.Map // outputs of other environments' resources that are referred to
@@ -215,7 +220,7 @@ const (
 type Reading struct {
 	Seen   Seen
 	Object resource.Object // when Present
-	Why    string          // when Unread
+	Why    string          // when Unread, or a lookup's Absent
 	By     string          // who changed it outside, where a provider knows; "" else
 }
 

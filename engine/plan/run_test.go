@@ -17,6 +17,7 @@ type world struct {
 	events    []ledger.Event
 	tokens    int
 	leftovers map[string]bool // deposed objects' tokens, as the plan saw them
+	anew      bool            // somebody asks for all lookups anew
 }
 
 func newWorld() *world { return &world{cloud: newCloud(), state: &ledger.State{}} }
@@ -46,8 +47,12 @@ func (w *world) input(desired []resource.Desired) plan.Input {
 		Env: "prod", Estate: estate, Desired: desired, Ledger: w.state, Kinds: w.kinds,
 		Live: map[ledger.Key]plan.Reading{}, Blind: map[string]string{},
 	}
+	w.lookUp(&in)
 	w.leftovers = map[string]bool{}
 	for key, e := range w.state.Entries {
+		if w.kinds[e.Address.Type()].Lookup {
+			continue
+		}
 		w.leftovers[key.Token] = e.Role == ledger.Deposed
 		in.Live[key] = plan.Reading{Seen: plan.Absent}
 		if w.objects[e.Record.ID] != nil {
@@ -63,6 +68,21 @@ func (w *world) input(desired []resource.Desired) plan.Input {
 		}
 	}
 	return in
+}
+
+// lookUp asks the lookups that have no pin, or all of them.
+func (w *world) lookUp(in *plan.Input) {
+	wanted := map[resource.Address]bool{}
+	for i := range in.Desired {
+		wanted[in.Desired[i].Address] = true
+	}
+	in.Found = map[resource.Address]plan.Reading{}
+	for i := range in.Desired {
+		d := &in.Desired[i]
+		if k := w.kinds[d.Address.Type()]; k.Lookup && (w.anew || !plan.Pinned(plan.EntryOf(w.state, d, wanted), d, k.Descriptor, "")) {
+			in.Found[d.Address] = w.cloud.lookUp(d.Fields)
+		}
+	}
 }
 
 // correct writes the plan's corrections.
@@ -111,6 +131,9 @@ func (w *world) step(s *plan.Step) error {
 	if s.Op == ledger.Create {
 		return w.create(s)
 	}
+	if s.Op == ledger.Pin {
+		return w.pin(s)
+	}
 	e := w.state.Current(s.Address)
 	if s.Token != "" {
 		e = w.state.Entries[ledger.Key{Address: s.Address, Token: s.Token}]
@@ -120,6 +143,9 @@ func (w *world) step(s *plan.Step) error {
 	}
 	if s.Live != "" && s.Live != e.Record.ID {
 		return fmt.Errorf("it is %s in the plan and %s in the ledger", s.Live, e.Record.ID)
+	}
+	if s.Op == ledger.Forget {
+		return w.letGo(e)
 	}
 	id, key := e.Record.ID, e.Key
 	if err := w.write(ledger.Event{Address: key.Address, Token: key.Token, Type: ledger.Intended, Intent: &ledger.Intent{Op: s.Op, Record: e.Record}}); err != nil {
@@ -153,6 +179,29 @@ func (w *world) step(s *plan.Step) error {
 		end.Record = rec
 	}
 	return w.write(end)
+}
+
+// pin writes what a lookup found.
+func (w *world) pin(s *plan.Step) error {
+	token := s.Token
+	if token == "" {
+		w.tokens++
+		token = fmt.Sprintf("token-%04d", w.tokens)
+	}
+	rec := &ledger.Record{ID: s.Live, Applied: s.Want, Outs: s.Outs, Meta: s.Meta, Schema: "1"}
+	return w.write(ledger.Event{Address: s.Address, Token: token, Type: ledger.Pinned, Record: rec})
+}
+
+// letGo forgets a lookup, which nothing that is left may use.
+func (w *world) letGo(e *ledger.Entry) error {
+	for _, o := range w.state.Entries {
+		for _, d := range o.Record.Deps {
+			if d.Token == e.Token && w.objects[o.Record.ID] != nil {
+				return fmt.Errorf("%s still uses it", o.Address)
+			}
+		}
+	}
+	return w.write(ledger.Event{Address: e.Address, Token: e.Token, Type: ledger.Forgotten})
 }
 
 func (w *world) create(s *plan.Step) error {
@@ -222,7 +271,7 @@ func (w *world) resolve(m resource.Map) (resource.Map, error) {
 		if !ok {
 			return v
 		}
-		if e := w.state.Current(r.Address); e != nil && e.Made && w.objects[e.Record.ID] != nil && e.Record.Outs[r.Out] != nil {
+		if e := w.state.Current(r.Address); e != nil && e.Made && (w.objects[e.Record.ID] != nil || w.kinds[e.Address.Type()].Lookup) && e.Record.Outs[r.Out] != nil {
 			return e.Record.Outs[r.Out]
 		}
 		err = fmt.Errorf("%s is not known yet", r.Short())

@@ -57,7 +57,7 @@ func stepsOf(p *plan.Plan) []any {
 			changes = append(changes, lean(pairs{"path": c.Path.String(), "before": raw(c.Before), "after": raw(c.After)}))
 		}
 		out = append(out, lean(pairs{
-			"id": s.ID, "op": s.Op, "address": s.Address.Local(), "token": s.Token, "aspect": s.Aspect, "want": rawMap(s.Want), "changes": changes,
+			"id": s.ID, "op": s.Op, "address": s.Address.Local(), "token": s.Token, "aspect": s.Aspect, "want": rawMap(s.Want), "outs": rawMap(s.Outs), "changes": changes,
 			"before": rawMap(s.Before), "live": s.Live, "needs": s.Needs, "meta": s.Meta, "deps": s.Deps, "deposes": s.Deposes,
 		}))
 	}

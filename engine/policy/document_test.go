@@ -123,3 +123,32 @@ func TestNoSecretInDocument(t *testing.T) {
 		}
 	})
 }
+
+// TestLookupsAreNoResources: Terraform has its data sources in none of these, so
+// no rule on resources may meet one.
+func TestLookupsAreNoResources(t *testing.T) {
+	t.Parallel()
+	in := every(t)
+	before := documentJSON(t, in)
+	a := addr(t, "aws.ami/web")
+	in.Kinds["aws.ami"] = &resource.Descriptor{Kind: "aws.ami", TF: "aws_ami", Lookup: true, Outs: []resource.Out{{Name: "id"}}}
+	in.Desired = append(in.Desired, resource.Desired{Address: a, Fields: resource.Map{"ssmParameter": resource.String("/web")}})
+	in.Plan.Changes = append(in.Plan.Changes, plan.Change{Address: a, Action: plan.Pin, ID: "ami-1", After: resource.Map{"id": resource.String("ami-1")}})
+	after := documentJSON(t, in)
+	strip := func(b []byte) string {
+		var doc map[string]any
+		if err := json.Unmarshal(b, &doc); err != nil {
+			t.Fatal(err)
+		}
+		iso, _ := doc["isobar"].(map[string]any)
+		delete(iso, "kinds") // which does tell of the kind
+		out, err := json.Marshal(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(out)
+	}
+	if strip(before) != strip(after) {
+		t.Errorf("the document tells of a lookup:\n%s", after)
+	}
+}

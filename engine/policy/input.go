@@ -49,6 +49,9 @@ type Document struct {
 // snake_case, and its address is "vsphere.vm.db". Secrets and sensitive fields
 // hold "(secret)" and are true in before_sensitive and after_sensitive; what
 // only apply will tell is absent from after and true in after_unknown.
+//
+// Lookups are no resources: as in Terraform, whose data sources are in none of
+// these, rules see what was found where it is used, in an instance's ami.
 func NewDocument(in Input) *Document {
 	d := &Document{
 		desired: make(map[resource.Address]*resource.Desired, len(in.Desired)),
@@ -60,6 +63,9 @@ func NewDocument(in Input) *Document {
 		w := &in.Desired[i]
 		d.desired[w.Address] = w
 		d.name(w.Address)
+		if d.looksUp(w.Address) {
+			continue
+		}
 		vals := d.fields(w.Address, w.Fields).known
 		planned = append(planned, d.planned(w, vals)...)
 		spec = append(spec, object(append(d.identity(w.Address), d.item("values", vals), d.item("isobar", d.about(w.Address)))...))
@@ -68,6 +74,9 @@ func NewDocument(in Input) *Document {
 	for i := range in.Plan.Changes {
 		c := &in.Plan.Changes[i]
 		d.name(c.Address)
+		if d.looksUp(c.Address) {
+			continue
+		}
 		changes = append(changes, d.split(c)...)
 		if t := d.drift(c); t != nil {
 			drift = append(drift, t)
@@ -90,6 +99,12 @@ func NewDocument(in Input) *Document {
 	).Value
 	d.keys, d.fieldKeys = nil, nil
 	return d
+}
+
+// looksUp reports whether an address is a lookup's.
+func (d *Document) looksUp(a resource.Address) bool {
+	k := d.kinds[a.Type()]
+	return k != nil && k.Lookup
 }
 
 // JSON gives the document as rules see it, for people who write rules.
@@ -217,6 +232,7 @@ func actions(c *plan.Change) []*ast.Term {
 		if len(c.Fields) > 0 {
 			return []*ast.Term{text("update")}
 		}
+	case plan.Pin: // a lookup's, which is in no list of changes
 	}
 	return []*ast.Term{text("no-op")}
 }

@@ -85,8 +85,16 @@ func (c Catalogue) descriptorNames() []string {
 }
 
 func (c Catalogue) checkKind(full string, k Kind) error {
-	if c.Descriptors[full] == nil {
+	d := c.Descriptors[full]
+	switch {
+	case d == nil:
 		return fmt.Errorf("kind %s has no descriptor: add its schema and run make gen", full)
+	case d.Lookup != (k.Origin == OriginLookedUp):
+		return fmt.Errorf("kind %s has origin %q, and its descriptor's lookup is %v: let them agree", full, k.Origin, d.Lookup)
+	case d.Lookup && (!k.Unmarked || k.Settle != ""):
+		return fmt.Errorf("kind %s is looked up, never made: it is unmarked and has no settle rule", full)
+	case d.Lookup:
+		return checkReach(full, k)
 	}
 	switch k.Settle {
 	case SettleToken, SettleMark, SettleChosen, SettleNatural:
@@ -96,15 +104,21 @@ func (c Catalogue) checkKind(full string, k Kind) error {
 	switch k.Origin {
 	case OriginCreated, OriginFound:
 	default:
-		return fmt.Errorf("kind %s has origin %q: use created or found", full, k.Origin)
+		return fmt.Errorf("kind %s has origin %q: use created, found or looked-up", full, k.Origin)
 	}
-	switch k.IDs {
-	case ReachRegion, ReachAccount, ReachHost, ReachWorld:
-	default:
-		return fmt.Errorf("kind %s has reach %q: use region, account, host or world", full, k.IDs)
+	if err := checkReach(full, k); err != nil {
+		return err
 	}
 	if k.Unmarked && k.Settle != SettleNatural {
 		return fmt.Errorf("kind %s carries no mark, so only its natural key can settle a create", full)
 	}
 	return nil
+}
+
+func checkReach(full string, k Kind) error {
+	switch k.IDs {
+	case ReachRegion, ReachAccount, ReachHost, ReachWorld:
+		return nil
+	}
+	return fmt.Errorf("kind %s has reach %q: use region, account, host or world", full, k.IDs)
 }

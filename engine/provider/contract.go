@@ -31,7 +31,7 @@ type Kind struct {
 	IDs    Reach         // ids are unique within it
 	Settle Settle        // how a create of unknown outcome is settled
 	Lag    time.Duration // how long reads may trail our own write
-	Origin Origin        // created, or found
+	Origin Origin        // created, found or looked up
 	// Unmarked says that its objects cannot carry a mark: a natural key stands
 	// in for it, and what the ledger does not own is never touched.
 	Unmarked bool
@@ -65,10 +65,13 @@ const (
 // Origin says where objects of a kind come from.
 type Origin string
 
-// The origins. Create of a found kind finds and marks, Delete releases.
+// The origins. Create of a found kind finds and marks, Delete releases. A kind
+// that is looked up has no settle rule and no mark: Read answers its Lookup, and
+// every other method refuses it with class Bug.
 const (
-	OriginCreated Origin = "created"
-	OriginFound   Origin = "found"
+	OriginCreated  Origin = "created"
+	OriginFound    Origin = "found"
+	OriginLookedUp Origin = "looked-up"
 )
 
 // Config opens a session.

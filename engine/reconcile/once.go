@@ -205,7 +205,7 @@ func (r *Runner) Imagine(ctx context.Context, job Job) (*Draft, error) {
 		}
 	}
 	d.journal = apply.NewJournal(r.Ledger, &ledger.State{}, func() time.Time { return time.Time{} })
-	d.world = observe.World{Live: map[ledger.Key]plan.Reading{}}
+	d.world = observe.World{Live: map[ledger.Key]plan.Reading{}, Found: r.unasked(d.Spec.Desired)}
 	d.Plan = r.build(d, lost)
 	d.Findings, err = r.judge(ctx, d)
 	return d, err

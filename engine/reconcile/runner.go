@@ -70,6 +70,7 @@ type Job struct {
 	May     func(profile string) error
 	Destroy bool     // plan the deletion of everything, as a person asked by name
 	Imports []Import // bring these under management, and do nothing else
+	Refresh Refresh  // lookups to ask anew, though they are pinned
 }
 
 // Draft is a plan with all that applying it needs.
@@ -206,7 +207,7 @@ func (r *Runner) look(ctx context.Context, d *Draft) {
 	d.journal.View(func(s *ledger.State) {
 		d.world = r.Observer.Observe(ctx, observe.Request{
 			Estate: d.Estate.ID, Env: d.Job.Env, Ledger: s, Desired: d.Spec.Desired,
-			Sessions: d.opened.sessions(), Blind: d.opened.blind, Veil: d.veil,
+			Sessions: d.opened.sessions(), Blind: d.opened.blind, Veil: d.veil, Refresh: d.Job.Refresh,
 		})
 	})
 	d.Took, d.Wants = r.Now().Sub(started), d.world.Wants
@@ -218,6 +219,7 @@ func (r *Runner) build(d *Draft, lost bool) *plan.Plan {
 		Destroy: d.Job.Destroy, Scopes: d.opened.scopes(), Imports: d.imports,
 		Env: d.Job.Env, Estate: d.Estate.ID, Desired: d.Spec.Desired, Lost: lost,
 		Live: d.world.Live, Strays: d.world.Strays, Kinds: r.kinds(), Outs: d.outs, Blind: d.world.Blind, Unready: d.unready,
+		Found: d.world.Found,
 	}
 	if d.Job.Bounded && !d.Job.Destroy {
 		in.Deletes = budget(d.Spec.Deletes)
@@ -231,6 +233,11 @@ func (r *Runner) build(d *Draft, lost bool) *plan.Plan {
 	d.Unread = 0
 	for _, live := range d.world.Live {
 		if live.Seen == plan.Unread {
+			d.Unread++
+		}
+	}
+	for _, found := range d.world.Found {
+		if found.Seen == plan.Unread {
 			d.Unread++
 		}
 	}
@@ -304,6 +311,7 @@ func (r *Runner) Apply(ctx context.Context, d *Draft, progress func(apply.Result
 	if out.Err != nil || out.Stopped {
 		return out
 	}
+	d.Job.Refresh = Refresh{} // what was asked anew is pinned by now
 	r.look(ctx, d)
 	left := r.build(d, d.Plan.Env != "" && len(d.Spec.Desired) == 0 && !d.Job.Destroy)
 	if len(d.Job.Imports) > 0 {

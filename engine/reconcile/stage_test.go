@@ -194,6 +194,8 @@ func newStage(t *testing.T) *stage {
 		room: &room{}, meter: &meter{runs: map[string]int{}}, judge: &judge{}, box: newBox(), data: store.NewMemory(), owner: "local",
 	}
 	s.world = fake.NewWorld(fake.Options{Now: time.Now, PollAfter: time.Second})
+	s.world.Publish("linux", "")
+	s.world.Publish("linux", "edge")
 	n := 0
 	var mu sync.Mutex
 	s.token = func() string {

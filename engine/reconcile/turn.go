@@ -133,7 +133,7 @@ func (t *turn) plan(ctx context.Context, trigger cycle.Trigger) ([]cycle.Event, 
 	defer l.release()
 	draft, err := d.Runner.Draft(l.guard(ctx), Job{
 		Tree: t.head.tree, Env: t.env, Commit: t.head.commit.Hash, Actor: t.head.commit.Author,
-		Trigger: string(trigger), Run: t.run.ID, Epoch: l.epoch, May: t.repo.May,
+		Trigger: string(trigger), Run: t.run.ID, Epoch: l.epoch, May: t.repo.May, Refresh: RefreshOf(t.env, t.state.Refresh),
 	})
 	t.row.CheckedAt, t.row.Commit = d.Runner.Now(), t.head.commit.Hash
 	if err != nil {
@@ -206,7 +206,7 @@ func counts(p *plan.Plan) store.Counts {
 		switch p.Changes[i].Action {
 		case plan.Create:
 			c.Create++
-		case plan.Update, plan.Adopt:
+		case plan.Update, plan.Adopt, plan.Pin:
 			c.Update++
 		case plan.Replace:
 			c.Replace++

@@ -10,13 +10,15 @@ import (
 // Descriptor is what the schema says of a kind's behaviour: generated from the
 // CUE attributes of schemas/<provider>/<kind>.cue into descriptors.json.
 type Descriptor struct {
-	Kind     string  `json:"kind"`                // "aws.vpc"
-	TF       string  `json:"tf,omitempty"`        // Terraform's type name, "aws_vpc"; "" where it maps to none
-	Within   string  `json:"within,omitempty"`    // the field that holds its parent's reference, from @within
-	WithinOf string  `json:"within_of,omitempty"` // the parent's kind
-	Fields   []Field `json:"fields"`              // sorted by name
-	Outs     []Out   `json:"outs"`                // sorted by name
-	Doc      string  `json:"doc,omitempty"`       // the definition's comment
+	Kind     string     `json:"kind"`                // "aws.vpc"
+	TF       string     `json:"tf,omitempty"`        // Terraform's type name, "aws_vpc"; "" where it maps to none
+	Within   string     `json:"within,omitempty"`    // the field that holds its parent's reference, from @within
+	WithinOf string     `json:"within_of,omitempty"` // the parent's kind
+	Lookup   bool       `json:"lookup,omitempty"`    // from @lookup: it is looked up and pinned, never made, changed or deleted
+	OneOf    [][]string `json:"one_of,omitempty"`    // of each group exactly one field is set
+	Fields   []Field    `json:"fields"`              // sorted by name
+	Outs     []Out      `json:"outs"`                // sorted by name
+	Doc      string     `json:"doc,omitempty"`       // the definition's comment
 }
 
 // Field is one field's behaviour.

@@ -16,13 +16,16 @@ type Selector struct {
 	Named  string            // what a person calls so: by its id, or by another name that its kind is known by
 	Estate string            // every object whose mark names this estate
 	Token  string            // the object whose mark names this token
-	Filter map[string]string // the provider's own filter, for found kinds and lookups
+	Filter map[string]string // the provider's own filter, for found kinds
+	Lookup Map               // what a lookup's fields find, for kinds that are looked up; references are resolved
 	All    bool              // everything the session can see
 }
 
 // Answer is what one Want found. Err set means that nothing may be concluded
 // from what is missing, though Objects that did come are true. With Err nil,
-// an id that was asked for and is not among Objects does not exist.
+// an id that was asked for and is not among Objects does not exist. A lookup
+// gives the one object that its fields find, or an Err of class NotFound that
+// says in words what was not there.
 type Answer struct {
 	Objects []Object
 	Err     error     // a *Failure

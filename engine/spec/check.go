@@ -44,6 +44,11 @@ func (l *Loader) check(env *Environment, o outcome) diag.List {
 		}
 		c.alias(d)
 		c.meta(d, desc)
+		c.oneOf(d, &resource.Field{OneOf: desc.OneOf}, nil, d.Fields)
+		if desc.Lookup {
+			c.lookup(d)
+			continue
+		}
 		for _, k := range d.Fields.Keys() {
 			c.value(d, desc.Field(k), resource.Path{k}, d.Fields[k])
 		}
@@ -71,14 +76,7 @@ func (c *checker) providers() {
 	for _, alias := range slices.Sorted(maps.Keys(c.env.Providers)) {
 		p := c.env.Providers[alias]
 		for _, k := range p.Settings.Keys() {
-			misplaced := resource.Contains(p.Settings[k], func(v resource.Value) bool {
-				switch v.(type) {
-				case resource.Ref, resource.Template, resource.Secret:
-					return true
-				}
-				return false
-			})
-			if !misplaced {
+			if !resource.Contains(p.Settings[k], resolvedLater) {
 				continue
 			}
 			at, ok := c.at[resource.Path{"providers", alias, k}.String()]
@@ -247,6 +245,10 @@ func (c *checker) oneOf(d *resource.Desired, f *resource.Field, at resource.Path
 	if f == nil {
 		return
 	}
+	of := ""
+	if len(at) > 0 {
+		of = at.String() + ": "
+	}
 	for _, group := range f.OneOf {
 		var set []string
 		for _, name := range group {
@@ -257,9 +259,9 @@ func (c *checker) oneOf(d *resource.Desired, f *resource.Field, at resource.Path
 		switch len(set) {
 		case 1:
 		case 0:
-			c.add(d, at, diag.Finding{Code: codeOneOf, Message: at.String() + ": none of " + strings.Join(group, ", ") + " is set", Mend: "set one of them"})
+			c.add(d, at, diag.Finding{Code: codeOneOf, Message: of + "none of " + strings.Join(group, ", ") + " is set", Mend: "set one of them"})
 		default:
-			c.add(d, at, diag.Finding{Code: codeOneOf, Message: at.String() + ": " + strings.Join(set, " and ") + " exclude each other", Mend: "keep one of them"})
+			c.add(d, at, diag.Finding{Code: codeOneOf, Message: of + strings.Join(set, " and ") + " exclude each other", Mend: "keep one of them"})
 		}
 	}
 }

@@ -34,4 +34,5 @@ const (
 	codeIncomplete   diag.Code = "SPEC-128"
 	codeUnreadable   diag.Code = "SPEC-129"
 	codeSecretPlace  diag.Code = "SPEC-130"
+	codeLookup       diag.Code = "SPEC-132"
 )

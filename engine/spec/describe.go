@@ -98,10 +98,16 @@ func describeKind(kind string, row cue.Value) (*resource.Descriptor, error) {
 	}
 	d := &resource.Descriptor{Kind: kind, Doc: docOf(def)}
 	for _, a := range def.Attributes(cue.DeclAttr) {
-		if a.Name() != "tf" {
-			return nil, fmt.Errorf("@%s is no attribute of a kind", a.Name())
+		switch name, arg := a.Name(), a.Contents(); {
+		case name == "tf" && arg != "":
+			d.TF = arg
+		case name == "lookup" && arg == "":
+			d.Lookup = true
+		case name == "oneof" && strings.Contains(arg, ","):
+			d.OneOf = append(d.OneOf, strings.Split(arg, ","))
+		default:
+			return nil, fmt.Errorf("@%s(%s) is no attribute of a kind", name, arg)
 		}
-		d.TF = a.Contents()
 	}
 	if d.Fields, err = describeFields(def); err != nil {
 		return nil, err
@@ -113,6 +119,9 @@ func describeKind(kind string, row cue.Value) (*resource.Descriptor, error) {
 		}
 		if d.TF != "" && f.Aspect != "" && strings.HasPrefix(f.TF, d.TF+"_") {
 			f.TF, f.TFType = "", f.TF // a type, which begins as the kind's own does
+		}
+		if d.Lookup && !fitsLookup(f) {
+			return nil, fmt.Errorf("%s: a lookup's fields say what to look for: they take no attribute but @tf and @ordered", f.Name)
 		}
 	}
 	outs, err := def.LookupPath(cue.ParsePath("#out")).Fields()
@@ -131,6 +140,13 @@ func describeKind(kind string, row cue.Value) (*resource.Descriptor, error) {
 	}
 	slices.SortFunc(d.Outs, func(a, b resource.Out) int { return strings.Compare(a.Name, b.Name) })
 	return d, nil
+}
+
+// fitsLookup reports whether a field is plain enough for a lookup: nothing of a
+// lookup is ever created, updated or read back.
+func fitsLookup(f *resource.Field) bool {
+	return !f.Immutable && !f.Computed && !f.Sensitive && !f.WriteOnly && !f.GrowOnly && !f.Disruptive && !f.Unique &&
+		f.Own == "" && f.Default == "" && f.Ref == "" && f.Within == "" && f.Block == "" && f.Aspect == "" && !f.Setting
 }
 
 // definitionOf finds the definition that a pattern's value, #X & {…}, names.

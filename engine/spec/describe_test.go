@@ -54,7 +54,8 @@ func TestDescribeRefusesUnknownAttributes(t *testing.T) {
 	for name, c := range map[string]struct{ old, new, want string }{
 		"field":        {"@aspect(dnsSupport)", "@aspct(dnsSupport)", "@aspct(dnsSupport) is no attribute of a field"},
 		"no argument":  {"@aspect(dnsSupport)", "@aspect()", "@aspect() is no attribute of a field"},
-		"kind":         {"@tf(aws_vpc)", "@immutable()", "@immutable is no attribute of a kind"},
+		"kind":         {"@tf(aws_vpc)", "@immutable()", "@immutable() is no attribute of a kind"},
+		"lookup":       {"@tf(aws_vpc)", "@lookup()", "a lookup's fields say what to look for"},
 		"output":       {`#name)#id}"`, `#name)#id}" @immutable()`, "is no attribute of an output"},
 		"default word": {"@default(server)", "@default(client)", "@default(client) is no attribute of a field"},
 	} {

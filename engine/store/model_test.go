@@ -240,7 +240,7 @@ func drawEvent(t *rapid.T, env string) ledger.Event {
 		Address: drawAddress(t, env), Token: drawToken(t),
 		Type: rapid.SampledFrom([]ledger.Type{
 			ledger.Intended, ledger.Intended, ledger.Accepted, ledger.Done, ledger.Failed, ledger.Doubted,
-			ledger.Settled, ledger.Adopted, ledger.Adopted, ledger.Moved, ledger.Forgotten,
+			ledger.Settled, ledger.Adopted, ledger.Adopted, ledger.Pinned, ledger.Moved, ledger.Forgotten,
 		}).Draw(t, "type"),
 	}
 	rec := drawRecord(t, env)
@@ -256,7 +256,7 @@ func drawEvent(t *rapid.T, env string) ledger.Event {
 		}
 	case ledger.Failed, ledger.Doubted:
 		ev.Fault = &ledger.Fault{Class: resource.UnknownOutcome, Message: "lost \"<it>\"", RequestID: "q"}
-	case ledger.Adopted:
+	case ledger.Adopted, ledger.Pinned:
 		ev.Record = &rec
 	case ledger.Moved:
 		from := drawAddress(t, env)

@@ -74,7 +74,7 @@ func (p *Plan) entry(c *plan.Change, detail bool) entry {
 		e.tail = clean(string(c.ID))
 	case c.Disruptive || c.Action == plan.Replace && !c.First:
 		e.tail = "disruptive"
-	case c.Action == plan.Create || c.Action == plan.Adopt || c.Action == plan.Forget:
+	case c.Action == plan.Create || c.Action == plan.Adopt || c.Action == plan.Pin || c.Action == plan.Forget:
 		e.tail = place(c.At)
 	}
 	if c.Action == plan.Delete || c.Action == plan.Create && !detail {
@@ -82,7 +82,7 @@ func (p *Plan) entry(c *plan.Change, detail bool) entry {
 	}
 	d := p.Kinds[c.Address.Type()]
 	for i := range c.Fields {
-		rs := rows(&c.Fields[i], d, c.Action == plan.Create)
+		rs := rows(&c.Fields[i], d, c.Action == plan.Create || c.Action == plan.Pin && c.Before == nil)
 		rs[0].why = cause(c, &c.Fields[i])
 		e.rows = append(e.rows, rs...)
 	}
@@ -153,6 +153,8 @@ func reason(r plan.Reason, a plan.Action) string {
 		return cmp.Or(s, "it bears our mark, but the ledger did not know it")
 	case plan.CauseImport:
 		return cmp.Or(s, "a person named it")
+	case plan.CauseLookup:
+		return cmp.Or(s, "looked up")
 	case plan.CauseSpec:
 		if a == plan.Delete || a == plan.Forget {
 			return cmp.Or(s, "gone from the spec")
@@ -319,6 +321,8 @@ func cause(c *plan.Change, f *plan.FieldChange) string {
 		return "left half made"
 	case plan.CauseMark, plan.CauseImport:
 		return "as found"
+	case plan.CauseLookup:
+		return ""
 	}
 	return place(f.At)
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"isobar.dev/engine/diag"
+	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/plan"
 )
 
 // foldAt bounds values where no width is given, in characters.
@@ -266,11 +268,23 @@ func (p *Plan) footer() string {
 		parts = append(parts, "plan "+id)
 	}
 	work := ""
-	if n := len(p.Plan.Steps); n > 0 && !p.Import {
+	if n := calls(&p.Plan); n > 0 && !p.Import {
 		work = count(n, "call") + " to make, "
 	}
 	parts = append(parts, work+count(p.Reads, "read")+" made in "+lasting(p.Took), p.next())
 	return join(" · ", parts...)
+}
+
+// calls counts the steps that call the provider: a lookup's value is only written
+// down.
+func calls(p *plan.Plan) int {
+	n := 0
+	for i := range p.Steps {
+		if op := p.Steps[i].Op; op != ledger.Pin && op != ledger.Forget {
+			n++
+		}
+	}
+	return n
 }
 
 // mends reports whether anything held says how to go on.

@@ -72,6 +72,8 @@ func symbol(a plan.Action) string {
 		return "="
 	case plan.Forget:
 		return "."
+	case plan.Pin:
+		return "@"
 	}
 	return "?"
 }
@@ -91,6 +93,10 @@ func past(op ledger.Op) string {
 		return "adopted"
 	case ledger.Release:
 		return "released"
+	case ledger.Pin:
+		return "pinned"
+	case ledger.Forget:
+		return "forgotten"
 	}
 	return string(op)
 }
@@ -113,7 +119,7 @@ func tally(changes []plan.Change) string {
 		n[changes[i].Action]++
 	}
 	var parts []string
-	for _, a := range []plan.Action{plan.Delete, plan.Replace, plan.Update, plan.Create, plan.Adopt, plan.Forget} {
+	for _, a := range []plan.Action{plan.Delete, plan.Replace, plan.Update, plan.Create, plan.Adopt, plan.Pin, plan.Forget} {
 		if n[a] > 0 {
 			parts = append(parts, strconv.Itoa(n[a])+" "+string(a))
 		}

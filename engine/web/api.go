@@ -28,6 +28,7 @@ type Records interface {
 type Control interface {
 	Verdict(ctx context.Context, env, digest, by string, v store.Verdict) (store.Environment, error)
 	Look(env string)
+	Refresh(ctx context.Context, env string, lookups []string) error
 	Ready() error
 	Aside(row store.Environment) string // what to say of an environment beside its row; "" for nothing
 	Refused() []reconcile.Refusal
@@ -76,6 +77,7 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("POST /api/v1/plans/{digest}/approve", a.verdict(store.Approve))
 	mux.HandleFunc("POST /api/v1/plans/{digest}/reject", a.verdict(store.Reject))
 	mux.HandleFunc("POST /api/v1/environments/{env}/look", a.look)
+	mux.HandleFunc("POST /api/v1/environments/{env}/refresh", a.refresh)
 	return mux
 }
 
@@ -87,7 +89,7 @@ func answer(w http.ResponseWriter, v any) {
 func refuse(w http.ResponseWriter, err error) {
 	code := http.StatusInternalServerError
 	switch {
-	case errors.Is(err, store.ErrNotFound), errors.Is(err, reconcile.ErrNoPlan):
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, reconcile.ErrNoPlan), errors.Is(err, reconcile.ErrNoLookup):
 		code = http.StatusNotFound
 	case errors.Is(err, store.ErrAmbiguous):
 		code = http.StatusConflict
@@ -159,6 +161,27 @@ func (a *API) verdict(v store.Verdict) http.HandlerFunc {
 
 func (a *API) look(w http.ResponseWriter, r *http.Request) {
 	a.Control.Look(r.PathValue("env"))
+	w.WriteHeader(http.StatusAccepted)
+	answer(w, struct{}{})
+}
+
+// RefreshRequest is the body of POST /api/v1/environments/{env}/refresh: lookups
+// by address, or none for all of them.
+type RefreshRequest struct {
+	Lookups []string `json:"lookups,omitempty"`
+}
+
+func (a *API) refresh(w http.ResponseWriter, r *http.Request) {
+	var req RefreshRequest
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&req); err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		answer(w, Problem{`the body must be JSON such as {"lookups": ["aws.ami/web"]}, or {} for all lookups`})
+		return
+	}
+	if err := a.Control.Refresh(r.Context(), r.PathValue("env"), req.Lookups); err != nil {
+		refuse(w, err)
+		return
+	}
 	w.WriteHeader(http.StatusAccepted)
 	answer(w, struct{}{})
 }

@@ -86,6 +86,12 @@ func (c *Client) Look(ctx context.Context, env string) error {
 	return c.call(ctx, http.MethodPost, "/api/v1/environments/"+url.PathEscape(env)+"/look", struct{}{}, &struct{}{})
 }
 
+// Refresh makes the daemon ask an environment's lookups anew: those at the
+// addresses, or all of them where there are none.
+func (c *Client) Refresh(ctx context.Context, env string, lookups []string) error {
+	return c.call(ctx, http.MethodPost, "/api/v1/environments/"+url.PathEscape(env)+"/refresh", RefreshRequest{lookups}, &struct{}{})
+}
+
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
 	var body io.Reader
 	if in != nil {

@@ -23,7 +23,9 @@ func texts(ids ...resource.ID) resource.List {
 	return out
 }
 
-func cases() []providertest.Case {
+func cases(w *fake.World) []providertest.Case {
+	w.Publish("linux", "")
+	w.Publish("linux", "edge")
 	var names atomic.Int64
 	fresh := func(base string) resource.Value { return resource.String(fmt.Sprintf("%s-%d", base, names.Add(1))) }
 	network := func(t *testing.T, h *providertest.Harness) resource.Object {
@@ -63,6 +65,12 @@ func cases() []providertest.Case {
 				Holds:   &n,
 			}
 		}},
+		{Kind: "image", Prepare: func(*testing.T, *providertest.Harness) providertest.Fixture {
+			return providertest.Fixture{
+				Create:  resource.Map{"name": text("linux"), "channel": text("edge")},
+				Nothing: []resource.Map{{"name": text("minix")}, {"name": text("linux"), "channel": text("none")}},
+			}
+		}},
 		{Kind: "group", Missing: "group-none", Prepare: func(t *testing.T, h *providertest.Harness) providertest.Fixture {
 			n := network(t, h)
 			peer := h.Make(t, "group", resource.Map{"networkId": text(n.ID)})
@@ -94,9 +102,10 @@ func TestConformance(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			typ := fake.Type(fake.NewWorld(o))
+			w := fake.NewWorld(o)
+			typ := fake.Type(w)
 			bare := providertest.Subject{
-				Type: typ, Descriptors: fake.Descriptors(), Cases: cases(),
+				Type: typ, Descriptors: fake.Descriptors(), Cases: cases(w),
 				Config: provider.Config{Estate: "estate-1"},
 				Wrong:  &provider.Config{Settings: resource.Map{"user": resource.String("stranger")}},
 				Every:  time.Microsecond,

@@ -37,11 +37,23 @@ func machineDescriptor() *resource.Descriptor {
 			{Name: "cpus", Type: "int", Required: true, Disruptive: true},
 			{Name: "diskIds", Type: "list", Aspect: "disks", Elem: &resource.Field{Type: "string", Ref: "fake.disk"}},
 			{Name: "hostname", Type: "string", Required: true, Immutable: true, Unique: true},
+			{Name: "imageId", Type: "string", Immutable: true, Ref: "fake.image"},
 			{Name: "networkId", Type: "string", Required: true, Immutable: true, Ref: "fake.network"},
 			{Name: "password", Type: "string", Sensitive: true, WriteOnly: true, Secret: true},
 			{Name: "state", Type: "string", DefaultsTo: &resource.Constant{Value: resource.String("running")}},
 		},
 		Outs: []resource.Out{{Name: "id"}},
+	}
+}
+
+func imageDescriptor() *resource.Descriptor {
+	return &resource.Descriptor{
+		Kind: "fake.image", Lookup: true, Doc: "An image that somebody published, which is looked up.",
+		Fields: []resource.Field{
+			{Name: "channel", Type: "string"},
+			{Name: "name", Type: "string", Required: true},
+		},
+		Outs: []resource.Out{{Name: "id"}, {Name: "version"}},
 	}
 }
 

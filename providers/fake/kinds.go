@@ -28,9 +28,11 @@ func kinds() []kind {
 	}
 	record := created("record", provider.SettleNatural)
 	record.Unmarked = true
+	image := provider.Kind{Name: "image", IDs: provider.ReachWorld, Origin: provider.OriginLookedUp, Unmarked: true}
 	return []kind{
 		{Kind: created("disk", provider.SettleToken), desc: diskDescriptor(), check: checkDisk},
 		{Kind: created("group", provider.SettleMark), desc: groupDescriptor()},
+		{Kind: image, desc: imageDescriptor()},
 		{Kind: created("machine", provider.SettleChosen), desc: machineDescriptor(), long: true, check: checkMachine},
 		{Kind: created("network", provider.SettleMark), desc: networkDescriptor(), check: checkNetwork, fill: fillNetwork},
 		{Kind: record, desc: recordDescriptor(), key: "name"},

@@ -39,6 +39,9 @@ func (s *session) read(want *resource.Want) resource.Answer {
 	if s.w.knobs.denied[[2]string{k.Name, ""}] {
 		return resource.Answer{Err: fault(resource.Denied, "NotAllowed", "reads of %s are not allowed", k.Name)}
 	}
+	if k.desc.Lookup {
+		return s.w.lookUp(k, want.By.Lookup)
+	}
 	var a resource.Answer
 	limit, limited := s.w.knobs.lists[k.Name]
 	for _, t := range s.w.all(s.scope, k.Name) {

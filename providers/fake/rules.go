@@ -73,6 +73,12 @@ func (w *World) whole(k *kind, scope string, self resource.ID, fields resource.M
 		}
 		for _, id := range refsOf(f, fields[f.Name]) {
 			to := kindOf(id.kind)
+			if to == "image" {
+				if !w.published(id.id) {
+					return fault(resource.NotFound, "NoSuch", "%s.%s: there is no image %s", k.Name, f.Name, id.id)
+				}
+				continue
+			}
 			if t := w.find(scope, to, id.id); t == nil || t.pending != "" {
 				return fault(resource.NotFound, "NoSuch", "%s.%s: there is no %s %s", k.Name, f.Name, to, id.id)
 			}

@@ -43,7 +43,9 @@ func (w *World) kindAt(objects ...resource.Object) (*kind, error) {
 		if o.Address.Kind == "" {
 			continue
 		}
-		if k := w.kindNamed(o.Address.Kind); k != nil {
+		if k := w.kindNamed(o.Address.Kind); k != nil && k.desc.Lookup {
+			return nil, fault(resource.Bug, "LookedUp", "a %s is looked up, never made or changed", k.Name)
+		} else if k != nil {
 			return k, nil
 		}
 		return nil, fault(resource.Bug, "NoSuchKind", "there is no kind %s", o.Address.Kind)

@@ -37,6 +37,7 @@ type World struct {
 	kinds  []kind
 	things map[key]*thing
 	order  map[place][]*thing        // oldest first
+	images map[[2]string]image       // by name and channel
 	tokens map[key]used              // by kind and idempotency token
 	tasks  map[resource.Handle]*task // running
 	log    []Call
@@ -80,7 +81,7 @@ func NewWorld(o Options) *World {
 	if o.Polls <= 0 {
 		o.Polls = 2
 	}
-	return &World{opt: o, kinds: kinds(), things: map[key]*thing{}, order: map[place][]*thing{}, tokens: map[key]used{}, tasks: map[resource.Handle]*task{}}
+	return &World{opt: o, kinds: kinds(), things: map[key]*thing{}, images: map[[2]string]image{}, order: map[place][]*thing{}, tokens: map[key]used{}, tasks: map[resource.Handle]*task{}}
 }
 
 func (t *thing) now() *version { return &t.past[len(t.past)-1] }

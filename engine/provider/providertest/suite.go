@@ -40,6 +40,7 @@ type Fixture struct {
 	Updates map[string]resource.Map // aspect → fields and the values they change to; a nil value unsets. "" is the aspect of the bare fields
 	Invalid resource.Map            // fields that the provider itself refuses; nil: none to try
 	Holds   *resource.Object        // what cannot be deleted while the object lives; nil: nothing
+	Nothing []resource.Map          // of a kind that is looked up, whose Create is what it is asked for: fields that find nothing
 }
 
 // Run holds the provider to the contract.
@@ -74,7 +75,7 @@ func Run(t *testing.T, s Subject) {
 		}
 		_, desc, _ := c.Kind(s.Type.Name + "." + k.Name)
 		t.Run(k.Name, func(t *testing.T) {
-			for _, check := range checks() {
+			for _, check := range checksOf(k) {
 				t.Run(check.name, func(t *testing.T) {
 					h := &Harness{s: &s, catalogue: c, Kind: k, Desc: desc, cs: cs}
 					h.Session = h.open(t)
@@ -90,7 +91,16 @@ type check struct {
 	run  func(*testing.T, *Harness)
 }
 
-func checks() []check {
+func checksOf(k provider.Kind) []check {
+	if k.Origin == provider.OriginLookedUp {
+		return []check{
+			{"a lookup finds the same each time", lookupFinds},
+			{"a lookup of nothing says so", lookupOfNothing},
+			{"what is looked up is never changed", lookupChangesNothing},
+			{"a cancelled context ends lookups", lookupCancelled},
+			{"lookups may run at once", lookupsAtOnce},
+		}
+	}
 	return []check{
 		{"create reads back", createReadsBack},
 		{"reads come in order and complete", readsInOrder},
