@@ -17,6 +17,7 @@ type applyFlags struct {
 	plan     string
 	approve  bool
 	detailed bool
+	refresh  []string
 }
 
 const stopping = "stopping: the calls under way are finished and recorded, nothing new is started"
@@ -30,7 +31,7 @@ func (a *app) applyCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.interruptible(c.Context(), stopping, func(ctx context.Context) error {
 				return a.withOnce(ctx, func(o *reconcile.Once) error {
-					tries, err := a.draft(ctx, o, draftFlags{envs: args, bounded: f.approve && f.plan == ""})
+					tries, err := a.draft(ctx, o, draftFlags{envs: args, bounded: f.approve && f.plan == "", refresh: f.refresh})
 					if err != nil {
 						return err
 					}
@@ -42,6 +43,7 @@ func (a *app) applyCommand() *cobra.Command {
 	c.Flags().StringVar(&f.plan, "plan", "", "apply the plan with this `DIGEST`, and no other")
 	c.Flags().BoolVar(&f.approve, "auto-approve", false, "do not ask")
 	detailedFlag(c, &f.detailed)
+	refreshFlag(c, &f.refresh)
 	return a.sourceFlags(c)
 }
 

@@ -15,12 +15,13 @@ import (
 
 func (a *app) planCommand() *cobra.Command {
 	detailed := false
+	var refresh []string
 	c := &cobra.Command{
 		Use: "plan [ENV…]", Short: "Show what apply would do, and why",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.interruptible(c.Context(), "stopping, nothing is changed", func(ctx context.Context) error {
 				return a.withOnce(ctx, func(o *reconcile.Once) error {
-					tries, err := a.draft(ctx, o, draftFlags{envs: args})
+					tries, err := a.draft(ctx, o, draftFlags{envs: args, refresh: refresh})
 					if err != nil {
 						return err
 					}
@@ -30,6 +31,7 @@ func (a *app) planCommand() *cobra.Command {
 		},
 	}
 	detailedFlag(c, &detailed)
+	refreshFlag(c, &refresh)
 	return a.sourceFlags(c)
 }
 
@@ -52,6 +54,7 @@ type draftFlags struct {
 	destroy bool
 	bounded bool // nobody is asked: the spec's limit of deletes holds
 	imports []reconcile.Import
+	refresh []string // lookups to ask anew, by address; AllLookups is every one
 }
 
 // draft drafts the environments. What is wrong with any of their specs is told
@@ -71,7 +74,7 @@ func (a *app) draft(ctx context.Context, o *reconcile.Once, f draftFlags) ([]*re
 	}
 	tries, wrong, err := draftAll(ctx, o, envs, reconcile.Job{
 		Tree: r.tree, Commit: r.commit, Actor: actor(), Trigger: "command", Destroy: f.destroy, Bounded: f.bounded, Imports: f.imports,
-	})
+	}, f.refresh)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +85,7 @@ func (a *app) draft(ctx context.Context, o *reconcile.Once, f draftFlags) ([]*re
 	if len(wrong) > 0 && a.output == "text" {
 		a.tell(wrong, "")
 	}
-	return tries, nil
+	return tries, areLookups(o, tries, f.refresh)
 }
 
 // draftsAtOnce is how many environments are drafted at the same time.
@@ -90,14 +93,14 @@ const draftsAtOnce = 4
 
 // draftAll drafts a job for each of the environments, in their order. What is
 // wrong with specs comes back as findings; the error is none of the user's.
-func draftAll(ctx context.Context, o *reconcile.Once, envs []string, job reconcile.Job) ([]*reconcile.Attempt, diag.List, error) {
+func draftAll(ctx context.Context, o *reconcile.Once, envs []string, job reconcile.Job, refresh []string) ([]*reconcile.Attempt, diag.List, error) {
 	tries, wrong := make([]*reconcile.Attempt, len(envs)), make([]diag.List, len(envs))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(draftsAtOnce)
 	for i, env := range envs {
 		g.Go(func() error {
 			mine := job
-			mine.Env = env
+			mine.Env, mine.Refresh = env, reconcile.RefreshOf(env, refresh)
 			try, err := o.Draft(ctx, mine)
 			if errors.As(err, &wrong[i]) {
 				return nil
@@ -141,11 +144,14 @@ func planCode(tries []*reconcile.Attempt, detailed bool) int {
 func (a *app) shown(o *reconcile.Once, t *reconcile.Attempt) *view.Plan {
 	p := t.ViewPlan(o.Runner.Catalogue.Descriptors, "")
 	p.Mode = "" // no daemon runs here: the next step is a person's
+	given := refreshArgs(t.Job.Refresh)
 	switch {
 	case t.Job.Destroy:
 		p.Next = "isobar destroy " + t.Job.Env + " --plan " + view.PlanID(t.Plan.Digest)
 	case len(t.Job.Imports) > 0:
 		p.Import, p.Next = true, "the same again with --plan "+view.PlanID(t.Plan.Digest)
+	case given != "":
+		p.Next = "isobar apply " + t.Job.Env + given + " --plan " + view.PlanID(t.Plan.Digest)
 	}
 	return p
 }

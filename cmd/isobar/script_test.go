@@ -49,7 +49,7 @@ func TestScript(t *testing.T) {
 		Setup: func(e *testscript.Env) error { return setScript(e, &stage{cloud: cloud, center: center}) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"newrepo": newRepo, "exit": exits, "await": await, "awaitfile": awaitFile,
-			"ec2": ec2, "s3": s3, "vcenter": vcenter, "hold": hold, "held": held, "release": release, "refuse": refuse, "shape": shape, "plan": waitingPlan,
+			"ec2": ec2, "s3": s3, "parameter": parameter, "vcenter": vcenter, "hold": hold, "held": held, "release": release, "refuse": refuse, "shape": shape, "plan": waitingPlan,
 			"sshrepo": sshRepo, "trustssh": trustSSH, "nowhere": nowhere, "mode": mode,
 			"slack": slackLab, "scrape": scrape, "httprepo": httpRepo, "fill": fill, "hangup": hangUp,
 			"describe": describe,
@@ -65,6 +65,7 @@ type stage struct {
 	region  string
 	reached chan struct{}
 	let     chan struct{}
+	allow   []func() // ends what refuse began
 }
 
 type stageKey struct{}
@@ -275,6 +276,12 @@ func values(n *moto.Node, path string) []string {
 	return out
 }
 
+// parameter NAME VALUE sets a parameter of Systems Manager, past isobar.
+func parameter(ts *testscript.TestScript, _ bool, args []string) {
+	st := stageOf(ts)
+	ts.Check(st.cloud.PutParameter(context.Background(), st.region, args[0], args[1]))
+}
+
 // hold [-after] ACTION holds the next call of an action before the cloud sees
 // it, or the answer once the cloud has done it.
 func hold(ts *testscript.TestScript, _ bool, args []string) {
@@ -303,9 +310,16 @@ func held(ts *testscript.TestScript, _ bool, _ []string) {
 func release(ts *testscript.TestScript, _ bool, _ []string) { close(stageOf(ts).let) }
 
 // refuse [-times N] ACTION CODE MESSAGE… lets the cloud refuse calls from now on,
-// or the next N of them.
+// or the next N of them; refuse alone ends that.
 func refuse(ts *testscript.TestScript, _ bool, args []string) {
 	st := stageOf(ts)
+	if len(args) == 0 {
+		for _, end := range st.allow {
+			end()
+		}
+		st.allow = nil
+		return
+	}
 	rule := fault.Rule{}
 	if args[0] == "-times" {
 		n, err := strconv.Atoi(args[1])
@@ -313,7 +327,7 @@ func refuse(ts *testscript.TestScript, _ bool, args []string) {
 		rule.Times, args = n, args[2:]
 	}
 	rule.Action, rule.Do = args[0], fault.Refuse(400, args[1], strings.Join(args[2:], " "))
-	st.proxy.Inject(rule)
+	st.allow = append(st.allow, st.proxy.Inject(rule))
 }
 
 // plan STORE VAR makes the name of the plan that waits at the daemon of a store

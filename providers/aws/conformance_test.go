@@ -58,6 +58,12 @@ func cases(image resource.Value) []providertest.Case {
 	}
 	retag := resource.Map{"tags": tags("team", "y", "added", "1")}
 	return []providertest.Case{
+		{Kind: "ami", Prepare: func(*testing.T, *providertest.Harness) providertest.Fixture {
+			return providertest.Fixture{
+				Create:  resource.Map{"ssmParameter": resource.String(parameter)},
+				Nothing: []resource.Map{{"ssmParameter": resource.String(parameter + "/none")}, byFilter("nobody's image"), {"ssmParameter": resource.String(parameter + ":99")}},
+			}
+		}},
 		{Kind: "vpc", Missing: "vpc-0123456789abcdef0", Prepare: func(*testing.T, *providertest.Harness) providertest.Fixture {
 			return providertest.Fixture{
 				Create: resource.Map{
@@ -254,6 +260,7 @@ func TestConformance(t *testing.T) {
 	}
 	t.Cleanup(denying.Close)
 	denying.Inject(fault.Rule{Do: fault.Refuse(http.StatusForbidden, "InvalidClientTokenId", "The security token included in the request is invalid.")})
+	r.put(t, parameter, r.image(t).(resource.String))
 	good, bad := r.proxy.Client(provider.FenceTransport), denying.Client(provider.FenceTransport)
 	t.Cleanup(func() { closeIdle(good); closeIdle(bad) })
 	settings := resource.Map{"region": resource.String(r.region)}

@@ -39,6 +39,10 @@ type kind struct {
 	seek  func(ctx context.Context, s *session, q query) ([]resource.Object, error)
 	retag func(ctx context.Context, s *session, id resource.ID, set map[string]string, gone []string) error
 
+	// lookUp answers lookups by their fields, in their order; nil for kinds that
+	// are made. A kind with it has no other func.
+	lookUp func(ctx context.Context, s *session, asks []resource.Map) []resource.Answer
+
 	// enrich reads what the list does not carry into objs' own Fields, as far
 	// as aspects ask; nil for none. It gives the objects that are still there.
 	enrich func(ctx context.Context, s *session, objs []resource.Object, asks map[resource.ID]aspects) ([]resource.Object, error)
@@ -74,6 +78,7 @@ type change struct {
 // of its own and one line here.
 func kinds() []*kind {
 	ks := []*kind{
+		ami(),
 		bucket(),
 		instance(),
 		internetGateway(),

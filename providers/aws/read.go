@@ -52,7 +52,11 @@ func (s *session) Read(ctx context.Context, wants []resource.Want) []resource.An
 			for _, i := range is {
 				r.wants = append(r.wants, wants[i])
 			}
-			for j, a := range r.read(ctx, at) {
+			answers := r.read
+			if k.lookUp != nil {
+				answers = func(ctx context.Context, at time.Time) []resource.Answer { return s.lookUp(ctx, k, r.wants, at) }
+			}
+			for j, a := range answers(ctx, at) {
 				out[is[j]] = a
 			}
 			return nil

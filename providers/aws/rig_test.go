@@ -11,6 +11,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/google/uuid"
 	"go.uber.org/goleak"
 
@@ -62,6 +63,7 @@ type rig struct {
 	estate string
 	region string
 	raw    *ec2.Client // the cloud behind isobar's back
+	ssm    *ssm.Client // and its parameters
 }
 
 func newRig(t *testing.T, region string) *rig {
@@ -80,7 +82,7 @@ func newRig(t *testing.T, region string) *rig {
 		t.Fatal(err)
 	}
 	cfg.HTTPClient = behind
-	r.raw = ec2.NewFromConfig(cfg)
+	r.raw, r.ssm = ec2.NewFromConfig(cfg), ssm.NewFromConfig(cfg)
 	p.Forget()
 	return r
 }

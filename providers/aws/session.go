@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"isobar.dev/engine/provider"
@@ -27,6 +28,7 @@ type session struct {
 
 	ec2   *ec2.Client
 	s3    *s3.Client
+	ssm   *ssm.Client
 	index *resourcegroupstaggingapi.Client // of tags, over all services
 	kinds map[string]*kind
 	now   func() time.Time
@@ -41,6 +43,7 @@ func open(ctx context.Context, c provider.Config) (provider.Session, error) {
 		return nil, err
 	}
 	s := &session{region: cfg.Region, ec2: ec2.NewFromConfig(cfg), index: resourcegroupstaggingapi.NewFromConfig(cfg), kinds: map[string]*kind{}}
+	s.ssm = ssm.NewFromConfig(cfg)
 	s.s3 = s3.NewFromConfig(cfg, func(o *s3.Options) {
 		// Another endpoint need not have a host name for each bucket.
 		o.UsePathStyle = o.BaseEndpoint != nil
@@ -151,7 +154,7 @@ func (s *session) Scope() string { return name + "/" + s.account + "/" + s.regio
 
 // Create implements provider.Session.
 func (s *session) Create(ctx context.Context, want resource.Object, m resource.Mark) (provider.Progress, error) {
-	k, err := s.kind(want.Address.Kind)
+	k, err := s.made(want.Address.Kind)
 	if err != nil {
 		return provider.Progress{}, err
 	}
@@ -165,7 +168,7 @@ func (s *session) Create(ctx context.Context, want resource.Object, m resource.M
 
 // Update implements provider.Session.
 func (s *session) Update(ctx context.Context, live, want resource.Object, changes []resource.Change) (provider.Progress, error) {
-	k, err := s.kind(want.Address.Kind)
+	k, err := s.made(want.Address.Kind)
 	if err != nil {
 		return provider.Progress{}, err
 	}
@@ -209,7 +212,7 @@ func (s *session) Delete(ctx context.Context, live, applied resource.Object) (pr
 	if address.IsZero() {
 		address = applied.Address
 	}
-	k, err := s.kind(address.Kind)
+	k, err := s.made(address.Kind)
 	if err != nil {
 		return provider.Progress{}, err
 	}
@@ -225,7 +228,7 @@ func (s *session) Delete(ctx context.Context, live, applied resource.Object) (pr
 
 // Mark implements provider.Session.
 func (s *session) Mark(ctx context.Context, live resource.Object, m *resource.Mark) error {
-	k, err := s.kind(live.Address.Kind)
+	k, err := s.made(live.Address.Kind)
 	if err != nil {
 		return err
 	}
@@ -265,7 +268,7 @@ const replayWithin = time.Hour
 // bears our mark; a kind whose create takes a token is then created again
 // under the same token.
 func (s *session) Find(ctx context.Context, in provider.Intent) (provider.Progress, error) {
-	k, err := s.kind(in.Want.Address.Kind)
+	k, err := s.made(in.Want.Address.Kind)
 	if err != nil {
 		return provider.Progress{}, err
 	}
@@ -286,6 +289,15 @@ func (s *session) Find(ctx context.Context, in provider.Intent) (provider.Progre
 		return provider.Progress{}, nil
 	}
 	return s.Create(ctx, in.Want, in.Mark)
+}
+
+// made gives a kind whose objects can be made and changed.
+func (s *session) made(n string) (*kind, error) {
+	k, err := s.kind(n)
+	if err == nil && k.lookUp != nil {
+		err = &resource.Failure{Class: resource.Bug, Op: "aws", Message: fmt.Sprintf("an %s is looked up, never made or changed", n)}
+	}
+	return k, err
 }
 
 func (s *session) kind(n string) (*kind, error) {

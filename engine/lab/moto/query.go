@@ -1,7 +1,9 @@
 package moto
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -117,4 +119,30 @@ func (s *Server) S3(ctx context.Context, region, method, path, body string) (str
 		err = fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, text)
 	}
 	return string(text), err
+}
+
+// PutParameter sets a parameter of Systems Manager as somebody other than isobar
+// would.
+func (s *Server) PutParameter(ctx context.Context, region, name, value string) error {
+	body, err := json.Marshal(map[string]any{"Name": name, "Value": value, "Type": "String", "Overwrite": true})
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
+	req.Header.Set("X-Amz-Target", "AmazonSSM.PutParameter")
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=somebody/20260101/"+region+"/ssm/aws4_request, SignedHeaders=host, Signature=0")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close() //nolint:errcheck // a body that was read
+	answer, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("PutParameter: %s: %s", resp.Status, answer)
+	}
+	return err
 }

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"isobar.dev/engine/diag"
+	"isobar.dev/engine/web"
+)
+
+func (a *app) refreshCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "refresh ENV [ADDRESS…]", Short: "Let the daemon ask lookups anew", Args: cobra.MinimumNArgs(1),
+		Long: "Asks the environment's lookups anew, though they are pinned: those named, such as aws.ami/web, or all of them.\n" +
+			"What they find is planned, and goes the way of the environment's mode: it waits, is applied or is only reported.\n" +
+			"Without a daemon say isobar apply ENV --refresh-lookups.",
+		RunE: func(c *cobra.Command, args []string) error {
+			path, err := a.localStore()
+			if err != nil {
+				return err
+			}
+			err = web.NewClient(socketPath(path)).Refresh(c.Context(), args[0], args[1:])
+			if errors.Is(err, web.ErrNoDaemon) {
+				return errorf(diag.CommandDaemon, "start isobar serve, name its store with --store sqlite:PATH, or say isobar apply "+args[0]+" --refresh-lookups",
+					"no isobar daemon answers at %s", socketPath(path))
+			}
+			if err != nil {
+				return errorf(diag.CommandUsage, "isobar status lists the environments, and its spec the lookups", "%s: %v", args[0], err)
+			}
+			what := "all lookups"
+			if len(args) > 1 {
+				what = strings.Join(args[1:], ", ")
+			}
+			if a.output == "json" {
+				return a.writeJSON(web.RefreshRequest{Lookups: args[1:]})
+			}
+			fmt.Fprintf(a.out, "%s  %s will be asked anew\n", args[0], what)
+			return nil
+		},
+	}
+}
