@@ -81,12 +81,14 @@ func (a *app) imports(o *reconcile.Once, env string, pairs []string) ([]reconcil
 	seen := map[resource.Address]bool{}
 	for i := 0; i < len(pairs); i += 2 {
 		at, err := resource.ParseAddress(env + "/" + pairs[i])
-		_, _, known := o.Runner.Catalogue.Kind(at.Type())
+		_, desc, known := o.Runner.Catalogue.Kind(at.Type())
 		switch {
 		case err != nil:
 			wrong = append(wrong, errorf(diag.CommandImport, "write PROVIDER.KIND/NAME, aws.vpc/main", "%q is not an address", pairs[i])...)
 		case !known:
 			wrong = append(wrong, errorf(diag.CommandImport, "the kinds are listed in the reference", "there is no kind %s", at.Type())...)
+		case desc.Lookup:
+			wrong = append(wrong, errorf(diag.CommandImport, "leave it out: the next apply asks it", "%s is looked up, and what it finds is nobody's to manage", at.Local())...)
 		case seen[at]:
 			wrong = append(wrong, errorf(diag.CommandImport, "name each resource once", "%s stands twice", at.Local())...)
 		}

@@ -21,6 +21,11 @@ type Import struct {
 // changes, for the next plan to do.
 func (b *builder) adopt() *Plan {
 	p := &Plan{Env: b.in.Env}
+	for _, it := range b.items { // what objects are compared with
+		if it.want != nil && it.kind.Lookup {
+			b.lookup(it)
+		}
+	}
 	var taken []*item
 	for _, it := range b.claims(p) {
 		if it.held == nil {
@@ -92,6 +97,11 @@ func (b *builder) claims(p *Plan) []*item {
 
 // claim holds an import whose object is not there, or is somebody's already.
 func (b *builder) claim(it *item, im Import) {
+	if it.kind.Lookup {
+		it.held = nil
+		it.hold(HeldRefused, "it is looked up, and what it finds is nobody's to manage", "leave it out: the next apply asks it")
+		return
+	}
 	if it.held != nil {
 		return
 	}

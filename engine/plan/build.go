@@ -432,7 +432,7 @@ func (b *builder) output(r resource.Ref) resource.Value {
 func (b *builder) coming(r resource.Ref) bool {
 	it := b.byAddr[r.Address]
 	if it != nil && it.kind.Lookup { // one that found nothing holds what needs it
-		return it.live.Seen != Present || it.kind.Outputs(it.live.Object)[r.Out] != nil
+		return it.live.Seen != Present && len(b.in.Imports) == 0 || it.kind.Outputs(it.live.Object)[r.Out] != nil
 	}
 	return it != nil && (it.fresh || it.touched && volatile(it.kind.Descriptor, r.Out))
 }
