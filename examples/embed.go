@@ -1,6 +1,6 @@
 // Package examples holds whole environments to start from: a directory each,
-// named as the environment is. CI validates each of them, and cmd/demo applies
-// shop.
+// named as the environment is. CI applies each of them, and cmd/demo tells its
+// story with shop.
 //
 // It owns files alone, and must not import anything of isobar. Floor 3.
 package examples

@@ -108,6 +108,7 @@ func (s *stage) fit(ctx context.Context) error {
 	s.spec = strings.NewReplacer(
 		`vsphere: url: "https://vcenter.example.com"`, `vsphere: {url: "`+s.center.URL()+`", insecure: true}`,
 		`datastore: "datastore1"`, `datastore: "`+vcsim.Datastore+`"`,
+		`network: "shop"`, `network: "`+vcsim.Portgroup+`"`,
 		"ami-0a1b2c3d4e5f60718", images.Get("imagesSet", "item", "imageId"),
 	).Replace(text)
 	return nil

@@ -42,8 +42,9 @@ type cost struct {
 }
 
 // measured runs a command and takes its cost. Peak memory is the largest sum of
-// resident sets that was seen, looked at every few milliseconds, or the largest
-// single process that the kernel reports, if that is more.
+// its processes' proportional sets that was seen, looked at every few
+// milliseconds: a page that several share counts once (proc_pid_smaps(5)).
+// Where the kernel has none, it is the largest process's resident set.
 func measured(b *testing.B, env []string, dir, name string, args ...string) cost {
 	b.Helper()
 	c := exec.CommandContext(b.Context(), name, args...)
@@ -65,7 +66,7 @@ func measured(b *testing.B, env []string, dir, name string, args ...string) cost
 			case <-done:
 				return
 			case <-tick.C:
-				peak.Store(max(peak.Load(), resident(c.Process.Pid)))
+				peak.Store(max(peak.Load(), proportional(c.Process.Pid)))
 			}
 		}
 	}()
@@ -74,15 +75,15 @@ func measured(b *testing.B, env []string, dir, name string, args ...string) cost
 	<-watched
 	p := c.ProcessState
 	most := peak.Load()
-	if u, ok := p.SysUsage().(*syscall.Rusage); ok {
-		most = max(most, u.Maxrss*1024)
+	if u, ok := p.SysUsage().(*syscall.Rusage); ok && most == 0 {
+		most = u.Maxrss * 1024
 	}
 	return cost{cpu: p.UserTime() + p.SystemTime(), peak: most, code: p.ExitCode(), out: out.Bytes()}
 }
 
-// resident sums the resident sets of a session's processes, in bytes; 0 where
-// the kernel has no /proc.
-func resident(session int) int64 {
+// proportional sums the proportional sets of a session's processes, in bytes; 0
+// where the kernel tells none.
+func proportional(session int) int64 {
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
 		return 0
@@ -95,12 +96,19 @@ func resident(session int) int64 {
 		}
 		// The name of the program stands in brackets and may hold anything: proc(5).
 		_, rest, ok := bytes.Cut(data, []byte(") "))
-		f := strings.Fields(string(rest))
-		if !ok || len(f) < 22 || f[3] != strconv.Itoa(session) {
+		if f := strings.Fields(string(rest)); !ok || len(f) < 4 || f[3] != strconv.Itoa(session) {
 			continue
 		}
-		pages, _ := strconv.ParseInt(f[21], 10, 64)
-		sum += pages * int64(os.Getpagesize())
+		maps, err := os.ReadFile(filepath.Join(filepath.Dir(name), "smaps_rollup"))
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(maps)) {
+			if f := strings.Fields(line); len(f) == 3 && f[0] == "Pss:" {
+				kb, _ := strconv.ParseInt(f[1], 10, 64)
+				sum += kb * 1024
+			}
+		}
 	}
 	return sum
 }

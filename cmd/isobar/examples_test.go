@@ -47,15 +47,23 @@ func TestDocumentedEnvironments(t *testing.T) {
 	if err != nil || len(names) == 0 {
 		t.Fatalf("%d examples: %v", len(names), err)
 	}
+	var all strings.Builder
 	for _, name := range names {
 		text, err := examples.Environment(name)
 		if err != nil {
 			t.Fatal(err)
 		}
+		all.WriteString(text)
 		t.Run("examples "+name, func(t *testing.T) {
 			t.Parallel()
 			validates(t, name, text)
 		})
+	}
+	for kind := range d {
+		_, name, _ := strings.Cut(kind, ".")
+		if !strings.Contains(all.String(), "\t"+name+": ") {
+			t.Errorf("no example has a %s: add one, and apply it in testdata/script/examples.txtar", kind)
+		}
 	}
 	for page, least := range map[string]int{"README.md": 1, "docs/tutorial/first-hour.md": 1} {
 		text, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(page)))

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"isobar.dev/engine/diag"
@@ -18,6 +19,12 @@ import (
 // leaseTTL is how long a one-shot command's lease holds without renewal, as a
 // daemon's does by default.
 const leaseTTL = 6 * time.Second
+
+// oneShotGC is how much garbage, as a share of what lives, a one-shot command
+// lets lie. It is short-lived and often runs beside others in CI, so memory
+// counts for more than the tenth of CPU time that this costs
+// (docs/reference/performance.md).
+const oneShotGC = 50
 
 // localStore is the path of the store that one-shot commands use.
 func (a *app) localStore() (string, error) {
@@ -75,6 +82,9 @@ func makePrivate(dir string) error {
 
 // once opens the store and wires what one-shot runs need.
 func (a *app) once(ctx context.Context) (*reconcile.Once, error) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(oneShotGC)
+	}
 	st, err := a.openStore(ctx)
 	if err != nil {
 		return nil, err

@@ -26,6 +26,7 @@ import (
 	"isobar.dev/engine/lab/vcsim"
 	"isobar.dev/engine/spec"
 	"isobar.dev/engine/web"
+	"isobar.dev/examples"
 )
 
 // TestScript runs testdata/script/*.txtar: the real command against a real
@@ -50,7 +51,7 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"newrepo": newRepo, "exit": exits, "await": await, "awaitfile": awaitFile,
 			"ec2": ec2, "s3": s3, "parameter": parameter, "vcenter": vcenter, "hold": hold, "held": held, "release": release, "refuse": refuse, "shape": shape, "plan": waitingPlan,
-			"sshrepo": sshRepo, "trustssh": trustSSH, "nowhere": nowhere, "mode": mode,
+			"example": example, "sshrepo": sshRepo, "trustssh": trustSSH, "nowhere": nowhere, "mode": mode,
 			"slack": slackLab, "scrape": scrape, "httprepo": httpRepo, "fill": fill, "hangup": hangUp,
 			"describe": describe,
 		},
@@ -136,6 +137,22 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
 	}
+}
+
+// example NAME writes an example into the repository at hand, with the lab's
+// vCenter, datastore, network and pool, and the script's region.
+func example(ts *testscript.TestScript, _ bool, args []string) {
+	name, st := args[0], stageOf(ts)
+	text, err := examples.Environment(name)
+	ts.Check(err)
+	text = strings.NewReplacer(
+		`vsphere: url: "https://vcenter.example.com"`, `vsphere: {url: "`+st.center.URL()+`", insecure: true}`,
+		`"datastore1"`, `"`+vcsim.Datastore+`"`, `network: "`+name+`"`, `network: "`+vcsim.Portgroup+`"`,
+		`"Cluster/Resources"`, `"`+vcsim.Pool+`"`, "eu-west-1", st.region,
+	).Replace(text)
+	dir := ts.MkAbs("environments/" + name)
+	ts.Check(os.MkdirAll(dir, 0o700))
+	ts.Check(os.WriteFile(filepath.Join(dir, name+".cue"), []byte(text), 0o600))
 }
 
 const patience = 60 * time.Second
