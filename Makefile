@@ -18,7 +18,7 @@ export GORACE  := atexit_sleep_ms=0
 export HOME    := $(or $(HOME),$(CURDIR)/.cache/home)
 export PATH    := $(PEERS)/bin:$(PEERS)/moto/bin:$(PATH):$(shell $(GO) env GOPATH)/bin
 PLAIN         := GOFLAGS=-buildvcs=false
-BENCHED       := ./engine/ledger ./engine/plan ./engine/view ./engine/cycle ./engine/spec ./engine/policy
+BENCHED       := ./cmd/isobar ./engine/ledger ./engine/plan ./engine/view ./engine/cycle ./engine/spec ./engine/policy
 
 .DEFAULT_GOAL := all
 .PHONY: all build binary vet test race fuzz lint golangci gen gen-check bench cover demo image vuln help peers clean
@@ -66,7 +66,7 @@ gen-check: gen ## fail when what is generated differs from what is committed
 		git diff -- schemas/descriptors.json docs/reference; git status --short -- docs/reference; \
 		echo "what is generated is out of date: run make gen and commit it"; exit 1; }
 
-bench: ## benchmarks of the pure packages, spec and policy, in Go's format
+bench: peers ## benchmarks, in Go's format: the drift check beside Terraform where it is on PATH, then the packages
 	$(PLAIN) $(GO) test -run='^$$' -bench='$(BENCH)' -benchmem $(BENCHED)
 
 cover: peers ## coverage of all tests, by function, in .cache/cover.txt

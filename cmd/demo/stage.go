@@ -88,20 +88,16 @@ func (s *stage) set(ctx context.Context) error {
 	}
 	s.onStrike(func() { _ = s.slack.Close() })
 	say("  Slack          %s", s.slack.URL())
-	if err := s.fit(ctx); err != nil {
+	if err := s.fit(); err != nil {
 		return err
 	}
 	return s.firstCommit(ctx)
 }
 
-// fit makes the example one of this lab: its vCenter, its datastore, an image
-// of its cloud.
-func (s *stage) fit(ctx context.Context) error {
+// fit makes the example one of this lab: its vCenter, its datastore and its
+// network.
+func (s *stage) fit() error {
 	text, err := examples.Environment(env)
-	if err != nil {
-		return err
-	}
-	images, err := s.cloud.EC2(ctx, region, "DescribeImages", map[string]string{"Owner.1": "amazon"})
 	if err != nil {
 		return err
 	}
@@ -109,7 +105,6 @@ func (s *stage) fit(ctx context.Context) error {
 		`vsphere: url: "https://vcenter.example.com"`, `vsphere: {url: "`+s.center.URL()+`", insecure: true}`,
 		`datastore: "datastore1"`, `datastore: "`+vcsim.Datastore+`"`,
 		`network: "shop"`, `network: "`+vcsim.Portgroup+`"`,
-		"ami-0a1b2c3d4e5f60718", images.Get("imagesSet", "item", "imageId"),
 	).Replace(text)
 	return nil
 }
