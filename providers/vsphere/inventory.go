@@ -55,8 +55,8 @@ func places() []string {
 	return []string{"Folder", "Datacenter", "ComputeResource", "ResourcePool", "Datastore", "Network", "DistributedVirtualSwitch"}
 }
 
-// inventory reads all objects of some types: three calls, or a few more where
-// the vCenter answers in pages.
+// inventory reads all objects of some types: three calls, and one more for
+// each further page.
 func (s *session) inventory(ctx context.Context, kinds ...string) (inv *inventory, err error) {
 	if s.content.ViewManager == nil {
 		return nil, &resource.Failure{Class: resource.Bug, Op: "vim:CreateContainerView", Message: "the vCenter has no view manager"}
@@ -115,9 +115,15 @@ func (s *session) retrieve(ctx context.Context, set []types.ObjectSpec) (*invent
 	return inv, nil
 }
 
+// pageSize is how many objects one answer of the property collector holds: some
+// megabytes of XML for machines, which are read into a fraction of that.
+const pageSize = 125
+
 // collect makes one property collector's read.
 func (s *session) collect(ctx context.Context, specs []types.PropertyFilterSpec, take func(types.ObjectContent)) error {
-	got, err := methods.RetrievePropertiesEx(ctx, s, &types.RetrievePropertiesEx{This: s.content.PropertyCollector, SpecSet: specs})
+	got, err := methods.RetrievePropertiesEx(ctx, s, &types.RetrievePropertiesEx{
+		This: s.content.PropertyCollector, SpecSet: specs, Options: types.RetrieveOptions{MaxObjects: pageSize},
+	})
 	if err != nil {
 		return err
 	}
