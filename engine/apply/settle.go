@@ -128,6 +128,12 @@ func (s settling) create(ctx context.Context, e ledger.Entry, acc Account) (verd
 		return s.made(ctx, e, acc, p.Object)
 	case p.Object.ID != "":
 		return s.made(ctx, e, acc, p.Object)
+	case kind.Lag > 0 && e.At.Before(e.Open.At):
+		// Nobody noted when its call ended: it may have gone out long after its
+		// intent, throttled or put off. Now nothing more of it goes out, so the
+		// time in which it may show begins here.
+		fault := &ledger.Fault{Class: resource.UnknownOutcome, Message: "nothing of it is to be seen yet"}
+		return notSettled, s.journal.Append(ctx, ledger.Event{Address: e.Address, Token: e.Token, Type: ledger.Doubted, Fault: fault})
 	case asked.Before(latest(e.Open.At, e.At).Add(kind.Lag)):
 		return notSettled, nil // it may only not be visible yet
 	}

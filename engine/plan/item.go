@@ -169,12 +169,13 @@ func (it *item) superseded(in *Input) bool {
 }
 
 // newestStray gives the newest object that bears an address's mark and may be
-// adopted, or nil.
+// adopted, or nil: one that the ledger never heard of, or whose create it took
+// for not done too soon.
 func newestStray(in *Input, a resource.Address) *resource.Object {
 	var best *resource.Object
 	for i := range in.Strays {
 		o := &in.Strays[i]
-		if o.Mark.Address == a && in.Ledger.Ended[o.Mark.Token] == "" && (best == nil || o.Mark.Token > best.Mark.Token) {
+		if ended := in.Ledger.Ended[o.Mark.Token]; o.Mark.Address == a && (ended == "" || ended == "not done") && (best == nil || o.Mark.Token > best.Mark.Token) {
 			best = o
 		}
 	}
