@@ -90,8 +90,9 @@ good. It stays visible as a note in every plan.
     instance_xlarge := 24
 
 ## Your own rules
-` + "Files `policies/*.rego` of the repository stand beside isobar's, from the base branch and never from\n" +
-	"the change under review. `package main` decides by `deny_NAME`, `violation_NAME` and `warn_NAME`, each a set of\n" +
+` + "Files `policies/*.rego` of the repository stand beside isobar's: those of the branch that a\n" +
+	"daemon follows; with `--rev`, those of the repository's own head or of `--base`, and never those of the change\n" +
+	"under review; for a work tree, its own. `package main` decides by `deny_NAME`, `violation_NAME` and `warn_NAME`, each a set of\n" +
 	"texts or of objects with `msg` and, optionally, `address`, `path`, `id` and `mend`. The input has the shape of\n" +
 	"Terraform's plan JSON, with `input.isobar` beside it; `data.isobar.plan` holds what isobar's rules use themselves." + `
 

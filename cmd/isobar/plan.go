@@ -73,7 +73,7 @@ func (a *app) draft(ctx context.Context, o *reconcile.Once, f draftFlags) ([]*re
 		return nil, err
 	}
 	tries, wrong, err := draftAll(ctx, o, envs, reconcile.Job{
-		Tree: r.tree, Commit: r.commit, Actor: actor(), Trigger: "command", Destroy: f.destroy, Bounded: f.bounded, Imports: f.imports,
+		Tree: r.tree, Rules: r.rules, Commit: r.commit, Actor: actor(), Trigger: "command", Destroy: f.destroy, Bounded: f.bounded, Imports: f.imports,
 	}, f.refresh)
 	if err != nil {
 		return nil, err
@@ -144,10 +144,10 @@ func planCode(tries []*reconcile.Attempt, detailed bool) int {
 func (a *app) shown(o *reconcile.Once, t *reconcile.Attempt) *view.Plan {
 	p := t.ViewPlan(o.Runner.Catalogue.Descriptors, "")
 	p.Mode = "" // no daemon runs here: the next step is a person's
-	given := refreshArgs(t.Job.Refresh)
+	given := refreshArgs(t.Job.Refresh) + a.sourceArgs()
 	switch {
 	case t.Job.Destroy:
-		p.Next = "isobar destroy " + t.Job.Env + " --plan " + view.PlanID(t.Plan.Digest)
+		p.Next = "isobar destroy " + t.Job.Env + a.sourceArgs() + " --plan " + view.PlanID(t.Plan.Digest)
 	case len(t.Job.Imports) > 0:
 		p.Import, p.Next = true, "the same again with --plan "+view.PlanID(t.Plan.Digest)
 	case given != "":

@@ -17,18 +17,19 @@ import (
 // repo is the repository as a verb reads it.
 type repo struct {
 	tree   fs.FS
+	rules  fs.FS
 	commit string // "" where the files are not those of a commit
 	estate spec.Estate
 }
 
 // openRepo reads the repository and what its estate says.
 func (a *app) openRepo(ctx context.Context, specs reconcile.Specs) (repo, error) {
-	tree, on, err := a.files(ctx)
+	src, err := a.files(ctx)
 	if err != nil {
 		return repo{}, err
 	}
-	r := repo{tree: tree, commit: on.Hash}
-	r.estate, err = specs.Estate(ctx, tree)
+	r := repo{tree: src.tree, rules: src.rules, commit: src.hash}
+	r.estate, err = specs.Estate(ctx, src.tree)
 	return r, err
 }
 

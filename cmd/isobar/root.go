@@ -29,6 +29,7 @@ type app struct {
 	store    string                    // --store
 	repo     string                    // --repo, of the verbs with sourceFlags
 	rev      string                    // --rev
+	base     string                    // --base
 	output   string                    // -o
 	config   string                    // --config
 	server   func() (*settings, error) // the server's file that is named, read once

@@ -265,7 +265,7 @@ func daemon(keep *office, st store.Store, log *slog.Logger) (*reconcile.Daemon, 
 	}
 	d.Runner.Sessions.Profile = keep.profile
 	if set.Slack != nil {
-		d.Chat = chat.New(chat.Options{Token: keep.slackToken, APIURL: set.Slack.APIURL})
+		d.Chat = chat.New(chat.Options{Token: keep.slackToken, APIURL: set.Slack.APIURL, Blocks: true})
 	}
 	return d, metrics, nil
 }

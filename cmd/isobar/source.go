@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -23,43 +24,73 @@ import (
 func (a *app) sourceFlags(c *cobra.Command) *cobra.Command {
 	c.Flags().StringVar(&a.repo, "repo", "", "read the repository at this `URL` instead of a directory: as serve --repo takes it; needs --store where there is a ledger")
 	c.Flags().StringVar(&a.rev, "rev", "", "read this `REV`, a branch, tag or commit, instead of the files as they lie there; with --repo, the remote's own head unless told")
+	c.Flags().StringVar(&a.base, "base", "", "with --rev, take the rules of policies/ from this `REV` and not from the one that is read; the head that the repository itself has unless told")
 	return c
 }
 
-// files gives the files that the verb is about and the commit whose they are;
-// its Hash is "" where they are those of none.
-func (a *app) files(ctx context.Context) (fs.FS, git.Commit, error) {
+// sourceArgs are the flags that say what is read and where the ledger is, as
+// they must be given again.
+func (a *app) sourceArgs() string {
+	var b strings.Builder
+	for _, f := range [][2]string{{"--repo", a.repo}, {"--rev", a.rev}, {"--base", a.base}, {"--store", a.store}} {
+		if f[1] != "" {
+			b.WriteString(" " + f[0] + " " + shellWord(f[1]))
+		}
+	}
+	return b.String()
+}
+
+// shellWord quotes what a shell would take apart.
+func shellWord(s string) string {
+	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./_-") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// source is what a verb reads.
+type source struct {
+	tree  fs.FS
+	rules fs.FS  // where policies/ is read: a change under review does not judge itself
+	hash  string // of the commit, "" where the files are those of none
+}
+
+// files gives the files that the verb is about.
+func (a *app) files(ctx context.Context) (source, error) {
+	if a.base != "" && a.rev == "" {
+		return source{}, diag.List{usage("--base says where the rules come from for another commit than the files that lie there", "name the commit with --rev")}
+	}
 	if a.repo != "" || a.rev != "" {
 		return a.committed(ctx)
 	}
 	tree, on, dirty, err := git.WorkTree(a.dir)
 	if err != nil {
-		return nil, git.Commit{}, errorf(diag.CommandRepo, "name the repository's directory with -C", "%v", err)
+		return source{}, errorf(diag.CommandRepo, "name the repository's directory with -C", "%v", err)
 	}
 	if dirty {
 		on = git.Commit{}
 	}
-	return tree, on, nil
+	return source{tree: tree, rules: tree, hash: on.Hash}, nil
 }
 
 // committed reads a commit from the repository's mirror, which is kept for the
 // next time.
-func (a *app) committed(ctx context.Context) (fs.FS, git.Commit, error) {
+func (a *app) committed(ctx context.Context) (source, error) {
 	url := cmp.Or(a.repo, a.dir)
 	if _, err := os.Stat(url); err == nil { // a directory: the mirror must know it from anywhere
 		if url, err = filepath.Abs(url); err != nil {
-			return nil, git.Commit{}, err
+			return source{}, err
 		}
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return nil, git.Commit{}, errorf(diag.CommandRepo, "set HOME or XDG_CACHE_HOME", "there is no place for the repository's mirror: %v", err)
+		return source{}, errorf(diag.CommandRepo, "set HOME or XDG_CACHE_HOME", "there is no place for the repository's mirror: %v", err)
 	}
 	sum := sha256.Sum256([]byte(url))
 	dir := filepath.Join(cache, "isobar", "mirrors", hex.EncodeToString(sum[:8]))
 	unlock, err := lockDir(ctx, dir)
 	if err != nil {
-		return nil, git.Commit{}, err
+		return source{}, err
 	}
 	defer unlock()
 	set := flagSettings(serveFlags{repo: url})
@@ -68,17 +99,30 @@ func (a *app) committed(ctx context.Context) (fs.FS, git.Commit, error) {
 		_, err = mirror.Fetch(ctx)
 	}
 	if err != nil {
-		return nil, git.Commit{}, errorf(diag.CommandRepo, "check --repo and the variables that isobar serve --help names", "%v", err)
+		return source{}, errorf(diag.CommandRepo, "check --repo and the variables that isobar serve --help names", "%v", err)
 	}
-	on, err := mirror.Head(ctx)
-	if a.rev != "" {
-		on, err = mirror.Resolve(ctx, a.rev)
-	}
+	on, err := revision(ctx, mirror, a.rev)
 	if err != nil {
-		return nil, git.Commit{}, errorf(diag.CommandRepo, "write a branch, a tag or a commit with --rev", "%v", err)
+		return source{}, errorf(diag.CommandRepo, "write a branch, a tag or a commit with --rev", "%v", err)
 	}
-	tree, err := mirror.Tree(on.Hash)
-	return tree, on, err
+	base, err := revision(ctx, mirror, a.base)
+	if err != nil {
+		return source{}, errorf(diag.CommandRepo, "write a branch, a tag or a commit with --base", "%v", err)
+	}
+	out := source{hash: on.Hash}
+	if out.tree, err = mirror.Tree(on.Hash); err != nil {
+		return source{}, err
+	}
+	out.rules, err = mirror.Tree(base.Hash)
+	return out, err
+}
+
+// revision resolves a name, "" being the repository's own head.
+func revision(ctx context.Context, m *git.Mirror, rev string) (git.Commit, error) {
+	if rev == "" {
+		return m.Head(ctx)
+	}
+	return m.Resolve(ctx, rev)
 }
 
 // lockWait is how often a lock that another command holds is asked for.

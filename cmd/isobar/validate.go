@@ -79,7 +79,7 @@ func (a *app) validate(ctx context.Context, named []string) error {
 
 // imagine checks one environment. The error is none of the user's.
 func (a *app) imagine(ctx context.Context, runner *reconcile.Runner, r repo, env string) (diag.List, int, error) {
-	d, err := runner.Imagine(ctx, reconcile.Job{Tree: r.tree, Env: env, Commit: r.commit, Actor: actor(), Trigger: "command"})
+	d, err := runner.Imagine(ctx, reconcile.Job{Tree: r.tree, Rules: r.rules, Env: env, Commit: r.commit, Actor: actor(), Trigger: "command"})
 	var list diag.List
 	if errors.As(err, &list) {
 		return list, 0, nil

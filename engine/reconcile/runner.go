@@ -58,6 +58,7 @@ type Runner struct {
 // Job is one environment to plan.
 type Job struct {
 	Tree    fs.FS
+	Rules   fs.FS // where policies/ is read; nil is Tree, which then is the base branch's
 	Env     string
 	Commit  string
 	Actor   string
@@ -265,7 +266,11 @@ func (r *Runner) judge(ctx context.Context, d *Draft) (diag.List, error) {
 	if d.Job.Destroy {
 		trigger = "destroy" // a person named the environment: the rule on mass deletion stands aside
 	}
-	return r.Policies.Judge(ctx, d.Job.Tree, d.Spec, policy.Input{
+	rules := d.Job.Rules
+	if rules == nil {
+		rules = d.Job.Tree
+	}
+	return r.Policies.Judge(ctx, rules, d.Spec, policy.Input{
 		Plan: d.Plan, Desired: d.Spec.Desired, Live: d.live(), Kinds: r.Catalogue.Descriptors, Commit: d.Job.Commit,
 		Actor: d.Job.Actor, Trigger: trigger, Mode: d.Spec.Mode,
 	})

@@ -196,6 +196,14 @@ func retryAfter(resp *awshttp.ResponseError) time.Duration {
 // rootCause gives the innermost error's text: what the SDK wraps around it
 // repeats the operation.
 func rootCause(err error) string {
+	var dial *net.OpError
+	if errors.As(err, &dial) && dial.Op == "dial" && dial.Addr != nil { // the cause alone does not say whom
+		return "connect to " + dial.Addr.String() + ": " + innermost(dial.Err)
+	}
+	return innermost(err)
+}
+
+func innermost(err error) string {
 	for {
 		next := errors.Unwrap(err)
 		if next == nil {

@@ -318,7 +318,7 @@ func TestRefusals(t *testing.T) {
 		return err
 	}
 	wantClass(t, open(resource.Map{"datacenter": resource.String("DC9")}), resource.Invalid, "no datacenter DC9, but DC0")
-	wantClass(t, open(resource.Map{"url": resource.String("https://127.0.0.1:1")}), resource.Transient, "connection refused")
+	wantClass(t, open(resource.Map{"url": resource.String("https://127.0.0.1:1")}), resource.Transient, "connect to 127.0.0.1:1: connection refused")
 	c := config(nil, r.estate)
 	c.HTTP = nil
 	c.Settings = with(settings(), resource.Map{"insecure": resource.Bool(false)})

@@ -152,6 +152,14 @@ func ended(ctx context.Context, op string) error {
 
 // rootCause gives the innermost error's text.
 func rootCause(err error) string {
+	var dial *net.OpError
+	if errors.As(err, &dial) && dial.Op == "dial" && dial.Addr != nil { // the cause alone does not say whom
+		return "connect to " + dial.Addr.String() + ": " + innermost(dial.Err)
+	}
+	return innermost(err)
+}
+
+func innermost(err error) string {
 	for {
 		next := errors.Unwrap(err)
 		if next == nil {
