@@ -208,6 +208,24 @@ func TestRateLimit(t *testing.T) {
 	must(t, err)
 }
 
+// A revoked token is a refusal like a wrong one, which another token ends.
+func TestRevokedToken(t *testing.T) {
+	t.Parallel()
+	srv, s := lab(t, 0)
+	must(t, srv.Outage(t.Context(), labslack.Revoke))
+	_, err := s.Post(t.Context(), "", "run", "head")
+	if resource.ClassOf(err) != resource.Denied || !strings.Contains(err.Error(), "token_revoked") {
+		t.Errorf("%v is %q, want %q with Slack's own word", err, resource.ClassOf(err), resource.Denied)
+	}
+	must(t, srv.Outage(t.Context(), labslack.Up))
+	if _, err := s.Post(t.Context(), "", "run", "head"); err != nil {
+		t.Error(err)
+	}
+	if n := len(srv.Messages(channel)); n != 1 {
+		t.Errorf("%d messages, want 1", n)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	srv, s := lab(t, 0)

@@ -262,18 +262,29 @@ func TestVanishedEnvironment(t *testing.T) {
 }
 
 func TestChatDownForAnHour(t *testing.T) {
+	chatDown(t, &resource.Failure{Class: resource.Transient, Message: "down"}, time.Hour)
+}
+
+// TestTokenRevokedForHours loses no report either: somebody will renew it.
+func TestTokenRevokedForHours(t *testing.T) {
+	chatDown(t, &resource.Failure{Class: resource.Denied, Code: "token_revoked", Message: "refused"}, 3*time.Hour)
+}
+
+// chatDown has two commits applied while the receiver is down, and told after.
+func chatDown(t *testing.T, why error, length time.Duration) {
+	t.Helper()
 	play(t, func(t *testing.T, s *stage) {
-		s.room.set(&resource.Failure{Class: resource.Transient, Message: "down"})
+		s.room.set(why)
 		s.push("c1", map[string]environment{"prod": nets("prod", "a", "b")})
 		s.start()
-		s.pass(20 * time.Minute)
+		s.pass(length / 3)
 		s.push("c2", map[string]environment{"prod": nets("prod", "a", "b", "c")})
-		s.pass(40 * time.Minute)
+		s.pass(2 * length / 3)
 		if s.live() != 3 || len(s.room.all()) != 0 {
 			t.Fatalf("%d objects", s.live())
 		}
-		if s.room.tries > 200 {
-			t.Fatalf("a receiver that is down was called %d times in an hour", s.room.tries)
+		if s.room.tries > int(200*length/time.Hour) {
+			t.Fatalf("a receiver that is down was called %d times in %s", s.room.tries, length)
 		}
 		s.room.set(nil)
 		s.pass(3 * time.Minute)

@@ -109,15 +109,11 @@ func (d *Daemon) flush(ctx context.Context) time.Duration {
 }
 
 // patience is how often a message that was refused is offered again: one that
-// is wrong by itself soon stands aside, one that lacks a permission leaves time
-// to grant it (about an hour and a half), and a receiver that is down is
-// waited for as long as it takes.
+// is wrong by itself soon stands aside; a receiver that is down, or whose token
+// was revoked, is waited for as long as it takes.
 func patience(c resource.Class) int {
-	switch {
-	case c == resource.Invalid || c == resource.NotFound:
+	if c == resource.Invalid || c == resource.NotFound {
 		return 10
-	case c == resource.Denied:
-		return 100
 	}
 	return math.MaxInt
 }

@@ -25,6 +25,7 @@ const (
 	Hang   Outage = "hang"   // requests are taken and get no answer while it lasts; nothing is done
 	Drop   Outage = "drop"   // requests are done, their answers lost
 	Fail   Outage = "fail"   // 503, nothing is done
+	Revoke Outage = "revoke" // every token is one that was revoked
 )
 
 // Options of a server.
@@ -181,6 +182,8 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, method string, f
 	switch {
 	case limited:
 		s.limited--
+	case outage == Revoke:
+		out = failed("token_revoked")
 	case outage != Up && outage != Drop:
 	case token(r) == "":
 		out = failed("not_authed")
