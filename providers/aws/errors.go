@@ -124,6 +124,8 @@ func classOfCode(code string, status int, mutates bool) resource.Class {
 		return classOfStatus(http.StatusInternalServerError, mutates)
 	}
 	switch {
+	case code == "InvalidInstanceType.NotFound": // no type is born later: there is nothing to wait for
+		return resource.Invalid
 	case strings.HasSuffix(code, ".NotFound"), strings.HasSuffix(code, "NotFoundException"), code == "Gateway.NotAttached", code == "NoSuchBucket":
 		return resource.NotFound
 	case strings.HasSuffix(code, ".Conflict"), strings.HasSuffix(code, ".Duplicate"), strings.HasSuffix(code, "InUse"),

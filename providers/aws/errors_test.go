@@ -46,6 +46,7 @@ func TestCodesHaveTheirClass(t *testing.T) {
 		{"Resource.AlreadyAssociated", 400, resource.Conflict, resource.Conflict},
 		{"InvalidVpcID.NotFound", 400, resource.NotFound, resource.NotFound},
 		{"InvalidGroup.NotFound", 400, resource.NotFound, resource.NotFound},
+		{"InvalidInstanceType.NotFound", 400, resource.Invalid, resource.Invalid},
 		{"Gateway.NotAttached", 400, resource.NotFound, resource.NotFound},
 		{"InvalidParameterValue", 400, resource.Invalid, resource.Invalid},
 		{"InvalidVpc.Range", 400, resource.Invalid, resource.Invalid},

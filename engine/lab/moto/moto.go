@@ -139,6 +139,7 @@ func start(ctx context.Context, bin, dir string) (*Server, error) {
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
 	//nolint:forbidigo // the child inherits what this process has
 	cmd.Env = append(os.Environ(), "MOTO_ENABLE_AMI_VALIDATION=1", "MOTO_ENABLE_KEYPAIR_VALIDATION=1",
+		"MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION=1",
 		"MOTO_IAM_LOAD_MANAGED_POLICIES=true")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
