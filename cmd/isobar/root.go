@@ -96,6 +96,7 @@ func (a *app) root() *cobra.Command {
 		a.explainCommand(), a.versionCommand(), a.docsCommand(),
 	)
 	plainArgs(root)
+	a.completions(root)
 	return root
 }
 
