@@ -35,6 +35,24 @@ func (d *Daemon) Refused() []Refusal {
 	return out
 }
 
+// Unread gives the repositories that can't be read and hold no environment yet,
+// each with the reason: no row would tell of them.
+func (d *Daemon) Unread() map[string]string {
+	d.ready()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	out := map[string]string{}
+	for name, why := range d.trouble {
+		if why != "" {
+			out[name] = why
+		}
+	}
+	for _, own := range d.envs {
+		delete(out, own.repo)
+	}
+	return out
+}
+
 // Aside says what people should know of an environment beside its row: that its
 // repository can't be read now, or is not followed any more; "" for nothing.
 func (d *Daemon) Aside(row store.Environment) string {

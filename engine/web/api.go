@@ -32,6 +32,7 @@ type Control interface {
 	Ready() error
 	Aside(row store.Environment) string // what to say of an environment beside its row; "" for nothing
 	Refused() []reconcile.Refusal
+	Unread() map[string]string // repositories without environments that can't be read → why
 }
 
 // API answers /api/v1. Its fields are read only; it is safe for concurrent use.
@@ -110,7 +111,7 @@ func (a *API) environments(w http.ResponseWriter, r *http.Request) {
 			rows[i].Note = strings.TrimPrefix(rows[i].Note+"; "+aside, "; ")
 		}
 	}
-	answer(w, withRefused(Statuses(rows, a.Now()), a.Control.Refused()))
+	answer(w, withUnread(withRefused(Statuses(rows, a.Now()), a.Control.Refused()), a.Control.Unread()))
 }
 
 func (a *API) runs(w http.ResponseWriter, r *http.Request) {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -36,6 +37,16 @@ func withRefused(lines []view.Status, refused []reconcile.Refusal) []view.Status
 		}
 		lines = slices.Insert(lines, at, view.Status{
 			Env: r.Env, Repo: r.Repo, Commit: r.Commit, State: "refused", Drift: -1, Checked: -1, Seconds: -1, Note: r.Finding.Message,
+		})
+	}
+	return lines
+}
+
+// withUnread adds a line for each repository of which nothing was read yet.
+func withUnread(lines []view.Status, unread map[string]string) []view.Status {
+	for _, name := range slices.Sorted(maps.Keys(unread)) {
+		lines = append(lines, view.Status{
+			Env: "–", Repo: name, State: "unread", Drift: -1, Checked: -1, Seconds: -1, Note: "repository unreadable: " + unread[name],
 		})
 	}
 	return lines
