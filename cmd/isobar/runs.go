@@ -101,7 +101,7 @@ func reported(run web.RunAnswer) (*view.Run, error) {
 			return nil, err
 		}
 		out.Steps = append(out.Steps, view.Step{
-			ID: s.ID, Address: addr, Op: ledger.Op(s.Op), Aspect: s.Aspect, State: s.State, Text: s.Text, Mend: s.Mend,
+			ID: s.ID, Address: addr, Op: ledger.Op(s.Op), Aspect: s.Aspect, State: s.State, Same: s.Same, Text: s.Text, Mend: s.Mend,
 			RequestID: s.RequestID, Took: time.Duration(s.TookMillis) * time.Millisecond,
 		})
 	}

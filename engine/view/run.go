@@ -267,6 +267,7 @@ type RunStep struct {
 	Op         string     `json:"op"`
 	Aspect     string     `json:"aspect,omitempty"`
 	State      StepState  `json:"state"`
+	Same       bool       `json:"same,omitempty"` // done: it was so already, and no call was made
 	Text       string     `json:"text,omitempty"`
 	Mend       string     `json:"mend,omitempty"`
 	RequestID  string     `json:"request_id,omitempty"`
@@ -292,7 +293,7 @@ func (r *Run) Report() RunJSON {
 	for i := range r.Steps {
 		s := &r.Steps[i]
 		j := RunStep{
-			ID: s.ID, Address: s.Address.Local(), Op: string(s.Op), Aspect: s.Aspect, State: s.State, Text: clean(s.Text),
+			ID: s.ID, Address: s.Address.Local(), Op: string(s.Op), Aspect: s.Aspect, State: s.State, Same: s.Same, Text: clean(s.Text),
 			Mend: clean(s.Mend), RequestID: s.RequestID, TookMillis: s.Took.Milliseconds(),
 		}
 		if !s.At.IsZero() {
