@@ -10,6 +10,7 @@ import (
 
 	"isobar.dev/engine/diag"
 	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/plan"
 	"isobar.dev/engine/resource"
 	"isobar.dev/engine/view"
 	"isobar.dev/engine/web"
@@ -90,10 +91,17 @@ func reported(run web.RunAnswer) (*view.Run, error) {
 	}
 	out := &view.Run{
 		ID: j.ID, Env: j.Environment, Commit: j.Commit, Subject: j.Subject, By: j.By, Plan: j.Digest, State: j.State, Why: j.Why,
-		Changes: j.Changes, Took: time.Duration(j.TookMillis) * time.Millisecond, Drift: -1, Next: j.Next, Policy: j.Policy,
+		Changes: j.Changes, Took: time.Duration(j.TookMillis) * time.Millisecond, Drift: -1, Next: j.Next, Policy: j.Policy, Spec: j.Spec,
 	}
 	if j.Drift != nil {
 		out.Drift = *j.Drift
+	}
+	for _, h := range j.Held {
+		addr, err := resource.ParseAddress(j.Environment + "/" + h.Address)
+		if err != nil {
+			return nil, err
+		}
+		out.Lost = append(out.Lost, plan.Held{Address: addr, Action: h.Action, Why: h.Why, Text: h.Text, Mend: h.Mend})
 	}
 	for _, s := range j.Steps {
 		addr, err := resource.ParseAddress(j.Environment + "/" + s.Address)

@@ -86,6 +86,7 @@ type (
 		OK      bool
 		Stopped bool // by a shutdown: it goes on after the restart
 		Key     string
+		Held    string // the Key of a plan that holds what this one held; "" for nothing
 	}
 	// Refreshed says that a person wants lookups asked anew, by address or "all".
 	Refreshed struct{ Lookups []string }

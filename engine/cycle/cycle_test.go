@@ -139,6 +139,15 @@ func TestStories(t *testing.T) {
 			{cycle.Ticked{Trigger: cycle.Manual}, "plan manual"},
 			{none, "tell in sync"},
 		}},
+		"held by an applied run is not told again": {cycle.Auto, []line{
+			{cycle.Pushed{Commit: "c1"}, "plan push"},
+			{some, "tell applying; apply d1"},
+			{cycle.Applied{OK: true, Key: "r1", Held: " x"}, "tell applied"},
+			{cycle.Ticked{Trigger: cycle.Manual}, "plan manual"},
+			{cycle.Planned{Held: 1, Key: " x"}, ""},
+			{cycle.Ticked{Trigger: cycle.Manual}, "plan manual"},
+			{cycle.Planned{Held: 2, Key: " x y"}, "tell held"},
+		}},
 		"broken is told once": {cycle.Auto, []line{
 			{cycle.Pushed{Commit: "c1"}, "plan push"},
 			{cycle.Broken{Why: "c1 typo", Final: true}, "tell broken"},

@@ -158,6 +158,9 @@ func (s State) applied(e Applied, now time.Time, r Rules) (State, []Effect) {
 		s.refreshed()
 		s.Next = now.Add(r.Interval)
 		s.Told = string(NewsApplied) + " " + e.Key
+		if e.Held != "" { // its report said so
+			s.Told = string(NewsHeld) + " " + e.Held
+		}
 		return s.rest(Idle, []Effect{Tell{NewsApplied}})
 	}
 	s.Fails++

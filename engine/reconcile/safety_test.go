@@ -10,6 +10,7 @@ import (
 
 	"isobar.dev/engine/plan"
 	"isobar.dev/engine/provider"
+	"isobar.dev/engine/diag"
 	"isobar.dev/engine/reconcile"
 	"isobar.dev/engine/resource"
 	"isobar.dev/engine/spec"
@@ -172,6 +173,42 @@ func TestSessionThatNeverOpens(t *testing.T) {
 		d := s.mustDraft(t)
 		if len(d.Plan.Steps) != 0 || len(d.Plan.Held) != 1 || !strings.Contains(d.Plan.Held[0].Text, "deadline") || time.Since(began) > 2*time.Minute {
 			t.Fatalf("after %v: %s", time.Since(began), brief(d.Plan))
+		}
+	})
+}
+
+// TestHeldPartIsTold has a commit that changes one object and takes out another
+// that is protected: one thread says both, and the next looks add none.
+func TestHeldPartIsTold(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		e := nets("prod", "a", "b")
+		e.Desired[1].Meta.PreventDestroy = true
+		s.push("c1", map[string]environment{"prod": e})
+		s.start()
+		s.pass(10 * time.Second)
+		e = nets("prod", "a")
+		e.Desired[0].Fields["label"] = text("next")
+		s.push("c2", map[string]environment{"prod": e})
+		s.pass(10 * time.Second)
+		s.wantState("prod", "held")
+		s.pass(10 * time.Minute)
+		s.wantState("prod", "held")
+		if s.room.count("post") != 2 || s.room.count("edit m2", "⚠", "applied 1 change", "1 held") != 1 ||
+			s.room.count("reply m2", "held", "network/b", "preventDestroy") != 1 || s.room.count("isobar apply") != 0 {
+			t.Fatalf("the chat saw\n%s", strings.Join(s.room.all(), "\n"))
+		}
+	})
+}
+
+// TestBrokenCommitAdvice tells what a daemon needs, not a person at a clone.
+func TestBrokenCommitAdvice(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.push("c1", map[string]environment{"prod": {broken: diag.List{{Severity: diag.Error, Code: "CUE-1", Message: "a typo"}}}})
+		s.start()
+		s.pass(10 * time.Minute)
+		if s.room.count("reply m1", "error a typo") != 1 || s.room.count("reply m1", "nothing was applied: push a mended commit") != 1 ||
+			s.room.count("isobar apply") != 0 || s.room.count("deny") != 0 {
+			t.Fatalf("the chat saw\n%s", strings.Join(s.room.all(), "\n"))
 		}
 	})
 }

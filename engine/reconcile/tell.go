@@ -115,14 +115,14 @@ func newsState(n cycle.News) view.State {
 func (t *turn) viewRun(state view.State) *view.Run {
 	r := &view.Run{
 		ID: t.run.ID, Env: t.env, Commit: t.run.Commit, Subject: t.run.Subject, By: t.run.Actor, State: state,
-		Took: t.since(t.run.Started), Drift: -1,
+		Took: t.since(t.run.Started), Drift: -1, Daemon: true,
 	}
 	if t.draft != nil {
 		r.Plan, r.Changes, r.Lost, r.Policy = t.draft.Plan.Digest, len(t.draft.Plan.Changes), t.draft.Plan.Held, t.draft.Findings
 		r.Back = t.draft.Drift()
 	}
 	if len(t.news.broken) > 0 {
-		r.Policy = t.news.broken
+		r.Spec = t.news.broken
 	} else if t.news.err != nil {
 		r.Why = t.news.err.Error()
 	}

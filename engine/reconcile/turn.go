@@ -227,12 +227,20 @@ func (t *turn) facts(draft *Draft) cycle.Facts {
 	if f.Denied {
 		f.Key += " " + draft.Findings.Error()
 	}
-	for _, h := range draft.Plan.Held {
-		if f.Digest == "" {
-			f.Key += " " + h.Address.String() + string(h.Why)
-		}
+	if f.Digest == "" {
+		f.Key += heldKey(draft.Plan)
 	}
 	return f
+}
+
+// heldKey tells what a plan holds from what another does, "" where it holds
+// nothing.
+func heldKey(p *plan.Plan) string {
+	key := ""
+	for _, h := range p.Held {
+		key += " " + h.Address.String() + string(h.Why)
+	}
+	return key
 }
 
 // broken says that no plan could be made. A user's mistake stays one until the
@@ -279,7 +287,7 @@ func (t *turn) apply(ctx context.Context, e cycle.Apply) ([]cycle.Event, error) 
 	out := d.Runner.Apply(l.guard(ctx), t.draft, func(r apply.Result) { t.progress(keep, r) })
 	t.news.outcome = out
 	t.finish(out)
-	return []cycle.Event{cycle.Applied{OK: out.OK(), Stopped: out.Stopped && !out.Report.OK(), Key: t.run.ID}}, nil
+	return []cycle.Event{cycle.Applied{OK: out.OK(), Stopped: out.Stopped && !out.Report.OK(), Key: t.run.ID, Held: heldKey(t.draft.Plan)}}, nil
 }
 
 // finish sums an outcome up in the run and the row.
@@ -292,6 +300,9 @@ func (t *turn) finish(out *Outcome) {
 		t.row.Drift = 0
 	}
 	t.row.Note = out.firstFault()
+	if out.OK() && len(t.draft.Plan.Held) > 0 {
+		t.row.State, t.row.Note = "held", t.draft.firstHeld()
+	}
 	t.draft.journal.View(t.countOwned)
 }
 

@@ -150,6 +150,23 @@ func refused() *Run {
 	return &Run{Env: "prod", Commit: "3f2a91c", State: Denied, Changes: 2, Drift: -1, Policy: mixed().Policy[1:], Why: "1 rule"}
 }
 
+// held is a run of a daemon that could do a part.
+func held() *Run {
+	r := applied()
+	r.Lost, r.Daemon = locked().Plan.Held, true
+	return r
+}
+
+// noneDone is a run that took notes into the ledger and held the rest.
+func noneDone() *Run {
+	return &Run{ID: "r-13", Env: "prod", State: Applied, Lost: locked().Plan.Held[:1]}
+}
+
+// broken is a commit that a daemon could not plan.
+func broken() *Run {
+	return &Run{ID: "r-14", Env: "prod", Commit: "3f2a91c", State: Failed, Drift: -1, Spec: findings()[:1], Daemon: true}
+}
+
 func findings() diag.List {
 	return diag.List{
 		{Code: "SPEC-102", Severity: diag.Error, Where: diag.Place{File: "environments/prod/net.cue", Line: 14, Col: 16}, Subject: "aws.vpc/main", Message: "field not allowed: cidrBlok", Mend: "did you mean cidrBlock?", Excerpt: "    vpc: main: cidrBlok: \"10.0.0.0/16\"", Width: 8},

@@ -53,11 +53,18 @@ func (r *Run) Chat(pg Page) Chat {
 	if r.Pull != "" {
 		parts = append(parts, "PR "+slackText(r.Pull))
 	}
-	out := Chat{Head: r.State.mark() + " " + strings.Join(parts, " · ")}
+	sign, _ := r.sign()
+	out := Chat{Head: sign + " " + strings.Join(parts, " · ")}
 	for i := range r.Steps {
 		if l, ok := r.Steps[i].chat(pg); ok {
 			out.Thread = append(out.Thread, l)
 		}
+	}
+	for _, h := range grouped(r.Lost) {
+		out.Thread = append(out.Thread, h.chat())
+	}
+	for _, f := range decided(r.Spec) {
+		out.Thread = append(out.Thread, findingLine(string(f.Severity), f))
 	}
 	for _, f := range decided(r.Policy) {
 		out.Thread = append(out.Thread, decisionLine(f))
@@ -91,6 +98,11 @@ func (s *Step) chat(pg Page) (ChatLine, bool) {
 
 func decisionLine(f diag.Finding) ChatLine {
 	w, _ := decisionWord(f.Severity)
+	return findingLine(w, f)
+}
+
+// findingLine is a finding's line of a thread, after a word that sorts it.
+func findingLine(w string, f diag.Finding) ChatLine {
 	subject := ""
 	if f.Subject != "" {
 		subject = slackCode(f.Subject)

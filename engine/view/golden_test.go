@@ -63,6 +63,9 @@ func TestGolden(t *testing.T) {
 		"run_partial":  runFaces(partial()),
 		"run_applied":  runFaces(applied()),
 		"run_denied":   runFaces(refused()),
+		"run_held":     runFaces(held()),
+		"run_none":     runFaces(noneDone()),
+		"run_broken":   runFaces(broken()),
 		"findings": {
 			{"text", Findings(fs, "nothing was planned", Page{})},
 			{"text-40", Findings(fs, "nothing was planned", Page{Width: 40})},

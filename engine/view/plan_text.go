@@ -240,8 +240,19 @@ func decisionWord(s diag.Severity) (word, color string) {
 }
 
 func writeDecision(b *strings.Builder, f diag.Finding, pg Page) {
-	in := ink(pg.Color)
 	w, color := decisionWord(f.Severity)
+	writeWorded(b, w, color, f, pg)
+}
+
+// writeFinding writes a finding in the spec, which no rule decided: its
+// severity is its word.
+func writeFinding(b *strings.Builder, f diag.Finding, pg Page) {
+	_, color := decisionWord(f.Severity)
+	writeWorded(b, string(f.Severity), color, f, pg)
+}
+
+func writeWorded(b *strings.Builder, w, color string, f diag.Finding, pg Page) {
+	in := ink(pg.Color)
 	indent := wide(w) + 2
 	at := f.Where.String()
 	msg := join(": ", clean(f.Subject), clean(f.Message))

@@ -75,6 +75,8 @@ type Run struct {
 	Next    string        // what happens next or what to type; "" for the usual words
 	Policy  diag.List     // decisions that matter to the outcome
 	After   time.Duration // isobar tries again after this; 0 is not at all
+	Spec    diag.List     // for failed: what is wrong with the spec, so that no plan was made
+	Daemon  bool          // made by a daemon, which goes on by itself: nobody is told to apply
 }
 
 // StepState is how far a step has come.

@@ -30,7 +30,10 @@ func (r *Run) Outcome() string {
 	case Applying:
 		return fmt.Sprintf("applying %d/%d", n[StepDone], len(r.Steps))
 	case Applied:
-		return r.what() + " in " + lasting(r.Took) + r.afterwards()
+		if r.Changes == 0 && len(r.Steps) == 0 && len(r.Lost) > 0 {
+			return "nothing was applied" + r.held()
+		}
+		return r.what() + " in " + lasting(r.Took) + r.held() + r.afterwards()
 	case InSync:
 		return join(": ", "in sync", clean(r.Why))
 	case Partial, Failed, Stopped:
@@ -40,14 +43,29 @@ func (r *Run) Outcome() string {
 				parts = append(parts, strconv.Itoa(n[s])+" "+string(s))
 			}
 		}
+		if len(parts) > 0 && len(r.Lost) > 0 {
+			parts = append(parts, strconv.Itoa(len(r.Lost))+" held")
+		}
 		return join(": ", string(r.State), join("; ", strings.Join(parts, ", "), clean(r.Why)))
-	case Planned, Waiting, Denied:
+	case Planned:
+		if r.Plan == "" && len(r.Lost) > 0 {
+			return join(": ", "nothing can be done"+r.held(), clean(r.Why))
+		}
+	case Waiting, Denied:
 	}
 	s := string(r.State)
 	if r.Changes > 0 {
 		s += ", " + count(r.Changes, "change")
 	}
-	return join(": ", s, clean(r.Why))
+	return join(": ", s+r.held(), clean(r.Why))
+}
+
+// held is ", 2 held", or "" where nothing is.
+func (r *Run) held() string {
+	if len(r.Lost) == 0 {
+		return ""
+	}
+	return ", " + strconv.Itoa(len(r.Lost)) + " held"
 }
 
 // what says what was applied: what had drifted is told apart from what the spec
@@ -66,7 +84,7 @@ func (r *Run) what() string {
 
 func (r *Run) afterwards() string {
 	switch {
-	case r.Drift < 0:
+	case r.Drift < 0, r.Drift == 0 && len(r.Lost) > 0: // of what is held nobody knows
 		return ""
 	case r.Drift == 0:
 		return ", nothing drifted"
@@ -86,6 +104,14 @@ func (s State) mark() string {
 	case Applying, Planned:
 	}
 	return "●"
+}
+
+// sign is the run's mark and colour: what held a part back is no green run.
+func (r *Run) sign() (sign, color string) {
+	if len(r.Lost) > 0 && (r.State == Applied || r.State == Planned) {
+		return "⚠", yellow
+	}
+	return r.State.mark(), r.State.color()
 }
 
 func (s State) color() string {
@@ -110,16 +136,23 @@ func (r *Run) Text(pg Page) string {
 	if r.Commit != "" {
 		head += " @ " + clean(short(r.Commit))
 	}
-	b.WriteString(in.paint(bold, head) + "  " + in.paint(r.State.color(), r.State.mark()+" "+r.Outcome()) + "\n")
+	sign, color := r.sign()
+	b.WriteString(in.paint(bold, head) + "  " + in.paint(color, sign+" "+r.Outcome()) + "\n")
 	if len(r.Steps) > 0 {
 		b.WriteString("\n")
 		r.writeSteps(&b, pg)
 	}
+	if len(r.Steps) == 0 && len(r.Lost) > 0 {
+		b.WriteString("\n")
+	}
 	for _, h := range grouped(r.Lost) {
 		h.write(&b, pg)
 	}
-	if len(r.Policy) > 0 {
+	if len(r.Policy)+len(r.Spec) > 0 {
 		b.WriteString("\n")
+		for _, f := range decided(r.Spec) {
+			writeFinding(&b, f, pg)
+		}
 		for _, f := range decided(r.Policy) {
 			writeDecision(&b, f, pg)
 		}
@@ -210,30 +243,6 @@ func (r *Run) footer() string {
 	return join(" · ", append(parts, r.next())...)
 }
 
-func (r *Run) next() string {
-	if r.Next != "" {
-		return clean(r.Next)
-	}
-	env := clean(r.Env)
-	switch r.State {
-	case Waiting:
-		return "isobar approve " + PlanID(r.Plan)
-	case Denied:
-		return "nothing was applied: mend what the rules name and push again"
-	case Partial, Failed:
-		if r.After > 0 {
-			return "isobar tries again in " + lasting(r.After)
-		}
-		return "what was done is kept: mend the cause, then isobar apply " + env
-	case Stopped:
-		return "what was done is kept; to go on: isobar apply " + env
-	case Planned:
-		return "isobar apply " + env
-	case Applying, Applied, InSync:
-	}
-	return ""
-}
-
 // RunJSON is a run's JSON form.
 type RunJSON struct {
 	Schema      int        `json:"schema_version"`
@@ -257,6 +266,7 @@ type RunJSON struct {
 	Steps       []RunStep  `json:"steps"`
 	Held        []HeldJSON `json:"held"`
 	Policy      diag.List  `json:"policy"`
+	Spec        diag.List  `json:"spec,omitempty"` // what is wrong with the spec
 	Next        string     `json:"next,omitempty"`
 }
 
@@ -306,6 +316,7 @@ func (r *Run) Report() RunJSON {
 		out.Held = append(out.Held, heldJSON(h))
 	}
 	out.Policy = append(out.Policy, decided(r.Policy)...)
+	out.Spec = decided(r.Spec)
 	return out
 }
 

@@ -1,0 +1,80 @@
+package view
+
+// next is what a person does next, or what isobar does by itself.
+func (r *Run) next() string {
+	if r.Next != "" {
+		return clean(r.Next)
+	}
+	if r.Daemon {
+		return r.goesOn()
+	}
+	apply := "isobar apply " + clean(r.Env)
+	switch r.State {
+	case Waiting:
+		return "isobar approve " + PlanID(r.Plan)
+	case Denied:
+		return "nothing was applied: mend what the rules name and push again"
+	case Partial, Failed:
+		switch {
+		case r.After > 0:
+			return "isobar tries again in " + lasting(r.After)
+		case r.began():
+			return "what was done is kept: mend the cause, then " + apply
+		}
+		return "nothing was done: mend the cause, then " + apply
+	case Stopped:
+		if !r.began() {
+			return "nothing was done; to go on: " + apply
+		}
+		return "what was done is kept; to go on: " + apply
+	case Planned:
+		return apply
+	case Applying, Applied, InSync:
+	}
+	return ""
+}
+
+// goesOn is next for a run of a daemon: it looks again by itself, and an apply
+// typed somewhere else would keep a ledger of its own.
+func (r *Run) goesOn() string {
+	kept := "nothing was applied"
+	if r.began() {
+		kept = "what was done is kept"
+	}
+	switch r.State {
+	case Waiting:
+		return "isobar approve " + PlanID(r.Plan)
+	case Denied:
+		return "nothing was applied: mend what the rules name and push again"
+	case Partial, Failed:
+		switch {
+		case len(r.Spec) > 0:
+			return kept + ": push a mended commit"
+		case r.After > 0:
+			return "isobar tries again in " + lasting(r.After)
+		}
+		return kept + ": it is tried again by itself"
+	case Stopped:
+		if len(r.Steps) == 0 {
+			return kept
+		}
+		return kept + "; it goes on by itself once isobar runs again"
+	case Planned:
+		if r.Plan == "" {
+			return "nothing is done while this is so; it is tried again by itself"
+		}
+		return "nothing is applied in mode observe"
+	case Applied:
+		if len(r.Lost) > 0 {
+			return "what is held is tried again by itself"
+		}
+	case Applying, InSync:
+	}
+	return ""
+}
+
+// began reports whether a step did something, or may have.
+func (r *Run) began() bool {
+	n := r.tallySteps()
+	return n[StepDone]+n[StepDoubt]+n[StepRunning] > 0
+}
