@@ -8,9 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"isobar.dev/engine/diag"
 	"isobar.dev/engine/plan"
 	"isobar.dev/engine/provider"
-	"isobar.dev/engine/diag"
 	"isobar.dev/engine/reconcile"
 	"isobar.dev/engine/resource"
 	"isobar.dev/engine/spec"
@@ -193,8 +193,8 @@ func TestHeldPartIsTold(t *testing.T) {
 		s.wantState("prod", "held")
 		s.pass(10 * time.Minute)
 		s.wantState("prod", "held")
-		if s.room.count("post") != 2 || s.room.count("edit m2", "⚠", "applied 1 change", "1 held") != 1 ||
-			s.room.count("reply m2", "held", "network/b", "preventDestroy") != 1 || s.room.count("isobar apply") != 0 {
+		if s.room.count("post") != 2 || s.room.count("edit m5", "⚠", "applied 1 change", "1 held") != 1 ||
+			s.room.count("reply m5", "held", "network/b", "preventDestroy") != 1 || s.room.count("isobar apply") != 0 {
 			t.Fatalf("the chat saw\n%s", strings.Join(s.room.all(), "\n"))
 		}
 	})

@@ -240,19 +240,14 @@ func decisionWord(s diag.Severity) (word, color string) {
 }
 
 func writeDecision(b *strings.Builder, f diag.Finding, pg Page) {
-	w, color := decisionWord(f.Severity)
-	writeWorded(b, w, color, f, pg)
+	w, _ := decisionWord(f.Severity)
+	writeFinding(b, w, f, pg)
 }
 
-// writeFinding writes a finding in the spec, which no rule decided: its
-// severity is its word.
-func writeFinding(b *strings.Builder, f diag.Finding, pg Page) {
-	_, color := decisionWord(f.Severity)
-	writeWorded(b, string(f.Severity), color, f, pg)
-}
-
-func writeWorded(b *strings.Builder, w, color string, f diag.Finding, pg Page) {
+// writeFinding writes a finding after a word that sorts it.
+func writeFinding(b *strings.Builder, w string, f diag.Finding, pg Page) {
 	in := ink(pg.Color)
+	_, color := decisionWord(f.Severity)
 	indent := wide(w) + 2
 	at := f.Where.String()
 	msg := join(": ", clean(f.Subject), clean(f.Message))

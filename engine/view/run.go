@@ -151,7 +151,7 @@ func (r *Run) Text(pg Page) string {
 	if len(r.Policy)+len(r.Spec) > 0 {
 		b.WriteString("\n")
 		for _, f := range decided(r.Spec) {
-			writeFinding(&b, f, pg)
+			writeFinding(&b, string(f.Severity), f, pg)
 		}
 		for _, f := range decided(r.Policy) {
 			writeDecision(&b, f, pg)
