@@ -9,6 +9,8 @@ const (
 	StoreTampered Code = "STORE-605"
 	StoreFenced   Code = "STORE-606"
 	StoreConflict Code = "STORE-607"
+	StoreBackup   Code = "STORE-611"
+	StoreRestore  Code = "STORE-612"
 )
 
 // storePages holds the STORE codes.
@@ -37,7 +39,20 @@ func storePages() map[Code]Page {
 		StoreTampered: {
 			Title: "the audit log was altered",
 			Text: "Each row of the audit log carries a hash that covers the row before it and the events that were written with it. " +
-				"The row that the message names does not fit. Compare with a copy, and find out who can write to the file.",
+				"The row that the message names, as it reads now, is not the one that was written: somebody changed the store past " +
+				"isobar, or the disk did. What came before that row is proved. Find out who can write to the store; compare the row " +
+				"with a backup; a backup that `isobar store restore` accepts was whole when it was made.",
+		},
+		StoreBackup: {
+			Title: "no backup was made",
+			Text: "A backup is written beside its name, read back and checked, and only then given the name, so there is never half " +
+				"a one. The message says what was in the way: a file of that name, which --force replaces; a disk without room; " +
+				"or a store in PostgreSQL, which pg_dump copies.",
+		},
+		StoreRestore: {
+			Title: "the store was not restored",
+			Text: "A file becomes the store only if all of it can be read, its audit log is unbroken and its tables are of a version " +
+				"that this program knows. The message says what is wrong with this one. The store stayed as it was.",
 		},
 		StoreFenced: {
 			Title: "another process works on the environment",

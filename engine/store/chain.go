@@ -68,52 +68,6 @@ func mustJSON(v any) json.RawMessage {
 	return j
 }
 
-// verifier checks audit rows in order.
-type verifier struct {
-	prev AuditRow
-	seen map[string]int64 // the last event that a row covered, by environment
-	// events gives an environment's rows from first to last.
-	events func(env string, first, last int64) ([]eventRow, error)
-}
-
-func (v *verifier) row(r AuditRow) error {
-	switch {
-	case r.Seq != v.prev.Seq+1:
-		return errorf(ErrTampered, "row %d is missing", v.prev.Seq+1)
-	case r.Prev != v.prev.Hash:
-		return errorf(ErrTampered, "row %d does not follow the row before it", r.Seq)
-	case r.Hash != r.sum():
-		return errorf(ErrTampered, "row %d (%s, %s) does not match its hash", r.Seq, r.Kind, r.Env)
-	}
-	v.prev = r
-	if r.Kind != kindEvents {
-		return nil
-	}
-	var c covered
-	if err := json.Unmarshal(r.Body, &c); err != nil {
-		return errorf(ErrTampered, "row %d does not say which events it covers", r.Seq)
-	}
-	rows, err := v.events(r.Env, c.First, c.Last)
-	if err != nil {
-		return err
-	}
-	if c.First != v.seen[r.Env]+1 || digest(rows) != c.Digest {
-		return errorf(ErrTampered, "row %d: the events %d to %d of %s are not those that were written", r.Seq, c.First, c.Last, r.Env)
-	}
-	v.seen[r.Env] = c.Last
-	return nil
-}
-
-// done checks that no environment has events beyond those covered.
-func (v *verifier) done(last map[string]int64) error {
-	for env, seq := range last {
-		if seq > v.seen[env] {
-			return errorf(ErrTampered, "event %d of %s has no row", v.seen[env]+1, env)
-		}
-	}
-	return nil
-}
-
 // The bodies of the rows that the store writes by itself.
 func leaseEntry(l Lease, kind string, at int64) AuditEntry {
 	return AuditEntry{
@@ -127,6 +81,25 @@ func approvalEntry(a Approval) AuditEntry {
 		At: a.At, Kind: "approval", Env: a.Env, Actor: a.By,
 		Body: mustJSON(map[string]string{"digest": a.Digest, "verdict": string(a.Verdict)}),
 	}
+}
+
+// runEntry is what a run's new state comes to. Its time is that of the run's
+// end, or of its beginning while it goes on.
+func runEntry(r Run) AuditEntry {
+	at := r.Started
+	if !r.Ended.IsZero() {
+		at = r.Ended
+	}
+	body := struct {
+		State   RunState `json:"state"`
+		Trigger string   `json:"trigger,omitempty"`
+		Repo    string   `json:"repo,omitempty"`
+		Commit  string   `json:"commit,omitempty"`
+		Digest  string   `json:"digest,omitempty"`
+		Counts  Counts   `json:"counts,omitzero"`
+		Note    string   `json:"note,omitempty"`
+	}{r.State, r.Trigger, r.Repo, r.Commit, r.Digest, r.Counts, r.Note}
+	return AuditEntry{At: at, Kind: "run", Env: r.Env, Run: r.ID, Actor: r.Actor, Body: mustJSON(body)}
 }
 
 func consumeEntry(a Approval, at int64) AuditEntry {

@@ -24,6 +24,8 @@ var (
 	ErrConsumed  = errors.New("the approval was used already")
 	ErrRejected  = errors.New("the plan was rejected")
 	ErrClosed    = errors.New("the store is closed")
+	ErrBackup    = errors.New("no backup was made")
+	ErrRestore   = errors.New("the store was not restored")
 )
 
 // failure is an error of a class above with the particulars.
@@ -74,11 +76,13 @@ func Finding(err error) (f diag.Finding, ok bool) {
 		code  diag.Code
 		mend  string
 	}{
+		{ErrBackup, diag.StoreBackup, "name another file, or mend the cause"},
+		{ErrRestore, diag.StoreRestore, "nothing was changed: name another copy, or mend the cause"},
 		{ErrLocked, diag.StoreLocked, "use the running daemon, or stop it first"},
 		{ErrNewer, diag.StoreNewer, "run the newer isobar, or restore the copy of the store from before the upgrade"},
 		{ErrFull, diag.StoreFull, "free space on its disk and make it writable, then start again: what was written is kept"},
 		{ErrCorrupt, diag.StoreCorrupt, "restore the store from a copy; what the cloud holds since then is found by its marks"},
-		{ErrTampered, diag.StoreTampered, "compare with a copy of the store, and find out who can write to its file"},
+		{ErrTampered, diag.StoreTampered, "find out who can write to the store, and compare it with a backup: isobar store restore keeps what it replaces"},
 		{ErrFenced, diag.StoreFenced, "nothing: the process that holds the lease goes on"},
 		{ErrHeld, diag.StoreFenced, "wait for it to end, or stop it"},
 		{ErrConflict, diag.StoreConflict, "plan again"},

@@ -46,7 +46,7 @@ func TestFullStoreStaysReadable(t *testing.T) {
 	if err != nil || state.Seq != seq {
 		t.Fatalf("state at %d of %d, %v", state.Seq, seq, err)
 	}
-	if err := s.VerifyAudit(ctx); err != nil {
+	if _, err := s.VerifyAudit(ctx, ""); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.db.ExecContext(ctx, `PRAGMA max_page_count = 10000`); err != nil {

@@ -50,6 +50,12 @@ func lock(path string, now time.Time) (*os.File, error) {
 	return f, nil
 }
 
+// unlock gives the file up at once: merely closed, it would stay locked for as
+// long as a process that is being started still has it.
+func unlock(f *os.File) error {
+	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
+}
+
 // heldBy tells who wrote the lock's file.
 func heldBy(f *os.File) string {
 	var h holder

@@ -226,7 +226,11 @@ func (m *Memory) PutRun(ctx context.Context, r Run) error {
 		return err
 	}
 	return m.with(ctx, func(d *memory) error {
+		was := d.runs[r.ID].State
 		d.runs[r.ID] = r.normal()
+		if audited(was, r.State) {
+			d.record(runEntry(r.normal()))
+		}
 		return nil
 	})
 }

@@ -203,22 +203,26 @@ func (m *Memory) Audit(ctx context.Context, e AuditEntry) error {
 }
 
 // AuditRows implements AuditLog.
-func (m *Memory) AuditRows(ctx context.Context, after int64, limit int) (out []AuditRow, err error) {
+func (m *Memory) AuditRows(ctx context.Context, f AuditFilter) (out []AuditRow, err error) {
 	err = m.with(ctx, func(d *memory) error {
-		rest := d.audit[min(max(after, 0), int64(len(d.audit))):]
-		for _, r := range rest[:min(max(limit, 0), len(rest))] {
-			r.Body = own(r.Body)
-			out = append(out, r)
+		for _, r := range d.audit[min(max(f.After, 0), int64(len(d.audit))):] {
+			if (f.Env == "" || r.Env == f.Env) && millis(r.At) >= millis(f.Since) {
+				r.Body = own(r.Body)
+				out = append(out, r)
+			}
 		}
 		return nil
 	})
+	if f.Limit > 0 && len(out) > f.Limit {
+		out = out[len(out)-f.Limit:]
+	}
 	return out, err
 }
 
 // VerifyAudit implements AuditLog.
-func (m *Memory) VerifyAudit(ctx context.Context) error {
-	return m.with(ctx, func(d *memory) error {
-		v := verifier{seen: map[string]int64{}}
+func (m *Memory) VerifyAudit(ctx context.Context, known string) (out Proof, err error) {
+	err = m.with(ctx, func(d *memory) (err error) {
+		v := verifier{known: known, seen: map[string]int64{}}
 		v.events = func(env string, first, last int64) ([]eventRow, error) {
 			rows := d.events[env]
 			if first < 1 || last < first || last > int64(len(rows)) {
@@ -235,6 +239,34 @@ func (m *Memory) VerifyAudit(ctx context.Context) error {
 		for env, rows := range d.events {
 			last[env] = int64(len(rows))
 		}
-		return v.done(last)
+		out, err = v.done(last)
+		return err
 	})
+	return out, err
+}
+
+// Info implements Upkeep.
+func (m *Memory) Info(ctx context.Context) (Info, error) {
+	out := Info{Kind: "memory"}
+	err := m.with(ctx, func(d *memory) error {
+		out.Environments, out.Runs, out.AuditRows = int64(len(d.environments)), int64(len(d.runs)), int64(len(d.audit))
+		for env, evs := range d.events {
+			out.Events += int64(len(evs))
+			s, err := d.fold(env)
+			if err != nil {
+				return err
+			}
+			out.Resources += int64(len(s.Entries))
+		}
+		if n := len(d.audit); n > 0 {
+			out.Since, out.Until, out.LastHash = d.audit[0].At, d.audit[n-1].At, d.audit[n-1].Hash
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Copy implements Upkeep: what is in memory goes with its process.
+func (m *Memory) Copy(ctx context.Context, _ string) error {
+	return m.with(ctx, func(*memory) error { return errorf(ErrBackup, "the store is in memory alone") })
 }

@@ -144,6 +144,14 @@ type AuditRow struct {
 	Hash string
 }
 
+// AuditFilter selects audit rows. Limit takes the last of those that fit.
+type AuditFilter struct {
+	Env   string    // "" for all
+	After int64     // rows after this Seq
+	Since time.Time // rows at or after it; zero for all
+	Limit int       // 0 for all
+}
+
 // millis gives unix milliseconds, 0 for the zero time.
 func millis(t time.Time) int64 {
 	if t.IsZero() {

@@ -86,6 +86,10 @@ func (r Run) check() error {
 	return check("run "+r.ID, r.Plan, r.Report)
 }
 
+// audited reports whether a run's step from one state to another is put on
+// record. That a newer run speaks for its environment is told by the newer one.
+func audited(was, is RunState) bool { return was != is && is != Superseded }
+
 // oneRun picks the id that is prefix or, alone, begins with it.
 func oneRun(prefix string, ids []string) (string, error) {
 	var found []string

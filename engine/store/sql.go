@@ -13,6 +13,7 @@ import (
 // SQL is a store in an SQL database.
 type SQL struct {
 	db   *sql.DB
+	file string   // of SQLite; "" elsewhere
 	held *os.File // the lock, or nil
 
 	mu    sync.Mutex // taken before a transaction that uses folds
@@ -21,19 +22,23 @@ type SQL struct {
 	closing sync.Once
 	closed  error
 	done    chan struct{}
+	asides  sync.RWMutex // read-held by connections beside db
 }
 
 func newSQL(db *sql.DB) *SQL {
 	return &SQL{db: db, folds: map[string]*ledger.State{}, done: make(chan struct{})}
 }
 
-// Close gives up the database and the lock. It waits for calls under way.
+// Close gives up the database and the lock. It waits for calls under way, and
+// ends those that may take long: VerifyAudit and Copy.
 func (s *SQL) Close() error {
 	s.closing.Do(func() {
 		close(s.done)
+		s.asides.Lock() // what reads aside is interrupted, and ends
+		defer s.asides.Unlock()
 		s.closed = s.db.Close()
 		if s.held != nil {
-			s.closed = errors.Join(s.closed, s.held.Close())
+			s.closed = errors.Join(s.closed, unlock(s.held))
 		}
 	})
 	return s.closed
@@ -55,6 +60,38 @@ func (s *SQL) tx(ctx context.Context, f func(*sql.Tx) error) error {
 		return classify(err)
 	}
 	return classify(tx.Commit())
+}
+
+// aside runs f with a way to read of its own, so that what takes long holds
+// nobody up: the one connection to SQLite is needed for the leases' heartbeats.
+func (s *SQL) aside(ctx context.Context, f func(context.Context, *sql.DB) error) (err error) {
+	s.asides.RLock()
+	defer s.asides.RUnlock()
+	select {
+	case <-s.done:
+		return ErrClosed
+	default:
+	}
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	go func() {
+		select {
+		case <-s.done:
+			end(ErrClosed)
+		case <-ctx.Done():
+		}
+	}()
+	db := s.db
+	if s.file != "" {
+		if db, err = dial(s.file, readOnly()); err != nil {
+			return classify(err)
+		}
+		defer func() { err = errors.Join(err, db.Close()) }()
+	}
+	if err = f(ctx, db); err != nil && errors.Is(context.Cause(ctx), ErrClosed) {
+		return ErrClosed
+	}
+	return classify(err)
 }
 
 // exec runs one statement as a transaction of its own.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"time"
 )
 
@@ -70,10 +71,34 @@ func (s *SQL) PutRun(ctx context.Context, r Run) error {
 	if err != nil {
 		return wrap(ErrRefused, err)
 	}
-	return s.exec(ctx, `INSERT INTO runs (id, env, started, body, plan, report) VALUES ($1, $2, $3, $4, $5, $6)
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		was, err := runState(ctx, tx, r.ID)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO runs (id, env, started, body, plan, report) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (id) DO UPDATE SET env = excluded.env, started = excluded.started, body = excluded.body,
 plan = excluded.plan, report = excluded.report`,
-		r.ID, r.Env, millis(r.Started), string(body), string(r.Plan), string(r.Report))
+			r.ID, r.Env, millis(r.Started), string(body), string(r.Plan), string(r.Report))
+		if err != nil || !audited(was, r.State) {
+			return err
+		}
+		return audit(ctx, tx, runEntry(r))
+	})
+}
+
+// runState is the state that a run is kept in, "" where it is not kept yet.
+func runState(ctx context.Context, tx *sql.Tx, id string) (RunState, error) {
+	var body string
+	err := one(ctx, tx, "run "+id, ask(`SELECT body FROM runs WHERE id = $1`, id), &body)
+	if errors.Is(err, ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	r, err := decodeRun(id, body)
+	return r.State, err
 }
 
 // Run implements Runs.

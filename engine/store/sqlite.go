@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,28 +15,36 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-//go:embed migrations/*.sql
-var migrations embed.FS
-
 // Open opens or makes the SQLite store in the file path, and holds
 // path + ".lock" until Close; now is when it was opened. ErrLocked says which
 // other process holds it, ErrNewer that a later version wrote it, ErrCorrupt
-// that it is no store, ErrFull that it cannot be written to.
+// that it is no store, ErrFull that it cannot be written to. A store of an
+// earlier version is brought up to this one's; a copy of it as it was is left
+// beside it, as path + ".before-vN", N being the first version that it had not.
 func Open(ctx context.Context, path string, now time.Time) (*SQL, error) {
+	dir, err := tables()
+	if err != nil {
+		return nil, err
+	}
+	return open(ctx, path, now, dir)
+}
+
+// open is Open with the migrations in dir.
+func open(ctx context.Context, path string, now time.Time, dir fs.FS) (*SQL, error) {
 	held, err := lock(path+".lock", now)
 	if err != nil {
 		return nil, err
 	}
-	s, err := openSQLite(ctx, path)
+	s, err := openSQLite(ctx, path, now, dir)
 	if err != nil {
-		_ = held.Close()
+		_ = unlock(held)
 		return nil, fmt.Errorf("store %s: %w", path, classify(err))
 	}
 	s.held = held
 	return s, nil
 }
 
-func openSQLite(ctx context.Context, path string) (*SQL, error) {
+func openSQLite(ctx context.Context, path string, now time.Time, dir fs.FS) (*SQL, error) {
 	// The file is made here, so that only its owner may read it.
 	//nolint:gosec // the store is where a person put it
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
@@ -47,40 +54,43 @@ func openSQLite(ctx context.Context, path string) (*SQL, error) {
 	if err := f.Close(); err != nil {
 		return nil, err
 	}
-	q := url.Values{
+	db, err := dial(path, writable())
+	if err != nil {
+		return nil, err
+	}
+	m := migration{dialect: goose.DialectSQLite3, db: db, dir: dir, before: func(ctx context.Context, have, want int64) error {
+		return beforeUpgrade(ctx, db, upgrade{path, now, have, want})
+	}}
+	if err := m.run(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	s := newSQL(db)
+	s.file = path
+	return s, nil
+}
+
+// writable are the settings of a store's own connection.
+func writable() url.Values {
+	return url.Values{
 		"_txlock": {"immediate"},
 		"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"},
 	}
-	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String())
+}
+
+// readOnly are those of a connection that writes nothing.
+func readOnly() url.Values {
+	return url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(10000)"}}
+}
+
+// dial gives one connection to a database's file.
+func dial(path string, settings url.Values) (*sql.DB, error) {
+	name := &url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: settings.Encode()}
+	db, err := sql.Open("sqlite", name.String())
 	if err != nil {
 		return nil, err
 	}
 	db.SetMaxOpenConns(1)
-	if err := migrate(ctx, goose.DialectSQLite3, db); err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	return newSQL(db), nil
-}
-
-// migrate brings the tables up to this program's version and refuses later ones.
-func migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB) error {
-	dir, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	p, err := goose.NewProvider(dialect, db, dir, goose.WithDisableGlobalRegistry(true))
-	if err != nil {
-		return err
-	}
-	have, know, err := p.GetVersions(ctx)
-	if err != nil {
-		return err
-	}
-	if have > know {
-		return errorf(ErrNewer, "its tables are of version %d, this program knows %d", have, know)
-	}
-	_, err = p.Up(ctx)
-	return err
+	return db, nil
 }
 
 // driverClass gives the class of the database driver's own error, or nil.

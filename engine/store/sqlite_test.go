@@ -55,10 +55,13 @@ func TestTamperingIsFound(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, change, says string }{
 		{"a row's actor", `UPDATE audit_log SET actor = 'bob' WHERE seq = 6`, "row 6"},
+		{"a row before the first", `UPDATE audit_log SET seq = -6 WHERE seq = 6`, "row 1 is missing"},
+		{"text where a number was", `UPDATE audit_log SET at = 'noon' WHERE seq = 3`, "row 3, after row 2 (events of prod, 2027-01-15T08:00:00Z), can't be read"},
+		{"an event before the first", `INSERT INTO events SELECT env, -1, at, run, address, token, type, body FROM events WHERE seq = 10`, "event 11 of prod has no row"},
 		{"a row's body", `UPDATE audit_log SET body = '{}' WHERE seq = 2`, "row 2"},
 		{"a row's hash", `UPDATE audit_log SET hash = 'x' WHERE seq = 3`, "row 3"},
 		{"a row removed", `DELETE FROM audit_log WHERE seq = 3`, "row 3 is missing"},
-		{"an event's body", `UPDATE events SET body = '{"gone":true}' WHERE seq = 4`, "row 2: the events 3 to 4"},
+		{"an event's body", `UPDATE events SET body = '{"gone":true}' WHERE seq = 4`, "row 2 (events of prod, 2027-01-15T08:00:00Z): the events 3 to 4 of prod (prod/aws.vpc/main)"},
 		{"an event removed", `DELETE FROM events WHERE seq = 5`, "row 3"},
 		{"an event added", `INSERT INTO events SELECT env, 11, at, run, address, token, type, body FROM events WHERE seq = 10`, "event 11 of prod has no row"},
 	} {
@@ -67,7 +70,7 @@ func TestTamperingIsFound(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "store.db")
 			filled(t, path)
 			alter(t, path, c.change)
-			err := openFile(t, path).VerifyAudit(t.Context())
+			_, err := openFile(t, path).VerifyAudit(t.Context(), "")
 			if !errors.Is(err, store.ErrTampered) || !strings.Contains(err.Error(), c.says) {
 				t.Fatalf("got %v, want %q", err, c.says)
 			}

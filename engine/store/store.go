@@ -28,6 +28,7 @@ type Store interface {
 	Observations
 	Evaluations
 	AuditLog
+	Upkeep
 	// Close gives up the store; each later call fails with ErrClosed.
 	Close() error
 }
@@ -125,12 +126,24 @@ type Evaluations interface {
 // AuditLog keeps who did what. Each row's hash covers the row before it, and
 // the rows that Append writes cover the events.
 type AuditLog interface {
-	// Audit adds a row. Approvals, leases and events add theirs themselves.
+	// Audit adds a row. Approvals, leases, events and runs, where their state is
+	// new, add theirs themselves.
 	Audit(ctx context.Context, e AuditEntry) error
-	// AuditRows gives rows after a Seq, in order.
-	AuditRows(ctx context.Context, after int64, limit int) ([]AuditRow, error)
-	// VerifyAudit recomputes the chain and the events that it covers. It fails
-	// with ErrTampered, naming the first row that does not fit. Rows cut off at
-	// the end can be told only by a hash that was noted elsewhere.
-	VerifyAudit(ctx context.Context) error
+	// AuditRows gives rows in order.
+	AuditRows(ctx context.Context, f AuditFilter) ([]AuditRow, error)
+	// VerifyAudit recomputes the chain and the events that it covers, as they
+	// are at one moment, and holds nobody up. It fails with ErrTampered, naming
+	// the first row that does not fit. Rows cut off at the end are told by a
+	// hash that was noted elsewhere: where known is not "", a row must have it.
+	VerifyAudit(ctx context.Context, known string) (Proof, error)
+}
+
+// Upkeep is what keeps the store itself well.
+type Upkeep interface {
+	// Info sums the store up.
+	Info(ctx context.Context) (Info, error)
+	// Copy writes what the store holds at one moment to a new file, which only
+	// its owner may read, and holds nobody up. ErrBackup says that this store is
+	// not one that it can copy.
+	Copy(ctx context.Context, file string) error
 }

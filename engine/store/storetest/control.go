@@ -147,36 +147,6 @@ func observations(t *testing.T, s store.Store) {
 	wantErr(t, s.PutEvaluation(ctx, "d", []byte(`{`), now), store.ErrRefused)
 }
 
-func auditLog(t *testing.T, s store.Store) {
-	ctx, now := t.Context(), t0()
-	must(t, s.VerifyAudit(ctx))
-	must(t, s.Audit(ctx, store.AuditEntry{At: now, Kind: "login", Actor: "ann", Body: json.RawMessage(`{"a":1}`)}))
-	_, err := s.Append(ctx, "prod", 0, 0, create("main", "t1"))
-	must(t, err)
-	_, err = s.Acquire(ctx, "prod", "a", time.Minute, now)
-	must(t, err)
-	must(t, s.PutApproval(ctx, store.Approval{Env: "prod", Digest: "d", By: "ann", At: now, Verdict: store.Approve}))
-	_, err = s.Consume(ctx, "prod", "d", "r1", now)
-	must(t, err)
-	must(t, s.Release(ctx, "prod", "a", now))
-	rows, err := s.AuditRows(ctx, 0, 100)
-	must(t, err)
-	var kinds []string
-	for i, r := range rows {
-		kinds = append(kinds, r.Kind)
-		if r.Seq != int64(i)+1 || i > 0 && r.Prev != rows[i-1].Hash {
-			t.Fatalf("row %d does not follow: %+v", i, r)
-		}
-	}
-	same(t, kinds, []string{"login", "events", "lease taken", "approval", "approval used", "lease released"})
-	part, err := s.AuditRows(ctx, 2, 3)
-	must(t, err)
-	same(t, part, rows[2:5])
-	must(t, s.VerifyAudit(ctx))
-	wantErr(t, s.Audit(ctx, store.AuditEntry{At: now, Kind: "events"}), store.ErrRefused)
-	wantErr(t, s.Audit(ctx, store.AuditEntry{At: now}), store.ErrRefused)
-}
-
 func closed(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	must(t, s.Close())

@@ -253,16 +253,24 @@ func (f *Faulty) Audit(ctx context.Context, e store.AuditEntry) error {
 }
 
 // AuditRows implements store.Store.
-func (f *Faulty) AuditRows(ctx context.Context, after int64, limit int) ([]store.AuditRow, error) {
-	return read(f, func() ([]store.AuditRow, error) { return f.under.AuditRows(ctx, after, limit) })
+func (f *Faulty) AuditRows(ctx context.Context, by store.AuditFilter) ([]store.AuditRow, error) {
+	return read(f, func() ([]store.AuditRow, error) { return f.under.AuditRows(ctx, by) })
 }
 
 // VerifyAudit implements store.Store.
-func (f *Faulty) VerifyAudit(ctx context.Context) error {
-	if err := f.alive(); err != nil {
-		return err
-	}
-	return f.under.VerifyAudit(ctx)
+func (f *Faulty) VerifyAudit(ctx context.Context, known string) (store.Proof, error) {
+	return read(f, func() (store.Proof, error) { return f.under.VerifyAudit(ctx, known) })
+}
+
+// Info implements store.Store.
+func (f *Faulty) Info(ctx context.Context) (store.Info, error) {
+	return read(f, func() (store.Info, error) { return f.under.Info(ctx) })
+}
+
+// Copy implements store.Store.
+func (f *Faulty) Copy(ctx context.Context, file string) error {
+	_, err := read(f, func() (struct{}, error) { return struct{}{}, f.under.Copy(ctx, file) })
+	return err
 }
 
 // Close implements store.Store. A crashed process closes nothing.

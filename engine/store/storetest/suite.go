@@ -35,6 +35,8 @@ func Run(t *testing.T, open Open) {
 		{"outbox", outbox},
 		{"observations and evaluations", observations},
 		{"audit", auditLog},
+		{"audit of runs", auditRuns},
+		{"info", info},
 		{"closed", closed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -239,7 +241,7 @@ func appendIsWhole(t *testing.T, s store.Store) {
 	wantErr(t, err, context.Canceled)
 	_, err = s.Append(ctx, "prod", 2, 0, create("two", "t2"))
 	must(t, err)
-	must(t, s.VerifyAudit(ctx))
+	verified(t, s)
 }
 
 func stateIsACopy(t *testing.T, s store.Store) {

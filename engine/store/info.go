@@ -1,0 +1,113 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/pressly/goose/v3"
+)
+
+// Info sums a store up.
+type Info struct {
+	Kind         string    `json:"kind"`    // sqlite or memory
+	Version      int64     `json:"version"` // of its tables
+	Bytes        int64     `json:"bytes"`   // of its file, without what was written last
+	Environments int64     `json:"environments"`
+	Resources    int64     `json:"resources"` // in the ledger
+	Events       int64     `json:"events"`    // of the ledger
+	Runs         int64     `json:"runs"`
+	AuditRows    int64     `json:"audit_rows"`
+	Since        time.Time `json:"since,omitzero"`      // the first audit row's
+	Until        time.Time `json:"until,omitzero"`      // the last audit row's: what was decided later is not in it
+	LastHash     string    `json:"last_hash,omitempty"` // the last audit row's
+}
+
+// Info implements Upkeep.
+func (s *SQL) Info(ctx context.Context) (out Info, err error) {
+	err = s.aside(ctx, func(ctx context.Context, db *sql.DB) error {
+		out, err = infoOf(ctx, db)
+		return err
+	})
+	return out, err
+}
+
+// infoOf sums up what an SQLite database holds at one moment.
+func infoOf(ctx context.Context, db *sql.DB) (Info, error) {
+	out := Info{Kind: "sqlite"}
+	tx, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return out, err
+	}
+	defer func() { _ = tx.Rollback() }() // it only read
+	var since, until int64
+	for _, q := range []struct {
+		text string
+		dest []any
+	}{
+		{`SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version`, []any{&out.Version}},
+		{`SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()`, []any{&out.Bytes}},
+		{`SELECT (SELECT COUNT(*) FROM environments), (SELECT COUNT(*) FROM resources), (SELECT COUNT(*) FROM events),
+(SELECT COUNT(*) FROM runs), (SELECT COUNT(*) FROM audit_log)`, []any{&out.Environments, &out.Resources, &out.Events, &out.Runs, &out.AuditRows}},
+		{`SELECT COALESCE(MIN(at), 0) FROM audit_log WHERE seq = 1`, []any{&since}},
+		{`SELECT at, hash FROM audit_log ORDER BY seq DESC LIMIT 1`, []any{&until, &out.LastHash}},
+	} {
+		if err := tx.QueryRowContext(ctx, q.text).Scan(q.dest...); err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return out, err
+		}
+	}
+	out.Since, out.Until = fromMillis(since), fromMillis(until)
+	return out, nil
+}
+
+// Inspect sums up the store in a file that no process holds, and writes nothing
+// to it. ErrCorrupt says that it is no store or is damaged, ErrTampered that
+// its audit log was altered, ErrNewer that a later version wrote it.
+func Inspect(ctx context.Context, file string) (Info, error) {
+	db, err := dial(file, readOnly())
+	if err != nil {
+		return Info{}, classify(err)
+	}
+	info, err := inspect(ctx, db)
+	return info, errors.Join(classify(err), db.Close())
+}
+
+// inspect checks all of a store that can be checked.
+func inspect(ctx context.Context, db *sql.DB) (Info, error) {
+	var found int
+	err := db.QueryRowContext(ctx, `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table'
+AND name IN ('goose_db_version', 'events', 'leases', 'audit_log')`).Scan(&found)
+	if err != nil {
+		return Info{}, err
+	}
+	if found < 4 {
+		return Info{}, errorf(ErrCorrupt, "this is a database, but no store of isobar's")
+	}
+	dir, err := tables()
+	if err != nil {
+		return Info{}, err
+	}
+	p, err := migration{dialect: goose.DialectSQLite3, db: db, dir: dir}.provider()
+	if err != nil {
+		return Info{}, err
+	}
+	have, know, err := p.GetVersions(ctx)
+	if err != nil {
+		return Info{}, err
+	}
+	if have > know {
+		return Info{}, newer(have, know)
+	}
+	var verdict string
+	if err := db.QueryRowContext(ctx, `PRAGMA integrity_check(1)`).Scan(&verdict); err != nil {
+		return Info{}, err
+	}
+	if verdict != "ok" {
+		return Info{}, errorf(ErrCorrupt, "%s", verdict)
+	}
+	if _, err := verifyAudit(ctx, db, ""); err != nil {
+		return Info{}, err
+	}
+	return infoOf(ctx, db)
+}
