@@ -9,9 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"isobar.dev/engine/diag"
-	"isobar.dev/engine/ledger"
-	"isobar.dev/engine/plan"
-	"isobar.dev/engine/resource"
 	"isobar.dev/engine/view"
 	"isobar.dev/engine/web"
 )
@@ -75,43 +72,14 @@ func (a *app) showRun(run web.RunAnswer) error {
 		a.table(text)
 		return nil
 	}
-	shown, err := reported(run)
+	var kept view.RunJSON
+	if err := json.Unmarshal(run.Report, &kept); err != nil {
+		return errors.Join(errors.New("the run's report can't be read"), err)
+	}
+	shown, err := kept.Run()
 	if err != nil {
 		return err
 	}
 	a.table(shown.Text(page(a.out)))
 	return nil
-}
-
-// reported is a run's kept report in the form that view renders.
-func reported(run web.RunAnswer) (*view.Run, error) {
-	var j view.RunJSON
-	if err := json.Unmarshal(run.Report, &j); err != nil {
-		return nil, errors.Join(errors.New("the run's report can't be read"), err)
-	}
-	out := &view.Run{
-		ID: j.ID, Env: j.Environment, Commit: j.Commit, Subject: j.Subject, By: j.By, Plan: j.Digest, State: j.State, Why: j.Why,
-		Changes: j.Changes, Took: time.Duration(j.TookMillis) * time.Millisecond, Drift: -1, Next: j.Next, Policy: j.Policy, Spec: j.Spec,
-	}
-	if j.Drift != nil {
-		out.Drift = *j.Drift
-	}
-	for _, h := range j.Held {
-		addr, err := resource.ParseAddress(j.Environment + "/" + h.Address)
-		if err != nil {
-			return nil, err
-		}
-		out.Lost = append(out.Lost, plan.Held{Address: addr, Action: h.Action, Why: h.Why, Text: h.Text, Mend: h.Mend})
-	}
-	for _, s := range j.Steps {
-		addr, err := resource.ParseAddress(j.Environment + "/" + s.Address)
-		if err != nil {
-			return nil, err
-		}
-		out.Steps = append(out.Steps, view.Step{
-			ID: s.ID, Address: addr, Op: ledger.Op(s.Op), Aspect: s.Aspect, State: s.State, Same: s.Same, Text: s.Text, Mend: s.Mend,
-			RequestID: s.RequestID, Took: time.Duration(s.TookMillis) * time.Millisecond,
-		})
-	}
-	return out, nil
 }

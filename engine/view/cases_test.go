@@ -189,3 +189,18 @@ func runLines() []RunLine {
 		{ID: "r-11", Env: "staging", Commit: "3f2a91c", State: Applied, Changes: 1, Ago: 50 * time.Hour, Took: 62 * time.Minute},
 	}
 }
+
+// answered is a run that waited, once somebody or something said how it ends.
+func answered(state State, verdict string) *Run {
+	return &Run{
+		ID: "r-15", Env: "prod", Commit: "3f2a91c77ab0d2", Subject: "Move web to subnet b", By: "mei", Plan: "9c1e44b0a1a2a3a4",
+		State: state, Verdict: verdict, Changes: 5, Took: time.Second, Drift: -1, Daemon: true, Policy: mixed().Policy[:1],
+	}
+}
+
+// approved is a run that a person let go on.
+func approved() *Run {
+	r := applied()
+	r.Verdict, r.Back, r.Daemon = "approved by ann", 1, true
+	return r
+}

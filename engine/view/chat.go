@@ -40,6 +40,9 @@ func slackCode(s string) string {
 // what became of each step, what failed and why, and what comes next.
 func (r *Run) Chat(pg Page) Chat {
 	parts := []string{"*" + slackText(r.Env) + "*", slackText(r.Outcome())}
+	if v := r.verdict(); v != "" {
+		parts = append(parts, slackText(v))
+	}
 	if r.Commit != "" {
 		c := slackCode(short(r.Commit))
 		if r.Subject != "" {

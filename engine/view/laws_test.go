@@ -129,6 +129,42 @@ func TestJSONIsValid(t *testing.T) {
 	}
 }
 
+// TestAKeptRunReadsTheSame: every face of a run that was kept as JSON is the one
+// that was told.
+func TestAKeptRunReadsTheSame(t *testing.T) {
+	t.Parallel()
+	same := applied()
+	same.Steps = append(same.Steps, Step{ID: "update", Address: addr("aws.subnet/a"), State: StepDone, Same: true})
+	for _, told := range []*Run{
+		partial(), applied(), same, refused(), held(), noneDone(), broken(), approved(),
+		answered(Waiting, ""), answered(Planned, ""), answered(Stopped, ""), answered(Rejected, "rejected by ann"),
+		answered(Superseded, ""), answered(Approved, "approved by ann"),
+	} {
+		var kept RunJSON
+		if err := json.Unmarshal(told.JSON(), &kept); err != nil {
+			t.Fatal(err)
+		}
+		back, err := kept.Run()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := runFaces(told)
+		for i, f := range runFaces(back) {
+			if f != want[i] {
+				t.Errorf("%s, %s was told as\n%s\nand is shown as\n%s", told.ID, f.name, want[i].text, f.text)
+			}
+		}
+	}
+	bad := RunJSON{Environment: "prod", Held: []HeldJSON{{Address: "?"}}}
+	if _, err := bad.Run(); err == nil {
+		t.Error("an address that is none was taken")
+	}
+	bad = RunJSON{Environment: "prod", Steps: []RunStep{{Address: "?"}}}
+	if _, err := bad.Run(); err == nil {
+		t.Error("an address that is none was taken")
+	}
+}
+
 // FuzzMarkdown: whatever text comes in, it cannot close its code span or
 // block, start markup, or ping.
 func FuzzMarkdown(f *testing.F) {

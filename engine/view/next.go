@@ -29,7 +29,9 @@ func (r *Run) next() string {
 		return "what was done is kept; to go on: " + apply
 	case Planned:
 		return apply
-	case Applying, Applied, InSync:
+	case Rejected:
+		return turnedAway
+	case Applying, Applied, InSync, Approved, Superseded:
 	}
 	return ""
 }
@@ -68,10 +70,15 @@ func (r *Run) goesOn() string {
 		if len(r.Lost) > 0 {
 			return "what is held is tried again by itself"
 		}
-	case Applying, InSync:
+	case Rejected:
+		return turnedAway
+	case Applying, InSync, Approved, Superseded:
 	}
 	return ""
 }
+
+// turnedAway is what follows a rejection: the same plan is not asked about twice.
+const turnedAway = "nothing was applied; isobar asks again when a commit is pushed or the plan changes"
 
 // began reports whether a step did something, or may have.
 func (r *Run) began() bool {

@@ -53,6 +53,11 @@ const (
 	Failed   State = "failed"   // no step done
 	Stopped  State = "stopped"  // a person stopped it
 	InSync   State = "in sync"  // nothing to do
+
+	// A run that waited ends in one of these; Run.Verdict says more.
+	Approved   State = "approved"   // a person approved it: another run applies it
+	Rejected   State = "rejected"   // a person turned it away
+	Superseded State = "superseded" // the plan is not the one to decide on any more
 )
 
 // Run is the report of one run: a plan's way through apply.
@@ -65,6 +70,7 @@ type Run struct {
 	Pull    string // the pull request, "#42", or ""
 	Plan    string // the plan's digest
 	State   State
+	Verdict string // "approved by ann", "rejected by ann", "superseded by a newer plan"; "" where nobody had to say
 	Why     string // for denied, failed and stopped: in words
 	Steps   []Step // in order of the plan
 	Changes int    // objects that change

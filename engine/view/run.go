@@ -8,9 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"isobar.dev/engine/diag"
 	"isobar.dev/engine/ledger"
-	"isobar.dev/engine/plan"
 )
 
 // tallySteps counts steps by state.
@@ -36,6 +34,8 @@ func (r *Run) Outcome() string {
 		return r.what() + " in " + lasting(r.Took) + r.held() + r.afterwards()
 	case InSync:
 		return join(": ", "in sync", clean(r.Why))
+	case Approved, Rejected, Superseded:
+		return r.ended()
 	case Partial, Failed, Stopped:
 		var parts []string
 		for _, s := range []StepState{StepDone, StepFailed, StepDoubt, StepRunning, StepWaiting} {
@@ -58,6 +58,25 @@ func (r *Run) Outcome() string {
 		s += ", " + count(r.Changes, "change")
 	}
 	return join(": ", s+r.held(), clean(r.Why))
+}
+
+// ended is the outcome of a run that was a question: how it was answered.
+func (r *Run) ended() string {
+	s := cmp.Or(clean(r.Verdict), string(r.State))
+	if r.Changes > 0 {
+		s += " (" + count(r.Changes, "change") + ")"
+	}
+	return s
+}
+
+// verdict is what a person said of the run, "" where its outcome says so.
+func (r *Run) verdict() string {
+	switch r.State {
+	case Approved, Rejected, Superseded:
+		return ""
+	case Planned, Waiting, Denied, Applying, Applied, Partial, Failed, Stopped, InSync:
+	}
+	return clean(r.Verdict)
 }
 
 // held is ", 2 held", or "" where nothing is.
@@ -95,12 +114,14 @@ func (r *Run) afterwards() string {
 // mark is a state's sign, the same on every face.
 func (s State) mark() string {
 	switch s {
-	case Applied, InSync:
+	case Applied, InSync, Approved:
 		return "✓"
-	case Partial, Failed, Denied:
+	case Partial, Failed, Denied, Rejected:
 		return "✗"
 	case Waiting, Stopped:
 		return "◐"
+	case Superseded:
+		return "○"
 	case Applying, Planned:
 	}
 	return "●"
@@ -116,12 +137,14 @@ func (r *Run) sign() (sign, color string) {
 
 func (s State) color() string {
 	switch s {
-	case Applied, InSync:
+	case Applied, InSync, Approved:
 		return green
-	case Partial, Failed, Denied:
+	case Partial, Failed, Denied, Rejected:
 		return red
 	case Waiting, Stopped:
 		return yellow
+	case Superseded:
+		return dim
 	case Applying, Planned:
 	}
 	return cyan
@@ -137,7 +160,7 @@ func (r *Run) Text(pg Page) string {
 		head += " @ " + clean(short(r.Commit))
 	}
 	sign, color := r.sign()
-	b.WriteString(in.paint(bold, head) + "  " + in.paint(color, sign+" "+r.Outcome()) + "\n")
+	b.WriteString(in.paint(bold, head) + "  " + in.paint(color, sign+" "+join(" · ", r.Outcome(), r.verdict())) + "\n")
 	if len(r.Steps) > 0 {
 		b.WriteString("\n")
 		r.writeSteps(&b, pg)
@@ -241,87 +264,6 @@ func (r *Run) footer() string {
 		parts = append(parts, "run "+clean(r.ID))
 	}
 	return join(" · ", append(parts, r.next())...)
-}
-
-// RunJSON is a run's JSON form.
-type RunJSON struct {
-	Schema      int        `json:"schema_version"`
-	ID          string     `json:"id,omitempty"`
-	Environment string     `json:"environment"`
-	Commit      string     `json:"commit,omitempty"`
-	Subject     string     `json:"subject,omitempty"`
-	By          string     `json:"by,omitempty"`
-	Plan        string     `json:"plan,omitempty"`
-	Digest      string     `json:"digest,omitempty"`
-	State       State      `json:"state"`
-	Outcome     string     `json:"outcome"`
-	Why         string     `json:"why,omitempty"`
-	Changes     int        `json:"changes"`
-	Done        int        `json:"done"`
-	Failed      int        `json:"failed"`
-	InDoubt     int        `json:"in_doubt"`
-	NotStarted  int        `json:"not_started"`
-	TookMillis  int64      `json:"took_ms"`
-	Drift       *int       `json:"drift"` // null where not read again
-	Steps       []RunStep  `json:"steps"`
-	Held        []HeldJSON `json:"held"`
-	Policy      diag.List  `json:"policy"`
-	Spec        diag.List  `json:"spec,omitempty"` // what is wrong with the spec
-	Next        string     `json:"next,omitempty"`
-}
-
-// RunStep is one step of a run's JSON form.
-type RunStep struct {
-	ID         string     `json:"id"`
-	Address    string     `json:"address"`
-	Op         string     `json:"op"`
-	Aspect     string     `json:"aspect,omitempty"`
-	State      StepState  `json:"state"`
-	Same       bool       `json:"same,omitempty"` // done: it was so already, and no call was made
-	Text       string     `json:"text,omitempty"`
-	Mend       string     `json:"mend,omitempty"`
-	RequestID  string     `json:"request_id,omitempty"`
-	At         *time.Time `json:"at,omitempty"` // UTC
-	TookMillis int64      `json:"took_ms"`
-}
-
-// JSON renders the run as indented JSON, see RunJSON.
-func (r *Run) JSON() []byte { return encode(r.Report()) }
-
-// Report gives the run's JSON form, for callers that embed it in their own.
-func (r *Run) Report() RunJSON {
-	n := r.tallySteps()
-	out := RunJSON{
-		Schema: SchemaVersion, ID: r.ID, Environment: r.Env, Commit: r.Commit, Subject: clean(r.Subject), By: clean(r.By),
-		Plan: PlanID(r.Plan), Digest: r.Plan, State: r.State, Outcome: r.Outcome(), Why: clean(r.Why), Changes: r.Changes,
-		Done: n[StepDone], Failed: n[StepFailed], InDoubt: n[StepDoubt], NotStarted: n[StepWaiting], TookMillis: r.Took.Milliseconds(),
-		Steps: []RunStep{}, Held: []HeldJSON{}, Policy: diag.List{}, Next: r.next(),
-	}
-	if r.Drift >= 0 {
-		out.Drift = &r.Drift
-	}
-	for i := range r.Steps {
-		s := &r.Steps[i]
-		j := RunStep{
-			ID: s.ID, Address: s.Address.Local(), Op: string(s.Op), Aspect: s.Aspect, State: s.State, Same: s.Same, Text: clean(s.Text),
-			Mend: clean(s.Mend), RequestID: s.RequestID, TookMillis: s.Took.Milliseconds(),
-		}
-		if !s.At.IsZero() {
-			at := s.At.UTC()
-			j.At = &at
-		}
-		out.Steps = append(out.Steps, j)
-	}
-	for _, h := range r.Lost {
-		out.Held = append(out.Held, heldJSON(h))
-	}
-	out.Policy = append(out.Policy, decided(r.Policy)...)
-	out.Spec = decided(r.Spec)
-	return out
-}
-
-func heldJSON(h plan.Held) HeldJSON {
-	return HeldJSON{Address: h.Address.Local(), Action: h.Action, Why: h.Why, Text: clean(h.Text), Mend: clean(h.Mend)}
 }
 
 // zone is the page's zone, or UTC.

@@ -1,0 +1,131 @@
+package view
+
+import (
+	"time"
+
+	"isobar.dev/engine/diag"
+	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/plan"
+	"isobar.dev/engine/resource"
+)
+
+// RunJSON is a run's JSON form.
+type RunJSON struct {
+	Schema      int        `json:"schema_version"`
+	ID          string     `json:"id,omitempty"`
+	Environment string     `json:"environment"`
+	Commit      string     `json:"commit,omitempty"`
+	Subject     string     `json:"subject,omitempty"`
+	By          string     `json:"by,omitempty"`
+	Pull        string     `json:"pull,omitempty"`
+	Plan        string     `json:"plan,omitempty"`
+	Digest      string     `json:"digest,omitempty"`
+	State       State      `json:"state"`
+	Outcome     string     `json:"outcome"`
+	Verdict     string     `json:"verdict,omitempty"` // what a person said of it, or how it stopped waiting for one
+	Why         string     `json:"why,omitempty"`
+	Changes     int        `json:"changes"`
+	PutBack     int        `json:"put_back"` // of the changes, those that only drifted
+	Done        int        `json:"done"`
+	Failed      int        `json:"failed"`
+	InDoubt     int        `json:"in_doubt"`
+	NotStarted  int        `json:"not_started"`
+	TookMillis  int64      `json:"took_ms"`
+	Drift       *int       `json:"drift"` // null where not read again
+	Steps       []RunStep  `json:"steps"`
+	Held        []HeldJSON `json:"held"`
+	Policy      diag.List  `json:"policy"`
+	Spec        diag.List  `json:"spec,omitempty"` // what is wrong with the spec
+	Next        string     `json:"next,omitempty"`
+}
+
+// RunStep is one step of a run's JSON form.
+type RunStep struct {
+	ID         string     `json:"id"`
+	Address    string     `json:"address"`
+	Op         string     `json:"op"`
+	Aspect     string     `json:"aspect,omitempty"`
+	State      StepState  `json:"state"`
+	Same       bool       `json:"same,omitempty"` // done: it was so already, and no call was made
+	Text       string     `json:"text,omitempty"`
+	Mend       string     `json:"mend,omitempty"`
+	RequestID  string     `json:"request_id,omitempty"`
+	At         *time.Time `json:"at,omitempty"` // UTC
+	TookMillis int64      `json:"took_ms"`
+}
+
+// JSON renders the run as indented JSON, see RunJSON.
+func (r *Run) JSON() []byte { return encode(r.Report()) }
+
+// Report gives the run's JSON form, for callers that embed it in their own.
+func (r *Run) Report() RunJSON {
+	n := r.tallySteps()
+	out := RunJSON{
+		Schema: SchemaVersion, ID: r.ID, Environment: r.Env, Commit: r.Commit, Subject: clean(r.Subject), By: clean(r.By),
+		Pull: clean(r.Pull), Plan: PlanID(r.Plan), Digest: r.Plan, State: r.State, Outcome: r.Outcome(), Verdict: clean(r.Verdict),
+		Why: clean(r.Why), Changes: r.Changes, PutBack: r.Back,
+		Done: n[StepDone], Failed: n[StepFailed], InDoubt: n[StepDoubt], NotStarted: n[StepWaiting], TookMillis: r.Took.Milliseconds(),
+		Steps: []RunStep{}, Held: []HeldJSON{}, Policy: diag.List{}, Next: r.next(),
+	}
+	if r.Drift >= 0 {
+		out.Drift = &r.Drift
+	}
+	for i := range r.Steps {
+		s := &r.Steps[i]
+		j := RunStep{
+			ID: s.ID, Address: s.Address.Local(), Op: string(s.Op), Aspect: s.Aspect, State: s.State, Same: s.Same, Text: clean(s.Text),
+			Mend: clean(s.Mend), RequestID: s.RequestID, TookMillis: s.Took.Milliseconds(),
+		}
+		if !s.At.IsZero() {
+			at := s.At.UTC()
+			j.At = &at
+		}
+		out.Steps = append(out.Steps, j)
+	}
+	for _, h := range r.Lost {
+		out.Held = append(out.Held, heldJSON(h))
+	}
+	out.Policy = append(out.Policy, decided(r.Policy)...)
+	out.Spec = decided(r.Spec)
+	return out
+}
+
+// Run gives back the run that has this JSON form: its faces read as they did
+// when it was kept. Times are whole milliseconds. It fails on an address that
+// is none.
+func (j *RunJSON) Run() (*Run, error) {
+	out := &Run{
+		ID: j.ID, Env: j.Environment, Commit: j.Commit, Subject: j.Subject, By: j.By, Pull: j.Pull, Plan: j.Digest, State: j.State,
+		Verdict: j.Verdict, Why: j.Why, Changes: j.Changes, Back: j.PutBack, Took: time.Duration(j.TookMillis) * time.Millisecond,
+		Drift: -1, Next: j.Next, Policy: j.Policy, Spec: j.Spec,
+	}
+	if j.Drift != nil {
+		out.Drift = *j.Drift
+	}
+	for _, h := range j.Held {
+		addr, err := resource.ParseAddress(j.Environment + "/" + h.Address)
+		if err != nil {
+			return nil, err
+		}
+		out.Lost = append(out.Lost, plan.Held{Address: addr, Action: h.Action, Why: h.Why, Text: h.Text, Mend: h.Mend})
+	}
+	for _, s := range j.Steps {
+		addr, err := resource.ParseAddress(j.Environment + "/" + s.Address)
+		if err != nil {
+			return nil, err
+		}
+		step := Step{
+			ID: s.ID, Address: addr, Op: ledger.Op(s.Op), Aspect: s.Aspect, State: s.State, Same: s.Same, Text: s.Text, Mend: s.Mend,
+			RequestID: s.RequestID, Took: time.Duration(s.TookMillis) * time.Millisecond,
+		}
+		if s.At != nil {
+			step.At = *s.At
+		}
+		out.Steps = append(out.Steps, step)
+	}
+	return out, nil
+}
+
+func heldJSON(h plan.Held) HeldJSON {
+	return HeldJSON{Address: h.Address.Local(), Action: h.Action, Why: h.Why, Text: clean(h.Text), Mend: clean(h.Mend)}
+}
