@@ -127,7 +127,10 @@ type (
 		By     string // who approved it; "" for nobody
 	}
 	// Tell asks for a report to people.
-	Tell struct{ What News }
+	Tell struct {
+		What News
+		By   string // of NewsApplying: who approved it; "" for nobody
+	}
 )
 
 func (MakePlan) effect() {}

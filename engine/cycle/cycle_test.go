@@ -34,6 +34,9 @@ func tell(effects []cycle.Effect) string {
 			}
 		case cycle.Tell:
 			out += "tell " + string(e.What)
+			if e.By != "" {
+				out += " by " + e.By
+			}
 		}
 	}
 	return out
@@ -61,7 +64,7 @@ func TestStories(t *testing.T) {
 			{cycle.Pushed{Commit: "c1"}, "plan push"},
 			{cycle.Planned{Digest: "d1", Changes: 9, Key: "d1", Over: true}, "tell waiting"},
 			{cycle.Approved{Digest: "d1", By: "ann"}, "plan approve"},
-			{cycle.Planned{Digest: "d1", Changes: 9, Key: "d1", Over: true}, "tell applying; apply d1 by ann"},
+			{cycle.Planned{Digest: "d1", Changes: 9, Key: "d1", Over: true}, "tell applying by ann; apply d1 by ann"},
 		}},
 		"approve waits for that very plan": {cycle.Approve, []line{
 			{cycle.Pushed{Commit: "c1"}, "plan push"},
@@ -69,13 +72,13 @@ func TestStories(t *testing.T) {
 			{cycle.Approved{Digest: "d1", By: "ann"}, "plan approve"},
 			{cycle.Planned{Digest: "d2", Changes: 1, Key: "d2"}, "tell waiting"},
 			{cycle.Approved{Digest: "d2", By: "ann"}, "plan approve"},
-			{cycle.Planned{Digest: "d2", Changes: 1, Key: "d2"}, "tell applying; apply d2 by ann"},
+			{cycle.Planned{Digest: "d2", Changes: 1, Key: "d2"}, "tell applying by ann; apply d2 by ann"},
 		}},
 		"an approval is used once": {cycle.Approve, []line{
 			{cycle.Pushed{Commit: "c1"}, "plan push"},
 			{some, "tell waiting"},
 			{cycle.Approved{Digest: "d1", By: "ann"}, "plan approve"},
-			{some, "tell applying; apply d1 by ann"},
+			{some, "tell applying by ann; apply d1 by ann"},
 			{cycle.Applied{Key: "r1"}, "tell failed"},
 			{cycle.Ticked{Trigger: cycle.Retry}, "plan retry"},
 			{some, "tell waiting"},
@@ -95,6 +98,26 @@ func TestStories(t *testing.T) {
 			{some, ""},
 			{cycle.Pushed{Commit: "c2"}, "plan push"},
 			{some, "tell waiting"},
+		}},
+		"that a plan was rejected is told again after other news": {cycle.Approve, []line{
+			{cycle.Pushed{Commit: "c1"}, "plan push"},
+			{some, "tell waiting"},
+			{cycle.Turned{Digest: "d1", By: "bob"}, "tell rejected"},
+			{cycle.Ticked{Trigger: cycle.Manual}, "plan manual"},
+			{cycle.Planned{Digest: "d2", Changes: 1, Key: "d2"}, "tell waiting"},
+			{cycle.Ticked{Trigger: cycle.Manual}, "plan manual"},
+			{some, "tell rejected"},
+			{cycle.Ticked{Trigger: cycle.Manual}, "plan manual"},
+			{some, ""},
+		}},
+		"a rejection that comes too late leaves what waits": {cycle.Approve, []line{
+			{cycle.Pushed{Commit: "c1"}, "plan push"},
+			{cycle.Planned{Digest: "d2", Changes: 1, Key: "d2"}, "tell waiting"},
+			{cycle.Turned{Digest: "d1", By: "bob"}, "tell rejected"},
+			{cycle.Ticked{Trigger: cycle.Manual}, "plan manual"},
+			{cycle.Planned{Digest: "d2", Changes: 1, Key: "d2"}, ""},
+			{cycle.Approved{Digest: "d2", By: "ann"}, "plan approve"},
+			{cycle.Planned{Digest: "d2", Changes: 1, Key: "d2"}, "tell applying by ann; apply d2 by ann"},
 		}},
 		"observe reports once": {cycle.Observe, []line{
 			{cycle.Pushed{Commit: "c1"}, "plan push"},

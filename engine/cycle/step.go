@@ -29,12 +29,7 @@ func Step(s State, ev Event, now time.Time, r Rules) (State, []Effect) {
 		s.Consent, s.By, s.Rejected = e.Digest, e.By, ""
 		return s.plan(Consent)
 	case Turned:
-		s.Rejected, s.Consent, s.By = e.Digest, "", ""
-		s.Told = string(NewsRejected) + " " + e.Digest
-		if s.Phase == Waiting && s.Digest == e.Digest {
-			s.Phase, s.Refresh = Idle, nil
-		}
-		return s, []Effect{Tell{NewsRejected}}
+		return s.turned(e)
 	case Planned:
 		return s.planned(Facts(e), now, r)
 	case Broken:
@@ -43,6 +38,23 @@ func Step(s State, ev Event, now time.Time, r Rules) (State, []Effect) {
 		return s.applied(e, now, r)
 	}
 	return s, nil
+}
+
+// turned takes a rejection in. One that comes too late for the plan that waits
+// now leaves what people were told of that one.
+func (s State) turned(e Turned) (State, []Effect) {
+	s.Rejected, s.Consent, s.By = e.Digest, "", ""
+	if s.Digest == e.Digest {
+		s.Asked = time.Time{}
+	}
+	switch {
+	case s.Phase == Waiting && s.Digest == e.Digest:
+		s.Phase, s.Refresh = Idle, nil
+	case s.Phase == Waiting, s.Phase == Applying:
+		return s, []Effect{Tell{What: NewsRejected}}
+	}
+	s.Told = string(NewsRejected) + " " + e.Digest
+	return s, []Effect{Tell{What: NewsRejected}}
 }
 
 // plan starts a plan, or notes that one is due once the run under way ends.
@@ -82,7 +94,7 @@ func (s *State) tell(n News, key string) []Effect {
 		return nil
 	}
 	s.Told = told
-	return []Effect{Tell{n}}
+	return []Effect{Tell{What: n}}
 }
 
 func (s State) planned(f Facts, now time.Time, r Rules) (State, []Effect) {
@@ -126,9 +138,9 @@ func (s State) planned(f Facts, now time.Time, r Rules) (State, []Effect) {
 		s.Phase, s.Consent, s.By = Applying, "", ""
 		s.Fails = fails // that a plan could be made is no success yet
 		s.Told = string(NewsApplying) + " " + f.Key
-		return s, []Effect{Tell{NewsApplying}, Apply{f.Digest, by}}
-	case s.Rejected == f.Digest:
-		return s.rest(Idle, nil)
+		return s, []Effect{Tell{NewsApplying, by}, Apply{f.Digest, by}}
+	case s.Rejected == f.Digest: // told, unless something else was told since
+		return s.rest(Idle, s.tell(NewsRejected, f.Digest))
 	}
 	if asked.IsZero() {
 		asked = now
@@ -152,7 +164,7 @@ func (s State) applied(e Applied, now time.Time, r Rules) (State, []Effect) {
 	case e.Stopped:
 		s.Told = ""
 		s.Phase = Idle // after a shutdown nothing starts by itself
-		return s, []Effect{Tell{NewsStopped}}
+		return s, []Effect{Tell{What: NewsStopped}}
 	case e.OK:
 		s.Fails, s.Settled, s.Calm, s.Digest = 0, s.Commit, true, ""
 		s.refreshed()
@@ -161,12 +173,12 @@ func (s State) applied(e Applied, now time.Time, r Rules) (State, []Effect) {
 		if e.Held != "" { // its report said so
 			s.Told = string(NewsHeld) + " " + e.Held
 		}
-		return s.rest(Idle, []Effect{Tell{NewsApplied}})
+		return s.rest(Idle, []Effect{Tell{What: NewsApplied}})
 	}
 	s.Fails++
 	s.Next = now.Add(r.pause(s.Fails))
 	s.Told = string(NewsFailed) + " " + e.Key
-	return s.rest(Idle, []Effect{Tell{NewsFailed}})
+	return s.rest(Idle, []Effect{Tell{What: NewsFailed}})
 }
 
 // pause is how long to wait after so many failures in a row: Backoff, doubled
