@@ -12,7 +12,6 @@ import (
 
 	"isobar.dev/engine/diag"
 	"isobar.dev/engine/provider"
-	"isobar.dev/engine/reconcile"
 	"isobar.dev/engine/resource"
 	"isobar.dev/engine/spec"
 	"isobar.dev/engine/store"
@@ -56,101 +55,6 @@ func TestDriftTick(t *testing.T) {
 		if got := s.world.Objects()[0].Fields.Text("label"); got != "a" || s.room.count("post") != 2 || s.meter.count("prod applied") != 2 {
 			t.Fatalf("the label is %s, the chat saw\n%s", got, strings.Join(s.room.all(), "\n"))
 		}
-	})
-}
-
-func TestApproval(t *testing.T) {
-	play(t, func(t *testing.T, s *stage) {
-		s.push("c1", map[string]environment{"prod": withMode(nets("prod", "a"), "approve")})
-		s.start()
-		s.pass(10 * time.Second)
-		s.wantState("prod", "waiting")
-		s.pass(5 * time.Minute)
-		s.wantState("prod", "waiting")
-		if s.live() != 0 || s.room.count("post") != 1 {
-			t.Fatalf("%d objects, the chat saw\n%s", s.live(), strings.Join(s.room.all(), "\n"))
-		}
-		first := s.row("prod").PlanDigest
-		if _, err := s.Verdict(t.Context(), "prod", "deadbeefdead", "ann", store.Approve); !errors.Is(err, reconcile.ErrNoPlan) {
-			t.Fatalf("approving nothing: %v", err)
-		}
-		// The spec moves on before the approval comes: the old digest is not applied.
-		s.push("c2", map[string]environment{"prod": withMode(nets("prod", "a", "b"), "approve")})
-		s.pass(10 * time.Second)
-		second := s.row("prod").PlanDigest
-		if _, err := s.Verdict(t.Context(), "", first, "ann", store.Approve); !errors.Is(err, reconcile.ErrNoPlan) || first == second {
-			t.Fatalf("approving the old plan: %v", err)
-		}
-		if _, err := s.Verdict(t.Context(), "", second[:8], "ann", store.Approve); err != nil {
-			t.Fatal(err)
-		}
-		s.pass(10 * time.Second)
-		s.wantState("prod", "in sync")
-		if s.live() != 2 {
-			t.Fatalf("%d objects", s.live())
-		}
-		a, err := s.data.Approval(t.Context(), "prod", second)
-		if err != nil || a.Run == "" {
-			t.Fatalf("the approval was not used: %+v, %v", a, err)
-		}
-		runs, err := s.data.Runs(t.Context(), store.RunFilter{Env: "prod"})
-		var states []store.RunState
-		for _, r := range runs {
-			states = append(states, r.State)
-		}
-		if err != nil || fmt.Sprint(states) != "[applied superseded superseded]" {
-			t.Fatalf("runs %v, %v", states, err)
-		}
-	})
-}
-
-func TestMovedWorldAsksAgain(t *testing.T) {
-	play(t, func(t *testing.T, s *stage) {
-		s.push("c1", map[string]environment{"prod": withMode(nets("prod", "a"), "auto")})
-		s.start()
-		s.pass(10 * time.Second)
-		e := withMode(nets("prod", "a"), "approve")
-		e.Desired[0].Fields["label"] = text("b")
-		s.push("c2", map[string]environment{"prod": e})
-		s.pass(10 * time.Second)
-		s.wantState("prod", "waiting")
-		digest := s.row("prod").PlanDigest
-		id := s.world.Objects()[0].ID
-		must(t, s.world.Mutate("network", id, func(f resource.Map) { f["label"] = text("meanwhile") }))
-		if _, err := s.Verdict(t.Context(), "prod", digest, "ann", store.Approve); err != nil {
-			t.Fatal(err)
-		}
-		s.pass(10 * time.Second)
-		s.wantState("prod", "waiting")
-		next := s.row("prod").PlanDigest
-		if got := s.world.Objects()[0].Fields.Text("label"); got != "meanwhile" || next == digest || next == "" {
-			t.Fatalf("label %s, plan %s after %s", got, next, digest)
-		}
-		if _, err := s.Verdict(t.Context(), "prod", next, "ann", store.Reject); err != nil {
-			t.Fatal(err)
-		}
-		s.pass(3 * time.Minute)
-		s.wantState("prod", "rejected")
-		if got := s.world.Objects()[0].Fields.Text("label"); got != "meanwhile" {
-			t.Fatalf("a rejected plan was applied: %s", got)
-		}
-	})
-}
-
-// TestApprovalOutlivesTheProcess finds an approval that was given just before
-// the process ended.
-func TestApprovalOutlivesTheProcess(t *testing.T) {
-	play(t, func(t *testing.T, s *stage) {
-		s.push("c1", map[string]environment{"prod": withMode(nets("prod", "a"), "approve")})
-		s.start()
-		s.pass(10 * time.Second)
-		digest := s.row("prod").PlanDigest
-		s.end()
-		s.data = s.data.Reopen()
-		must(t, s.data.PutApproval(t.Context(), store.Approval{Env: "prod", Digest: digest, By: "ann", At: time.Now(), Verdict: store.Approve}))
-		s.start()
-		s.pass(10 * time.Second)
-		s.wantState("prod", "in sync")
 	})
 }
 

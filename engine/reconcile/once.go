@@ -104,25 +104,34 @@ func (o *Once) Apply(ctx context.Context, a *Attempt, progress func(view.Step)) 
 	})
 	a.Run.Ended = o.Runner.Now()
 	a.Run.Counts.Failed = out.lost()
-	var state string
-	a.Run.State, state = out.words()
-	switch {
-	case out.OK() && a.Job.Destroy:
-		state = "destroyed"
-	case out.Next != nil && !out.Next.Empty():
-		state = "changes"
-	}
+	a.Run.State, _ = out.words()
 	a.Run.Note = out.firstFault()
+	state, note := a.left(out)
 	run := a.view(out)
 	a.Run.Report = run.JSON()
 	err = o.keepRow(keep, a, func(row *store.Environment) {
-		row.State, row.Note = state, a.Run.Note
+		row.State, row.Note = state, note
 		a.journal.View(func(s *ledger.State) { row.Resources = len(s.Entries) })
 		if out.OK() {
 			row.Drift = 0
 		}
 	})
 	return run, errors.Join(out.Err, o.Store.PutRun(keep, a.Run), err)
+}
+
+// left is what an outcome leaves its environment in: what was held is not in
+// sync.
+func (a *Attempt) left(out *Outcome) (state, note string) {
+	_, state = out.words()
+	switch {
+	case out.Next != nil && !out.Next.Empty():
+		return "changes", out.firstFault()
+	case out.OK() && len(a.Plan.Held) > 0:
+		return "held", a.firstHeld()
+	case out.OK() && a.Job.Destroy:
+		return "destroyed", ""
+	}
+	return state, out.firstFault()
 }
 
 // keepRow writes what is now known of the environment; the place in the cycle
@@ -157,10 +166,14 @@ func (a *Attempt) view(out *Outcome) *view.Run {
 		r.Next = a.afterImport(out)
 	}
 	if a.Job.Destroy && r.State != view.Applied { // view's usual words would make it all anew
-		r.Next = "what was done is kept; to go on: isobar destroy " + a.Job.Env
-		if r.State != view.Stopped {
-			r.Next = "what was done is kept: mend the cause, then isobar destroy " + a.Job.Env
+		kept, on := "nothing was done", "; to go on: "
+		if out.Count(apply.Done)+out.Count(apply.Converged)+out.Count(apply.InDoubt) > 0 {
+			kept = "what was done is kept"
 		}
+		if r.State != view.Stopped {
+			on = ": mend the cause, then "
+		}
+		r.Next = kept + on + "isobar destroy " + a.Job.Env
 	}
 	return r
 }
@@ -174,7 +187,8 @@ func (o *Outcome) state() view.State {
 		return view.Stopped
 	case store.Partial:
 		return view.Partial
-	case store.Planning, store.Waiting, store.Applying, store.Failed, store.Denied, store.NoChanges, store.Held, store.Differs, store.Superseded:
+	case store.Planning, store.Waiting, store.Applying, store.Failed, store.Denied, store.NoChanges, store.Held, store.Differs,
+		store.Approved, store.Rejected, store.Superseded:
 	}
 	return view.Failed
 }

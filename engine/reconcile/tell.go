@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -20,18 +21,27 @@ type reporter struct {
 	outcome *Outcome
 	broken  diag.List
 	err     error
+	by      string          // who approved what is applied; "" for nobody
+	turned  string          // of a plan that was turned away before: "rejected by ann"
+	root    string          // the key of the thread's head; "" for the run's own
 	head    string          // the thread's head as last told
 	edits   int             // of the head
 	told    map[string]bool // lines of the thread, by key
 	at      time.Time       // when the thread was last brought up to date
 }
 
-// tell reports news: in the log, in the store's runs and in chat.
-func (t *turn) tell(ctx context.Context, n cycle.News) error {
-	state := newsState(n)
+// tell takes news in, and reports them.
+func (t *turn) tell(ctx context.Context, news cycle.Tell) error {
+	n := news.What
 	switch n {
 	case cycle.NewsApplying:
 		t.run.State = store.Applying
+		if news.By != "" { // used up before anything is told or done under it
+			if _, err := t.d.Store.Consume(ctx, t.env, t.run.Digest, t.run.ID, t.d.Runner.Now()); err != nil {
+				return err
+			}
+			t.news.by, t.run.Note = news.By, "approved by "+news.By
+		}
 	case cycle.NewsWaiting, cycle.NewsReport:
 		t.run.State, t.run.Ended = store.Waiting, t.d.Runner.Now()
 		if n == cycle.NewsReport {
@@ -52,11 +62,16 @@ func (t *turn) tell(ctx context.Context, n cycle.News) error {
 			t.run.State = store.Held
 		}
 	case cycle.NewsRejected:
-		t.row.State, t.row.Note = "rejected", ""
+		return t.rejected(ctx)
 	case cycle.NewsApplied, cycle.NewsFailed, cycle.NewsStopped: // finish said so
 	}
+	return t.report(ctx, n)
+}
+
+// report tells news: in the log, in the store's runs and in chat.
+func (t *turn) report(ctx context.Context, n cycle.News) error {
 	t.log(ctx, n)
-	run := t.viewRun(state)
+	run := t.viewRun(newsState(n))
 	if t.run.ID == "" {
 		return nil
 	}
@@ -72,6 +87,9 @@ func (t *turn) tell(ctx context.Context, n cycle.News) error {
 
 func (t *turn) log(ctx context.Context, n cycle.News) {
 	attrs := []any{"news", string(n), "env", t.env, "run", t.run.ID, "commit", short(t.row.Commit), "trigger", t.run.Trigger}
+	if t.news.by != "" {
+		attrs = append(attrs, "by", t.news.by)
+	}
 	if t.draft != nil {
 		attrs = append(attrs, "plan", view.PlanID(t.draft.Plan.Digest), "changes", len(t.draft.Plan.Changes), "held", len(t.draft.Plan.Held))
 		for _, f := range t.draft.Findings {
@@ -102,8 +120,10 @@ func newsState(n cycle.News) view.State {
 		return view.Applied
 	case cycle.NewsFailed, cycle.NewsBroken:
 		return view.Failed
-	case cycle.NewsStopped, cycle.NewsRejected:
+	case cycle.NewsStopped:
 		return view.Stopped
+	case cycle.NewsRejected:
+		return view.Rejected
 	case cycle.NewsInSync:
 		return view.InSync
 	case cycle.NewsReport, cycle.NewsHeld:
@@ -120,6 +140,9 @@ func (t *turn) viewRun(state view.State) *view.Run {
 	if t.draft != nil {
 		r.Plan, r.Changes, r.Lost, r.Policy = t.draft.Plan.Digest, len(t.draft.Plan.Changes), t.draft.Plan.Held, t.draft.Findings
 		r.Back = t.draft.Drift()
+	}
+	if r.Verdict = t.news.turned; t.news.by != "" {
+		r.Verdict = "approved by " + t.news.by
 	}
 	if len(t.news.broken) > 0 {
 		r.Spec = t.news.broken
@@ -191,28 +214,6 @@ func (t *turn) keepRun(ctx context.Context, r *view.Run) error {
 	return t.d.Store.PutRun(ctx, t.run)
 }
 
-// supersede ends the runs of the environment that waited for a person: from now
-// on this one speaks for it.
-func (t *turn) supersede(ctx context.Context) error {
-	runs, err := t.d.Store.Runs(ctx, store.RunFilter{Env: t.env, Limit: 10})
-	if err != nil {
-		return err
-	}
-	for _, old := range runs {
-		if old.State != store.Waiting || old.ID == t.run.ID {
-			continue
-		}
-		if old, err = t.d.Store.Run(ctx, old.ID); err != nil { // lists leave plan and report out
-			return err
-		}
-		old.State = store.Superseded
-		if err := t.d.Store.PutRun(ctx, old); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // message is what the outbox carries.
 type message struct {
 	Text string `json:"text"`
@@ -243,18 +244,11 @@ func (t *turn) thread(ctx context.Context, r *view.Run) {
 			chat.Thread = append(drift.Thread, chat.Thread...)
 		}
 	}
-	head := "run " + t.run.ID
-	send := func(m store.Message) bool {
-		m.Channel = t.head.channel
-		added, err := t.d.Store.Enqueue(ctx, m)
-		if err != nil {
-			t.d.Log.WarnContext(ctx, "a message could not be kept", "env", t.env, "run", t.run.ID, "error", err)
-		}
-		return added
-	}
-	if !send(store.Message{Key: head, Kind: postMessage, Body: body(chat.Head)}) && chat.Head != t.news.head {
+	own := "run " + t.run.ID
+	root := cmp.Or(t.news.root, own)
+	if !t.enqueue(ctx, store.Message{Key: root, Kind: postMessage, Body: body(chat.Head)}) && chat.Head != t.news.head {
 		t.news.edits++
-		send(store.Message{Key: fmt.Sprintf("%s edit %d", head, t.news.edits), Thread: head, Kind: editMessage, Body: body(chat.Head)})
+		t.enqueue(ctx, store.Message{Key: fmt.Sprintf("%s edit %d", own, t.news.edits), Thread: root, Kind: editMessage, Body: body(chat.Head)})
 	}
 	t.news.head = chat.Head
 	if t.news.told == nil {
@@ -270,10 +264,21 @@ func (t *turn) thread(ctx context.Context, r *view.Run) {
 			continue
 		}
 		t.news.told[l.Key] = true
-		send(store.Message{Key: head + " " + l.Key, Thread: head, Kind: replyMessage, Body: body(l.Text)})
+		t.enqueue(ctx, store.Message{Key: own + " " + l.Key, Thread: root, Kind: replyMessage, Body: body(l.Text)})
 	}
 	t.news.at = t.d.Runner.Now()
 	t.d.ring()
+}
+
+// enqueue keeps a message for the environment's channel; added says that there
+// was none of its key.
+func (t *turn) enqueue(ctx context.Context, m store.Message) (added bool) {
+	m.Channel = t.head.channel
+	added, err := t.d.Store.Enqueue(ctx, m)
+	if err != nil {
+		t.d.Log.WarnContext(ctx, "a message could not be kept", "env", t.env, "key", m.Key, "error", err)
+	}
+	return added
 }
 
 func body(text string) json.RawMessage {

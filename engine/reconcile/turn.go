@@ -93,7 +93,7 @@ func (t *turn) save(ctx context.Context) error {
 		t.row.State, t.row.Note = "waiting", "plan "+view.PlanID(t.state.Digest)+" needs an approval"
 	case t.row.State != "changes" || t.state.Phase != cycle.Idle:
 	case t.state.Rejected != "" && t.state.Rejected == t.state.Digest:
-		t.row.State, t.row.Note = "rejected", ""
+		t.row.State, t.row.Note = "rejected", t.rejection(ctx)
 	case t.rules.Mode == cycle.Observe:
 		t.row.State, t.row.Note = "differs", "mode observe: nothing is applied"
 	}
@@ -109,7 +109,7 @@ func (t *turn) do(ctx context.Context, e cycle.Effect) ([]cycle.Event, error) {
 	case cycle.Apply:
 		return t.apply(ctx, e)
 	case cycle.Tell:
-		return nil, t.tell(context.WithoutCancel(ctx), e.What)
+		return nil, t.tell(context.WithoutCancel(ctx), e)
 	}
 	return nil, nil
 }
@@ -152,20 +152,6 @@ func (t *turn) plan(ctx context.Context, trigger cycle.Trigger) ([]cycle.Event, 
 	}
 	t.recall(ctx, draft.Plan.Digest)
 	return []cycle.Event{cycle.Planned(t.facts(draft))}, nil
-}
-
-// recall takes up a person's consent to this very plan that a process which
-// ended left in the store, not yet used. It must be an answer to the question
-// that is still open: one given when the plan waited before, and was then not
-// needed, is none.
-func (t *turn) recall(ctx context.Context, digest string) {
-	if t.rules.Mode != cycle.Approve || digest == "" || t.state.Consent == digest || t.state.Digest != digest || t.state.Asked.IsZero() {
-		return
-	}
-	a, err := t.d.Store.Approval(ctx, t.env, digest)
-	if err == nil && a.Verdict == store.Approve && a.Run == "" && !a.At.Before(t.state.Asked.Truncate(time.Millisecond)) {
-		t.state.Consent, t.state.By = a.Digest, a.By
-	}
 }
 
 // learn copies what a draft tells into the environment's row.
@@ -273,12 +259,6 @@ func (t *turn) apply(ctx context.Context, e cycle.Apply) ([]cycle.Event, error) 
 	}
 	defer l.release()
 	t.draft.journal.Epoch = l.epoch
-	if e.By != "" {
-		if _, err := d.Store.Consume(keep, t.env, e.Digest, t.run.ID, d.Runner.Now()); err != nil {
-			return nil, err
-		}
-		t.run.Note = "approved by " + e.By
-	}
 	t.run.State = store.Applying
 	t.row.State, t.row.Note = "applying", ""
 	if err := t.save(keep); err != nil {

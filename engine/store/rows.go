@@ -29,18 +29,22 @@ type RunState string
 
 // The states of a run.
 const (
-	Planning   RunState = "planning"
-	Waiting    RunState = "waiting"
-	Applying   RunState = "applying"
-	Applied    RunState = "applied"
-	Failed     RunState = "failed"
-	Partial    RunState = "partial"
-	Denied     RunState = "denied"
-	NoChanges  RunState = "no changes"
-	Held       RunState = "held"    // something is to be done, and may not be
-	Differs    RunState = "differs" // mode observe: something is to be done, and is only told
-	Drained    RunState = "drained"
-	Superseded RunState = "superseded"
+	Planning  RunState = "planning"
+	Waiting   RunState = "waiting"
+	Applying  RunState = "applying"
+	Applied   RunState = "applied"
+	Failed    RunState = "failed"
+	Partial   RunState = "partial"
+	Denied    RunState = "denied"
+	NoChanges RunState = "no changes"
+	Held      RunState = "held"    // something is to be done, and may not be
+	Differs   RunState = "differs" // mode observe: something is to be done, and is only told
+	Drained   RunState = "drained"
+
+	// A run that waited ends in one of these.
+	Approved   RunState = "approved"   // a person approved it: another run applies it
+	Rejected   RunState = "rejected"   // a person turned it away
+	Superseded RunState = "superseded" // the plan is not the one to decide on any more
 )
 
 // Counts sums a run up.

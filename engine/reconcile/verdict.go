@@ -1,0 +1,226 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"isobar.dev/engine/cycle"
+	"isobar.dev/engine/store"
+	"isobar.dev/engine/view"
+)
+
+// verdict is how a run that waited for a person ends.
+type verdict struct {
+	state store.RunState
+	words string // "rejected by ann"
+	by    string // the person; "" for nobody
+	next  string // what to do or look at now; "" for the usual words
+}
+
+// asking gives the environment's runs that wait for a person, with all that is
+// kept of them.
+func (t *turn) asking(ctx context.Context) ([]store.Run, error) {
+	runs, err := t.d.Store.Runs(ctx, store.RunFilter{Env: t.env, Limit: 10})
+	if err != nil {
+		return nil, err
+	}
+	var out []store.Run
+	for _, r := range runs {
+		if r.State != store.Waiting {
+			continue
+		}
+		if r, err = t.d.Store.Run(ctx, r.ID); err != nil { // lists leave plan and report out
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// supersede ends the runs of the environment that waited for a person: from now
+// on this one speaks for it. The one that a person approved gives it its thread.
+func (t *turn) supersede(ctx context.Context) error {
+	olds, err := t.asking(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range olds {
+		old := &olds[i]
+		v := verdict{state: store.Superseded, words: superseded(t.run.State), next: "isobar runs show " + t.run.ID}
+		switch by := t.consented(ctx, old); {
+		case t.news.by != "" && old.Digest == t.run.Digest:
+			v.state, v.words, v.by = store.Approved, "approved by "+t.news.by, t.news.by
+		case by != "":
+			v.words, v.by = "approved by "+by+", then "+v.words, by
+		}
+		run := t.reported(ctx, old, v)
+		if v.state == store.Approved {
+			t.takeOver(old)
+		} else {
+			t.amend(ctx, old.ID, run)
+		}
+		if err := t.settle(ctx, old, v, run); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// superseded says why nobody is asked about a plan any more, once a later run
+// came to a state.
+func superseded(later store.RunState) string {
+	switch later {
+	case store.NoChanges:
+		return "superseded: nothing is left to do"
+	case store.Failed:
+		return "superseded: no plan can be made now"
+	case store.Planning, store.Waiting, store.Applying, store.Applied, store.Partial, store.Denied, store.Held, store.Differs, store.Drained,
+		store.Approved, store.Rejected, store.Superseded:
+	}
+	return "superseded by a newer plan"
+}
+
+// consented gives who approved a run's plan while it waited, where that was not
+// used: the plan had changed since.
+func (t *turn) consented(ctx context.Context, old *store.Run) string {
+	a, err := t.d.Store.Approval(ctx, t.env, old.Digest)
+	if err != nil || a.Verdict != store.Approve || a.Run != "" || a.At.Before(old.Started) {
+		return ""
+	}
+	return a.By
+}
+
+// takeOver makes the thread of a run that was approved the one of this run,
+// which applies the same plan: what was said there is not said again.
+func (t *turn) takeOver(old *store.Run) {
+	t.news.root = "run " + old.ID
+	t.news.told = map[string]bool{}
+	for _, l := range t.draft.ViewPlan(t.d.Runner.Catalogue.Descriptors, t.run.Subject).Chat().Thread {
+		t.news.told[l.Key] = true
+	}
+}
+
+// reported is a run's kept report, as it reads with a verdict.
+func (t *turn) reported(ctx context.Context, old *store.Run, v verdict) *view.Run {
+	var kept view.RunJSON
+	err := json.Unmarshal(old.Report, &kept)
+	var run *view.Run
+	if err == nil {
+		run, err = kept.Run()
+	}
+	if err != nil {
+		t.d.Log.WarnContext(ctx, "a kept report can't be read: it is written anew", "env", t.env, "run", old.ID, "error", err)
+		c := old.Counts
+		run = &view.Run{
+			ID: old.ID, Env: old.Env, Commit: old.Commit, Subject: old.Subject, By: old.Actor, Plan: old.Digest, Drift: -1,
+			Changes: c.Create + c.Update + c.Replace + c.Delete,
+		}
+	}
+	run.Daemon, run.State, run.Verdict, run.Next = true, view.State(v.state), v.words, v.next
+	return run
+}
+
+// settle ends a run that waited: its state, its note and its report say how.
+func (t *turn) settle(ctx context.Context, old *store.Run, v verdict, run *view.Run) error {
+	attrs := []any{"state", string(v.state), "env", t.env, "run", old.ID, "commit", short(old.Commit), "plan", view.PlanID(old.Digest), "note", v.words}
+	if v.by != "" {
+		attrs = append(attrs, "by", v.by)
+	}
+	t.d.Log.InfoContext(ctx, "verdict", attrs...)
+	old.State, old.Note, old.Report = v.state, v.words, run.JSON()
+	return t.d.Store.PutRun(ctx, *old)
+}
+
+// amend has the head message of a run that waited say how it ended. It goes
+// before settle, which is done again where the process ends between them; the
+// message is not.
+func (t *turn) amend(ctx context.Context, id string, run *view.Run) {
+	if t.d.Chat == nil || t.head.channel == "" {
+		return
+	}
+	root := "run " + id
+	t.enqueue(ctx, store.Message{Key: root + " verdict", Thread: root, Kind: editMessage, Body: body(run.Chat(view.Page{}).Head)})
+	t.d.ring()
+}
+
+// rejected tells that a person turned a plan away: on the run that waited with
+// it, or, where that is told already and other things were since, by a run of
+// its own.
+func (t *turn) rejected(ctx context.Context) error {
+	digest := t.state.Rejected
+	olds, err := t.asking(ctx)
+	if err != nil {
+		return err
+	}
+	by := t.rejecter(ctx, digest)
+	v := verdict{state: store.Rejected, words: strings.TrimSuffix("rejected by "+by, " by "), by: by}
+	found := false
+	for i := range olds {
+		old := &olds[i]
+		if old.Digest != digest {
+			continue
+		}
+		found = true
+		run := t.reported(ctx, old, v)
+		t.amend(ctx, old.ID, run)
+		if err := t.settle(ctx, old, v, run); err != nil {
+			return err
+		}
+	}
+	switch {
+	case found:
+		if t.state.Phase == cycle.Idle {
+			t.row.State, t.row.Note = "rejected", t.rejection(ctx)
+		}
+	case t.draft != nil && !t.saved && t.run.Digest == digest:
+		t.news.turned = v.words
+		t.run.State, t.run.Note, t.run.Ended = v.state, v.words, t.d.Runner.Now()
+		return t.report(ctx, cycle.NewsRejected)
+	default:
+		t.d.Log.WarnContext(ctx, "a rejection came too late: its plan did not wait any more", "env", t.env, "plan", view.PlanID(digest), "by", by)
+	}
+	return nil
+}
+
+// rejecter gives who turned a plan away, or "".
+func (t *turn) rejecter(ctx context.Context, digest string) string {
+	a, err := t.d.Store.Approval(ctx, t.env, digest)
+	if err != nil || a.Verdict != store.Reject {
+		return ""
+	}
+	return a.By
+}
+
+// rejection is the environment's note while the plan that it would need stays
+// turned away.
+func (t *turn) rejection(ctx context.Context) string {
+	note := "plan " + view.PlanID(t.state.Rejected) + " was rejected"
+	if by := t.rejecter(ctx, t.state.Rejected); by != "" {
+		note += " by " + by
+	}
+	return note
+}
+
+// recall takes up a person's word on this very plan that a process which ended
+// left in the store, not yet used. It must be an answer to the question that is
+// still open: one given when the plan waited before, and was then not needed, is
+// none.
+func (t *turn) recall(ctx context.Context, digest string) {
+	if t.rules.Mode == cycle.Observe || digest == "" || t.state.Consent == digest || t.state.Digest != digest || t.state.Asked.IsZero() {
+		return
+	}
+	a, err := t.d.Store.Approval(ctx, t.env, digest)
+	if err != nil || a.Run != "" || a.At.Before(t.state.Asked.Truncate(time.Millisecond)) {
+		return
+	}
+	switch a.Verdict {
+	case store.Approve:
+		if t.rules.Mode == cycle.Approve {
+			t.state.Consent, t.state.By = a.Digest, a.By
+		}
+	case store.Reject:
+		t.state.Rejected = a.Digest
+	}
+}
