@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"isobar.dev/engine/lab/slack"
+	"isobar.dev/engine/web"
+)
+
+// transcript is told: told FILE PATTERN… writes what Slack's people read there, settled like what a
+// command prints, once that matches.
+func transcript(ts *testscript.TestScript, _ bool, args []string) {
+	server := *ts.Value(slackKey{}).(**slack.Server)
+	text := ""
+	until(ts, strings.Join(args[1:], ", ")+" in Slack", func() bool {
+		text = server.Transcript()
+		return !slices.ContainsFunc(args[1:], func(p string) bool { return !regexp.MustCompile(p).MatchString(text) })
+	})
+	var out strings.Builder
+	for line := range strings.Lines(text) {
+		line = regexp.MustCompile("`[0-9a-f]{7}`").ReplaceAllString(line, "`COMMIT`")
+		line = regexp.MustCompile(` \(edited \d+ times\)`).ReplaceAllString(line, " (edited)") // by how long it took
+		line = regexp.MustCompile(`└ \d\d:\d\d `).ReplaceAllString(line, "└ HH:MM ")
+		out.WriteString(settle(line))
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(out.String()), 0o600))
+}
+
+// newest STORE VAR makes the id of the newest run at the daemon of a store a
+// variable.
+func newest(ts *testscript.TestScript, _ bool, args []string) {
+	runs, err := web.NewClient(socketPath(ts.MkAbs(args[0]))).Runs(context.Background(), "", 1)
+	ts.Check(err)
+	if len(runs) == 0 {
+		ts.Fatalf("there is no run")
+	}
+	ts.Setenv(args[1], runs[0].ID)
+}
