@@ -72,8 +72,7 @@ func (o *Once) bury(ctx context.Context, env string) error {
 	if err != nil {
 		return err
 	}
-	run.State, run.Ended = store.Failed, o.Runner.Now()
-	run.Note = "its process ended first; what it had begun is settled by the next run"
+	run.State, run.Ended, run.Note = store.Failed, o.Runner.Now(), buried(run.Note)
 	return o.Store.PutRun(ctx, run)
 }
 

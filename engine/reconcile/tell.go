@@ -23,7 +23,6 @@ type reporter struct {
 	err     error
 	by      string          // who approved what is applied; "" for nobody
 	turned  string          // of a plan that was turned away before: "rejected by ann"
-	root    string          // the key of the thread's head; "" for the run's own
 	head    string          // the thread's head as last told
 	edits   int             // of the head
 	told    map[string]bool // lines of the thread, by key
@@ -226,6 +225,9 @@ const (
 	threadBeat = time.Second
 )
 
+// root is the key of a run's head message.
+func root(r *store.Run) string { return "run " + cmp.Or(r.Thread, r.ID) }
+
 // thread brings the run's chat thread up to date: its head is posted once and
 // edited after, each line is posted once.
 func (t *turn) thread(ctx context.Context, r *view.Run) {
@@ -244,8 +246,7 @@ func (t *turn) thread(ctx context.Context, r *view.Run) {
 			chat.Thread = append(drift.Thread, chat.Thread...)
 		}
 	}
-	own := "run " + t.run.ID
-	root := cmp.Or(t.news.root, own)
+	own, root := "run "+t.run.ID, root(&t.run)
 	if !t.enqueue(ctx, store.Message{Key: root, Kind: postMessage, Body: body(chat.Head)}) && chat.Head != t.news.head {
 		t.news.edits++
 		t.enqueue(ctx, store.Message{Key: fmt.Sprintf("%s edit %d", own, t.news.edits), Thread: root, Kind: editMessage, Body: body(chat.Head)})

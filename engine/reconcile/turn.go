@@ -30,6 +30,7 @@ type turn struct {
 	run   store.Run
 	news  reporter
 	saved bool // the run is in the store
+	cut   bool // the last apply was cut off: its run is still to be ended
 }
 
 // turn works events off. On error it gives those that it did not come to.
@@ -53,6 +54,7 @@ func (d *Daemon) turn(ctx context.Context, env string, evs []cycle.Event) (rest 
 	t.row.Repo, t.row.Origin = t.repo.Name, t.repo.Origin
 	t.rules = cycle.Rules{Mode: cycle.Mode(t.row.Mode), Interval: d.Interval, Backoff: d.Backoff}
 	if t.state.Phase == cycle.Planning || t.state.Phase == cycle.Applying {
+		t.cut = t.state.Phase == cycle.Applying
 		t.state.Phase = cycle.Idle // of a process that ended: whatever comes now starts over
 	}
 	for len(evs) > 0 {
@@ -131,6 +133,12 @@ func (t *turn) plan(ctx context.Context, trigger cycle.Trigger) ([]cycle.Event, 
 		return nil, err
 	}
 	defer l.release()
+	if t.cut {
+		if err := t.bury(context.WithoutCancel(ctx)); err != nil {
+			return nil, err
+		}
+		t.cut = false
+	}
 	draft, err := d.Runner.Draft(l.guard(ctx), Job{
 		Tree: t.head.tree, Env: t.env, Commit: t.head.commit.Hash, Actor: t.head.commit.Author,
 		Trigger: string(trigger), Run: t.run.ID, Epoch: l.epoch, May: t.repo.May, Refresh: RefreshOf(t.env, t.state.Refresh),

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"strings"
@@ -59,7 +60,7 @@ func (t *turn) supersede(ctx context.Context) error {
 		if v.state == store.Approved {
 			t.takeOver(old)
 		} else {
-			t.amend(ctx, old.ID, run)
+			t.amend(ctx, old, run)
 		}
 		if err := t.settle(ctx, old, v, run); err != nil {
 			return err
@@ -95,7 +96,7 @@ func (t *turn) consented(ctx context.Context, old *store.Run) string {
 // takeOver makes the thread of a run that was approved the one of this run,
 // which applies the same plan: what was said there is not said again.
 func (t *turn) takeOver(old *store.Run) {
-	t.news.root = "run " + old.ID
+	t.run.Thread = cmp.Or(old.Thread, old.ID)
 	t.news.told = map[string]bool{}
 	for _, l := range t.draft.ViewPlan(t.d.Runner.Catalogue.Descriptors, t.run.Subject).Chat().Thread {
 		t.news.told[l.Key] = true
@@ -104,11 +105,18 @@ func (t *turn) takeOver(old *store.Run) {
 
 // reported is a run's kept report, as it reads with a verdict.
 func (t *turn) reported(ctx context.Context, old *store.Run, v verdict) *view.Run {
-	var kept view.RunJSON
-	err := json.Unmarshal(old.Report, &kept)
+	run := t.kept(ctx, old)
+	run.State, run.Verdict, run.Next = view.State(v.state), v.words, v.next
+	return run
+}
+
+// kept is a run's kept report.
+func (t *turn) kept(ctx context.Context, old *store.Run) *view.Run {
+	var j view.RunJSON
+	err := json.Unmarshal(old.Report, &j)
 	var run *view.Run
 	if err == nil {
-		run, err = kept.Run()
+		run, err = j.Run()
 	}
 	if err != nil {
 		t.d.Log.WarnContext(ctx, "a kept report can't be read: it is written anew", "env", t.env, "run", old.ID, "error", err)
@@ -118,7 +126,7 @@ func (t *turn) reported(ctx context.Context, old *store.Run, v verdict) *view.Ru
 			Changes: c.Create + c.Update + c.Replace + c.Delete,
 		}
 	}
-	run.Daemon, run.State, run.Verdict, run.Next = true, view.State(v.state), v.words, v.next
+	run.Daemon = true
 	return run
 }
 
@@ -133,15 +141,14 @@ func (t *turn) settle(ctx context.Context, old *store.Run, v verdict, run *view.
 	return t.d.Store.PutRun(ctx, *old)
 }
 
-// amend has the head message of a run that waited say how it ended. It goes
-// before settle, which is done again where the process ends between them; the
+// amend has the head message of a run say how it ended. It goes before the run
+// is kept so, which is done again where the process ends between them; the
 // message is not.
-func (t *turn) amend(ctx context.Context, id string, run *view.Run) {
+func (t *turn) amend(ctx context.Context, old *store.Run, run *view.Run) {
 	if t.d.Chat == nil || t.head.channel == "" {
 		return
 	}
-	root := "run " + id
-	t.enqueue(ctx, store.Message{Key: root + " verdict", Thread: root, Kind: editMessage, Body: body(run.Chat(view.Page{}).Head)})
+	t.enqueue(ctx, store.Message{Key: "run " + old.ID + " verdict", Thread: root(old), Kind: editMessage, Body: body(run.Chat(view.Page{}).Head)})
 	t.d.ring()
 }
 
@@ -164,7 +171,7 @@ func (t *turn) rejected(ctx context.Context) error {
 		}
 		found = true
 		run := t.reported(ctx, old, v)
-		t.amend(ctx, old.ID, run)
+		t.amend(ctx, old, run)
 		if err := t.settle(ctx, old, v, run); err != nil {
 			return err
 		}

@@ -10,10 +10,12 @@ import (
 	"time"
 
 	"isobar.dev/engine/diag"
+	"isobar.dev/engine/provider"
 	"isobar.dev/engine/reconcile"
 	"isobar.dev/engine/resource"
 	"isobar.dev/engine/store"
 	"isobar.dev/engine/view"
+	"isobar.dev/providers/fake"
 )
 
 // wantRuns wants an environment's runs, newest first, each as "STATE: NOTE", and
@@ -304,5 +306,33 @@ func TestVerdictWithoutReport(t *testing.T) {
 		s.pass(10 * time.Second)
 		s.wantRuns("prod", "rejected: rejected by bob")
 		s.wantHeads("✗ *prod* · rejected by bob (1 change) · `c1` \"change c1\" by ann")
+	})
+}
+
+// TestCutOffApply ends the run that an approval set going and a process left
+// behind: in the store, and in the thread that it had taken over.
+func TestCutOffApply(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.say(s.wait(), "ann", store.Approve)
+		begun := false
+		s.world.OnCall(func(c fake.Call) fake.Decision {
+			if c.Op == provider.OpCreate && !begun {
+				begun = true
+				s.data = s.data.Reopen() // the store is another's from now on, as after a crash
+				return fake.Decision{Before: fake.ErrCrash}
+			}
+			return fake.Decision{}
+		})
+		s.pass(10 * time.Second)
+		s.end()
+		s.wantRuns("prod", "applying: approved by ann", "approved: approved by ann")
+		s.start()
+		s.pass(10 * time.Second)
+		s.wantState("prod", "waiting")
+		s.wantRuns("prod", "waiting: ", "failed: approved by ann; its process ended first; what it had begun is settled by the next run", "approved: approved by ann")
+		s.wantHeads(
+			"✗ *prod* · failed: its process ended first · approved by ann · `c1` \"change c1\" by ann",
+			"● *prod* · 1 change: 1 create · `c1` change c1 · isobar approve "+view.PlanID(s.row("prod").PlanDigest),
+		)
 	})
 }

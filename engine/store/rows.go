@@ -69,6 +69,7 @@ type Run struct {
 	Digest  string          `json:"digest,omitempty"` // of the plan
 	State   RunState        `json:"state"`
 	Note    string          `json:"note,omitempty"`
+	Thread  string          `json:"thread,omitempty"` // the run whose message in chat it goes on with; "" for one of its own
 	Counts  Counts          `json:"counts,omitzero"`
 	Started time.Time       `json:"started,omitzero"`
 	Ended   time.Time       `json:"ended,omitzero"`
