@@ -27,6 +27,8 @@ var unsteady = []struct {
 	{regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)`), "TIME"},
 	{regexp.MustCompile(`\bprocess \d+ on [^,]+, since`), "process PID on HOST, since"},
 	{regexp.MustCompile(`(\d+ m )?\b\d+(\.\d+)? m?s\b`), "T s"},
+	{regexp.MustCompile(`\b\d\d:\d\d UTC\b`), "HH:MM UTC"},
+	{regexp.MustCompile(`isobar wrote it \d+ \w+ ago`), "isobar wrote it SOME TIME ago"},
 	{regexp.MustCompile(`("(read_ms|took_ms|checked|started|took)": )[0-9.e-]+`), "${1}0"},
 	{regexp.MustCompile(`("(actor|by)": ")[^"]*`), "${1}WHO"},
 	{regexp.MustCompile(`\b((approved|rejected) by )[^\s,"]+`), "${1}WHO"},

@@ -86,7 +86,8 @@ type (
 		OK      bool
 		Stopped bool // by a shutdown: it goes on after the restart
 		Key     string
-		Held    string // the Key of a plan that holds what this one held; "" for nothing
+		Held    string    // the Key of a plan that holds what this one held; "" for nothing
+		Ripe    time.Time // as that of Facts, after it
 	}
 	// Refreshed says that a person wants lookups asked anew, by address or "all".
 	Refreshed struct{ Lookups []string }
@@ -106,13 +107,14 @@ func (Restarted) event() {}
 
 // Facts is what the cycle needs to know of a plan.
 type Facts struct {
-	Digest  string // "" where there is nothing to do
-	Denied  bool   // a policy forbids it
-	Over    bool   // it deletes or replaces more than may be unasked
-	Changes int    // objects that change
-	Drift   int    // of them, those that only drifted
-	Held    int    // what would be done and is not
-	Key     string // tells one report's content from another
+	Digest  string    // "" where there is nothing to do
+	Denied  bool      // a policy forbids it
+	Over    bool      // it deletes or replaces more than may be unasked
+	Changes int       // objects that change
+	Drift   int       // of them, those that drifted
+	Held    int       // what would be done and is not
+	Key     string    // tells one report's content from another
+	Ripe    time.Time // when something that can't be told yet can be; zero: nothing is so
 }
 
 // Effect is something to be done: one of the effect types of this package.

@@ -203,6 +203,27 @@ func TestStories(t *testing.T) {
 	}
 }
 
+// TestRipe: what cannot be told yet is looked at again as soon as it can be.
+func TestRipe(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		ev   cycle.Event
+		want time.Duration
+	}{
+		"nothing is to come":         {cycle.Planned{}, time.Minute},
+		"sooner than the interval":   {cycle.Planned{Ripe: t0().Add(20 * time.Second)}, 20 * time.Second},
+		"later than the interval":    {cycle.Planned{Ripe: t0().Add(2 * time.Minute)}, time.Minute},
+		"held till then":             {cycle.Planned{Held: 1, Key: "held a", Ripe: t0().Add(20 * time.Second)}, 20 * time.Second},
+		"after an apply":             {cycle.Applied{OK: true, Ripe: t0().Add(20 * time.Second)}, 20 * time.Second},
+		"an apply that left no rest": {cycle.Applied{OK: true}, time.Minute},
+	} {
+		s, _ := cycle.Step(cycle.State{}, c.ev, t0(), rules(cycle.Auto))
+		if got := s.Next.Sub(t0()); got != c.want {
+			t.Errorf("%s: next in %v, want %v", name, got, c.want)
+		}
+	}
+}
+
 // TestBackoff grows, is bounded by the interval, and starts over after success.
 func TestBackoff(t *testing.T) {
 	t.Parallel()

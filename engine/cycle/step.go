@@ -103,7 +103,7 @@ func (s State) planned(f Facts, now time.Time, r Rules) (State, []Effect) {
 		asked = time.Time{}
 	}
 	s.Digest, s.Drifted, s.Asked = f.Digest, f.Changes, time.Time{}
-	s.Next = now.Add(r.Interval)
+	s.Next = r.next(now, f.Ripe)
 	fails := s.Fails
 	s.Fails = 0
 	wasCalm := s.Calm || s.Told == ""
@@ -168,7 +168,7 @@ func (s State) applied(e Applied, now time.Time, r Rules) (State, []Effect) {
 	case e.OK:
 		s.Fails, s.Settled, s.Calm, s.Digest = 0, s.Commit, true, ""
 		s.refreshed()
-		s.Next = now.Add(r.Interval)
+		s.Next = r.next(now, e.Ripe)
 		s.Told = string(NewsApplied) + " " + e.Key
 		if e.Held != "" { // its report said so
 			s.Told = string(NewsHeld) + " " + e.Held
@@ -179,6 +179,16 @@ func (s State) applied(e Applied, now time.Time, r Rules) (State, []Effect) {
 	s.Next = now.Add(r.pause(s.Fails))
 	s.Told = string(NewsFailed) + " " + e.Key
 	return s.rest(Idle, []Effect{Tell{What: NewsFailed}})
+}
+
+// next is when to look again: after the interval, or as soon as what could not be
+// told can be.
+func (r Rules) next(now, ripe time.Time) time.Time {
+	at := now.Add(r.Interval)
+	if ripe.IsZero() || ripe.After(at) {
+		return at
+	}
+	return ripe
 }
 
 // pause is how long to wait after so many failures in a row: Backoff, doubled

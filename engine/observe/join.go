@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -89,26 +90,39 @@ func (s *sight) reading(h veiledEntry, k provider.Kind, d *resource.Descriptor) 
 	switch {
 	case found:
 		obj.Fields = h.conceal(obj.Fields)
+		r := plan.Reading{Seen: plan.Present}
 		if young {
-			obj = hideStale(obj, h, d)
+			r.Trail = s.trail(e, k)
+			obj, r.Trail.Fields = hideStale(obj, h, d)
+			r.Trail.Mark = !k.Unmarked && obj.Mark.IsZero()
+			if len(r.Trail.Fields) == 0 && !r.Trail.Mark {
+				r.Trail = nil
+			}
 		}
 		obj.Address = e.Address
-		return plan.Reading{Seen: plan.Present, Object: obj}
+		r.Object = obj
+		return r
 	case s.idErr != nil:
 		return plan.Reading{Seen: plan.Unread, Why: s.idErr.Error()}
 	case s.markErr != nil:
 		return plan.Reading{Seen: plan.Unread, Why: s.markErr.Error()}
 	case young:
-		return plan.Reading{Seen: plan.Unread, Why: "it was written so lately that reads may not show it yet"}
+		return plan.Reading{Seen: plan.Unread, Why: "it was written so lately that reads may not show it yet", Trail: s.trail(e, k)}
 	}
 	return plan.Reading{Seen: plan.Absent}
 }
 
+// trail says how long reads may be older than the entry's last write.
+func (s *sight) trail(e *ledger.Entry, k provider.Kind) *plan.Trail {
+	return &plan.Trail{Wrote: e.At, Until: e.At.Add(k.Lag), Seen: s.at}
+}
+
 // hideStale marks as unread each field whose live value is the one that our
-// last write replaced; not one that no read ever shows.
-func hideStale(obj resource.Object, e veiledEntry, d *resource.Descriptor) resource.Object {
+// last write replaced; not one that no read ever shows. It names them, sorted.
+func hideStale(obj resource.Object, e veiledEntry, d *resource.Descriptor) (resource.Object, []string) {
 	former := e.former(obj.Fields)
 	var fields resource.Map
+	var stale []string
 	for name, prev := range e.Prev {
 		live := obj.Fields[name]
 		f := d.Field(name)
@@ -122,11 +136,13 @@ func hideStale(obj resource.Object, e veiledEntry, d *resource.Descriptor) resou
 			}
 		}
 		fields[name] = resource.Unread{Why: "it may be older than our last write"}
+		stale = append(stale, name)
 	}
 	if fields != nil {
 		obj.Fields = fields
 	}
-	return obj
+	slices.Sort(stale)
+	return obj, stale
 }
 
 // alike compares a field's values as plan does; nothing, null and an empty list

@@ -3,6 +3,7 @@ package observe_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -144,6 +145,12 @@ func TestReading(t *testing.T) {
 			if resource.HasUnread(got.Object.Fields["label"]) {
 				label = "unread"
 			}
+			if trails := label == "unread" || c.after < lag && got.Seen == plan.Unread; trails != (got.Trail != nil) {
+				t.Fatalf("trail %+v", got.Trail)
+			} else if trails && (got.Trail.Wrote != t0() || got.Trail.Until != t0().Add(lag) || got.Trail.Seen != now || got.Trail.Mark ||
+				strings.Join(got.Trail.Fields, " ") != map[bool]string{true: "label"}[label == "unread"]) {
+				t.Errorf("trail %+v", got.Trail)
+			}
 			if label != c.label || got.Seen == plan.Present && got.Object.Address != addr("network", "main") {
 				t.Errorf("got %s with label %q", got.Object.Address, label)
 			}
@@ -154,6 +161,29 @@ func TestReading(t *testing.T) {
 				t.Errorf("%d wants, strays %+v", w.Wants, w.Strays)
 			}
 		})
+	}
+}
+
+// A mark that does not show so soon after our write was not taken off.
+func TestAMarkMayTrailOurWrite(t *testing.T) {
+	t.Parallel()
+	for after, late := range map[time.Duration]bool{0: true, lag - 1: true, lag: false} {
+		now := t0().Add(after)
+		s := &stand{scope: "fake/main", read: func(_ context.Context, wants []resource.Want) []resource.Answer {
+			out := make([]resource.Answer, len(wants))
+			for i := range wants {
+				out[i] = resource.Answer{At: now, Objects: []resource.Object{{ID: "n-1", Fields: resource.Map{"label": resource.String("x")}}}}
+			}
+			return out
+		}}
+		w := observe.New(kinds(), func() time.Time { return now }).Observe(t.Context(), observe.Request{
+			Estate: "e", Env: "prod", Sessions: map[string]provider.Session{"fake": s},
+			Ledger: folded(t, ledger.Record{ID: "n-1", Scope: "fake/main", Applied: resource.Map{"label": resource.String("x")}}, nil),
+		})
+		got := w.Live[ledger.Key{Address: addr("network", "main"), Token: "t1"}]
+		if got.Seen != plan.Present || (got.Trail != nil) != late || late && (!got.Trail.Mark || len(got.Trail.Fields) != 0) {
+			t.Errorf("after %v: %+v, trail %+v", after, got, got.Trail)
+		}
 	}
 }
 

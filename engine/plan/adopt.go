@@ -83,8 +83,10 @@ func (b *builder) claims(p *Plan) []*item {
 		switch {
 		case it.held != nil:
 			p.Held = append(p.Held, *it.held)
+		case it.entry != nil && it.entry.Record.ID == im.Object.ID && it.kind.Marked && im.Object.Mark.IsZero():
+			b.remark(p, it, im)
 		case it.entry != nil && it.entry.Record.ID == im.Object.ID:
-			p.Notes = append(p.Notes, Note{a, fmt.Sprintf("%s is its object already", im.Object.ID)})
+			p.Notes = append(p.Notes, Note{Address: a, Text: fmt.Sprintf("%s is its object already", im.Object.ID)})
 		default:
 			if it.entry != nil { // gone: what it was makes room
 				p.Ledger = append(p.Ledger, Correction{Address: it.entry.Address, Token: it.entry.Token, Type: ledger.Forgotten, Why: "gone"})
@@ -93,6 +95,15 @@ func (b *builder) claims(p *Plan) []*item {
 		}
 	}
 	return out
+}
+
+// remark puts the mark back on an object that the ledger owns and a person names.
+func (b *builder) remark(p *Plan, it *item, im Import) {
+	it.live = im.Reading
+	it.resolve(b)
+	it.reasons = []Reason{{Cause: CauseDrift, Text: MarkGone}, {Cause: CauseImport, At: it.want.At, Text: string(im.Object.ID)}}
+	p.Changes = append(p.Changes, b.change(it))
+	p.Steps = append(p.Steps, it.markStep())
 }
 
 // claim holds an import whose object is not there, or is somebody's already.
@@ -137,7 +148,7 @@ func (b *builder) claim(it *item, im Import) {
 	}
 	if m := o.Mark; !m.IsZero() && (m.Estate != b.in.Estate || m.Address != it.addr) {
 		it.hold(HeldUnowned, fmt.Sprintf("%s bears the mark of %s, estate %s", o.ID, m.Address, m.Estate),
-			"one place manages an object: release it there first, or take its isobar: tags off by hand if nothing manages it any more")
+			oneOwner)
 	}
 }
 
@@ -198,11 +209,11 @@ func (it *item) remarks() []Note {
 		if slices.ContainsFunc(it.diff.changes, func(c FieldChange) bool { return c.Replaces }) {
 			text = "it is not as the spec says, and stays so for now: the next apply REPLACES it"
 		}
-		out = append(out, Note{it.addr, text + "; to keep it as it is, write the spec as the object is"})
+		out = append(out, Note{Address: it.addr, Text: text + "; to keep it as it is, write the spec as the object is"})
 	}
 	for i := range it.kind.Fields {
 		if f := &it.kind.Fields[i]; f.WriteOnly && it.resolved[f.Name] != nil {
-			out = append(out, Note{it.addr, f.Name + " cannot be read: it is taken to be as the spec says"})
+			out = append(out, Note{Address: it.addr, Text: f.Name + " cannot be read: it is taken to be as the spec says"})
 		}
 	}
 	return out

@@ -93,7 +93,7 @@ func (b *builder) strays() {
 			addr: o.Mark.Address, live: Reading{Seen: Present, Object: o}, kind: b.in.Kinds[o.Mark.Address.Type()], held: &Held{Why: HeldOrphan},
 		})
 		if why := b.in.Ledger.Ended[o.Mark.Token]; why != "" && why != "not done" {
-			b.notes = append(b.notes, Note{o.Mark.Address, fmt.Sprintf("%s bears the mark of an object that was %s: a copy, left alone", o.ID, why)})
+			b.notes = append(b.notes, Note{Address: o.Mark.Address, Text: fmt.Sprintf("%s bears the mark of an object that was %s: a copy, left alone", o.ID, why)})
 			continue
 		}
 		b.held = append(b.held, Held{
@@ -148,7 +148,7 @@ func (b *builder) wanted(it *item) {
 		it.lost = true
 		b.create(it, Reason{Cause: CauseDrift, Text: join("deleted outside", it.live.By)})
 	case it.live.Seen != Present:
-		it.hold(HeldUnread, "it could not be read: "+it.live.Why, "")
+		it.holdUnseen()
 	default:
 		b.compare(it)
 	}
@@ -237,11 +237,14 @@ func (b *builder) compare(it *item) {
 	case len(it.diff.changes) > 0:
 		it.action, it.touched = Update, true
 	}
-	if it.action == "" && (it.stray || it.entry.Address != it.addr || it.misnamed()) {
+	if it.unmarked() {
+		it.reasons = append(it.reasons, Reason{Cause: CauseDrift, Text: MarkGone})
+	}
+	if it.action == "" && (it.stray || it.entry.Address != it.addr || it.misnamed() || it.unmarked()) {
 		it.action = Adopt
 	}
 	for _, p := range it.diff.unread {
-		it.hold(HeldUnread, p.String()+" could not be read", "")
+		it.holdField(p)
 	}
 	if len(it.diff.refused) > 0 && !replace {
 		it.hold(HeldRefused, strings.Join(it.diff.refused, "; "), "set it back, or make a new resource")
@@ -268,17 +271,10 @@ func (b *builder) stay(it *item) {
 func (it *item) holdHalfRead() {
 	for _, name := range it.live.Object.Fields.Keys() {
 		if resource.HasUnread(it.live.Object.Fields[name]) {
-			it.hold(HeldUnread, name+" could not be read", "")
+			it.holdField(resource.Path{name})
 			return
 		}
 	}
-}
-
-// misnamed reports whether the live mark is ours and names another address: the
-// entry moved, and the mark did not yet.
-func (it *item) misnamed() bool {
-	m := it.live.Object.Mark
-	return it.kind.Marked && m.Token == it.entry.Token && m.Address != it.addr
 }
 
 // unwanted decides on an entry that no spec wants.
@@ -304,7 +300,7 @@ func (b *builder) unwanted(it *item) {
 	case it.live.Seen == Absent:
 		it.lost, it.action = true, ""
 	case it.live.Seen != Present:
-		it.hold(HeldUnread, "it could not be read: "+it.live.Why, "")
+		it.holdUnseen()
 	case b.in.Lost && !deposed && !b.in.Confirmed[it.addr]:
 		it.hold(HeldOrphan, "its spec is gone or empty, not edited", "bring the spec back, or delete what it made: isobar destroy "+b.in.Env)
 	case it.entry.Record.Meta.PreventDestroy && it.action == Delete:
@@ -313,19 +309,6 @@ func (b *builder) unwanted(it *item) {
 		it.holdHalfRead()
 		b.confirm(it)
 	}
-}
-
-// confirm holds a deletion that the live mark does not confirm.
-func (b *builder) confirm(it *item) {
-	m := it.live.Object.Mark
-	if !it.kind.Marked || m.Token == it.entry.Token && m.Estate == b.in.Estate {
-		return
-	}
-	text := fmt.Sprintf("%s no longer bears our mark", it.live.Object.ID)
-	if !m.IsZero() {
-		text = fmt.Sprintf("%s bears the mark of %s, estate %s", it.live.Object.ID, m.Address, m.Estate)
-	}
-	it.hold(HeldUnowned, text, "import it again to confirm that it is ours, or forget it")
 }
 
 func reasonsOf(it *item) []Reason {

@@ -13,6 +13,7 @@ type differ struct {
 	changes []FieldChange
 	applied resource.Map // what the ledger should say where spec and cloud agree
 	unread  []resource.Path
+	late    []string // top-level fields that are as the ledger has them, and read as before our last write
 	refused []string
 }
 
@@ -75,8 +76,11 @@ func (d *differ) node(path resource.Path, f *resource.Field, t trio, immutable b
 		}
 		return t.applied
 	case unread(f, t):
-		if !same(f, t.want, t.applied) {
+		switch {
+		case !same(f, t.want, t.applied):
 			d.unread = append(d.unread, slices.Clone(path))
+		case d.item.live.trails(path[0]):
+			d.late = append(d.late, path[0])
 		}
 		return t.applied
 	case byKeys(f, t):

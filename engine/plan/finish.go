@@ -59,8 +59,12 @@ func (b *builder) finish(g *graph) *Plan {
 			p.Held = append(p.Held, h)
 		case it.action != "":
 			p.Changes = append(p.Changes, b.change(it))
+			p.Notes = append(p.Notes, b.ofMark(it)...)
+			p.Late = append(p.Late, it.late()...)
 		case it.want != nil:
-			p.Kept++
+			late := it.late()
+			p.Notes, p.Late = append(p.Notes, b.ofMark(it)...), append(p.Late, late...)
+			p.Kept += 1 - len(late)
 		}
 	}
 	for _, id := range sortedKeys(g.steps) {

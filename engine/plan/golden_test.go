@@ -267,6 +267,8 @@ func look(t *testing.T, o resource.Object, seen json.RawMessage) plan.Reading {
 			return plan.Reading{Seen: plan.Unread, Why: patch.Text(k)}
 		case k == "by":
 			r.By = patch.Text(k)
+		case k == "mark" && patch.Text(k) == "":
+			r.Object.Mark = resource.Mark{}
 		case k == "mark":
 			r.Object.Mark = resource.Mark{Estate: patch.Text(k), Env: "prod", Address: o.Address, Token: "theirs"}
 		case null:

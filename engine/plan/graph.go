@@ -124,8 +124,8 @@ func (g *graph) add(it *item) {
 		g.put(it, pinStep(it))
 	case Create, Replace, Delete, Adopt, Forget:
 	}
-	if it.want != nil && it.entry != nil && it.kind.Marked && it.live.Seen == Present && !it.replaces() && (it.entry.Address != it.addr || it.misnamed()) {
-		g.put(it, Step{ID: "mark " + it.addr.Local(), Op: ledger.Adopt, Token: it.entry.Token, Live: it.live.Object.ID, Meta: it.want.Meta})
+	if it.want != nil && it.entry != nil && it.kind.Marked && it.live.Seen == Present && !it.replaces() && (it.entry.Address != it.addr || it.misnamed() || it.unmarked()) {
+		g.put(it, it.markStep())
 	}
 }
 

@@ -289,6 +289,8 @@ func safeStep(in *plan.Input, s *plan.Step, held map[resource.Address]bool) erro
 		return fmt.Errorf("an intent is open")
 	case r.Seen != plan.Present && (s.Op != ledger.Create || r.Seen != plan.Absent):
 		return fmt.Errorf("it was %q", r.Seen)
+	case s.Op == ledger.Adopt && (r.Object.ID != e.Record.ID || !r.Object.Mark.IsZero() && r.Object.Mark.Token != e.Token):
+		return fmt.Errorf("marks what is another's, or not known by its id")
 	case s.Op == ledger.Update || s.Op == ledger.Clear || s.Op == ledger.Adopt:
 		return nil
 	case resource.HasUnread(r.Object.Fields):

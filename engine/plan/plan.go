@@ -5,6 +5,8 @@
 package plan
 
 import (
+	"slices"
+
 	"isobar.dev/engine/ledger"
 	"isobar.dev/engine/resource"
 )
@@ -17,8 +19,9 @@ type Plan struct {
 	Steps   []Step       // for apply: sorted by ID
 	Held    []Held       // what would be done and is not, sorted by address
 	Notes   []Note       // what is worth saying and needs no call, sorted by address
+	Late    []Late       // objects of which not all can be told yet, sorted by address
 	Ledger  []Correction // events to write without any call, sorted by address
-	Kept    int          // objects that are as wanted
+	Kept    int          // objects that are as wanted; none of those in Late
 }
 
 // Empty reports whether there is nothing to do and nothing held.
@@ -70,6 +73,19 @@ type Change struct {
 	First      bool          // replace: the new one is made before the old one goes
 	Reasons    []Reason      // why, the weightiest first
 	At         resource.Position
+}
+
+// Drifted reports whether the object was changed outside, whatever else changes
+// in it now.
+func (c *Change) Drifted() bool {
+	return slices.ContainsFunc(c.Reasons, func(r Reason) bool { return r.Cause == CauseDrift }) ||
+		slices.ContainsFunc(c.Fields, func(f FieldChange) bool { return f.Conflict })
+}
+
+// OnlyDrifted reports whether a change has no cause but that the object was
+// changed outside.
+func (c *Change) OnlyDrifted() bool {
+	return len(c.Reasons) > 0 && !slices.ContainsFunc(c.Reasons, func(r Reason) bool { return r.Cause != CauseDrift })
 }
 
 // FieldChange is one field of a Change.
@@ -132,6 +148,7 @@ type Held struct {
 	Why     HeldWhy
 	Text    string // in words, with the names concerned
 	Mend    string // what a person may do
+	Late    *Late  // for HeldLate: what can't be told yet
 }
 
 // HeldWhy is why something is held.
@@ -140,6 +157,7 @@ type HeldWhy string
 // The reasons to hold.
 const (
 	HeldUnread   HeldWhy = "unread"   // it, or what decides on it, could not be read
+	HeldLate     HeldWhy = "too soon" // it was read, and the read may be older than our own write
 	HeldDoubt    HeldWhy = "in doubt" // an earlier call's outcome is not settled yet
 	HeldProtect  HeldWhy = "preventDestroy"
 	HeldBudget   HeldWhy = "delete budget"
@@ -158,6 +176,7 @@ const (
 type Note struct {
 	Address resource.Address
 	Text    string
+	Drift   bool // it tells of something that was done outside
 }
 
 // Correction is an event to write without a call: what the cloud and the spec
@@ -203,6 +222,7 @@ type Kind struct {
 	*resource.Descriptor
 	Schema string // the schema's version
 	Marked bool   // its objects carry marks: one without ours is not confirmed as ours
+	Named  bool   // its ids are names, which another object may bear later: a lost mark is put back only for a person who names the object
 	Found  bool   // objects are found, not created: create finds and marks, delete releases
 }
 
@@ -222,6 +242,7 @@ type Reading struct {
 	Object resource.Object // when Present
 	Why    string          // when Unread, or a lookup's Absent
 	By     string          // who changed it outside, where a provider knows; "" else
+	Trail  *Trail          // what of it may be older than our last write; nil: nothing
 }
 
 // Budget bounds deletions (and replacements) in one plan; the tighter bound

@@ -43,6 +43,26 @@ func TestPushIsApplied(t *testing.T) {
 	})
 }
 
+// What a read cannot tell so soon after a write is looked at again as soon as it
+// can, and not only after the interval.
+func TestALateReadIsLookedAtAgain(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.world = fake.NewWorld(fake.Options{Now: time.Now, PollAfter: time.Second, Lag: 40 * time.Second})
+		s.push("c1", map[string]environment{"prod": nets("prod", "a")})
+		s.start()
+		s.pass(10 * time.Second)
+		s.wantState("prod", "in sync")
+		if note := s.row("prod").Note; !strings.Contains(note, "fake.network/a") || !strings.Contains(note, "cannot be trusted before") {
+			t.Fatalf("the note is %q", note)
+		}
+		s.pass(35 * time.Second)
+		s.wantState("prod", "in sync")
+		if note := s.row("prod").Note; note != "" || s.room.count("post") != 1 {
+			t.Fatalf("the note is %q, the chat saw\n%s", note, strings.Join(s.room.all(), "\n"))
+		}
+	})
+}
+
 func TestDriftTick(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
 		s.push("c1", map[string]environment{"prod": nets("prod", "a")})

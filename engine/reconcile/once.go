@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -56,7 +57,8 @@ func (o *Once) Draft(ctx context.Context, job Job) (*Attempt, error) {
 		if len(job.Imports) > 0 {
 			return // it says nothing of the environment as a whole
 		}
-		row.State, row.Note, row.Drift = state, note, a.Drift()
+		row.State, row.Note = state, note
+		row.Drift, _ = a.Drift()
 		row.Resources, row.Unread = a.Owned, a.Unread
 	})
 }
@@ -130,7 +132,7 @@ func (a *Attempt) left(out *Outcome) (state, note string) {
 	case out.OK() && a.Job.Destroy:
 		return "destroyed", ""
 	}
-	return state, out.firstFault()
+	return state, cmp.Or(out.firstFault(), lateNote(out.After))
 }
 
 // keepRow writes what is now known of the environment; the place in the cycle
@@ -152,11 +154,12 @@ func (a *Attempt) view(out *Outcome) *view.Run {
 		ID: a.Run.ID, Env: a.Job.Env, Commit: a.Job.Commit, By: a.Job.Actor, Plan: a.Plan.Digest, Changes: len(a.Plan.Changes),
 		Took: a.Run.Ended.Sub(a.Run.Started), Drift: -1, Lost: a.Plan.Held, State: out.state(),
 	}
+	r.Drifted, r.Back = a.Drift()
 	for i := range out.Results {
 		r.Steps = append(r.Steps, stepView(out.Results[i]))
 	}
 	if out.After != nil {
-		r.Drift = len(out.After.Changes)
+		r.Drift, r.Late = len(out.After.Changes), out.After.Unsure()
 	}
 	if out.Err != nil {
 		r.Why = out.Err.Error()

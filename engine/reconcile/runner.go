@@ -100,25 +100,19 @@ type Draft struct {
 // Denied reports whether a policy forbids the plan.
 func (d *Draft) Denied() bool { return d.Findings.Errors() > 0 }
 
-// Drift counts the changes that have no cause but drift.
-func (d *Draft) Drift() int {
-	n := 0
+// Drift counts the objects that were changed outside, and of them those in which
+// nothing else changes.
+func (d *Draft) Drift() (drifted, only int) {
 	for i := range d.Plan.Changes {
-		if OnlyDrift(&d.Plan.Changes[i]) {
-			n++
+		c := &d.Plan.Changes[i]
+		if c.Drifted() {
+			drifted++
+		}
+		if c.OnlyDrifted() {
+			only++
 		}
 	}
-	return n
-}
-
-// OnlyDrift reports whether a change has no cause but that the world moved.
-func OnlyDrift(c *plan.Change) bool {
-	for _, r := range c.Reasons {
-		if r.Cause != plan.CauseDrift {
-			return false
-		}
-	}
-	return len(c.Reasons) > 0
+	return drifted, only
 }
 
 // Draft evaluates, settles what earlier runs left open, observes, plans and
@@ -233,7 +227,7 @@ func (r *Runner) build(d *Draft, lost bool) *plan.Plan {
 	})
 	d.Unread = 0
 	for _, live := range d.world.Live {
-		if live.Seen == plan.Unread {
+		if live.Seen == plan.Unread && live.Trail == nil { // else it was read, too soon
 			d.Unread++
 		}
 	}
@@ -251,7 +245,9 @@ func (r *Runner) kinds() map[string]plan.Kind {
 	for name := range r.Catalogue.Descriptors {
 		k, d, ok := r.Catalogue.Kind(name)
 		if ok {
-			out[name] = plan.Kind{Descriptor: d, Schema: r.Schema, Marked: !k.Unmarked, Found: k.Origin == provider.OriginFound}
+			out[name] = plan.Kind{
+				Descriptor: d, Schema: r.Schema, Marked: !k.Unmarked, Found: k.Origin == provider.OriginFound, Named: k.Settle == provider.SettleNatural,
+			}
 		}
 	}
 	return out

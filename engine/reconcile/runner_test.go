@@ -89,6 +89,40 @@ func TestDriftIsPutBack(t *testing.T) {
 	s.settled(t, want...)
 }
 
+// A mark that somebody took off is put back, with what else drifted, on what the
+// ledger owns by its id.
+func TestALostMarkIsPutBack(t *testing.T) {
+	t.Parallel()
+	s, want := built(t, 0)
+	must(t, s.world.Unmark("network", s.id("network", "main")))
+	must(t, s.world.Mutate("network", s.id("network", "main"), func(f resource.Map) { f["label"] = text("hacked") }))
+	must(t, s.world.Unmark("disk", s.id("disk", "a")))
+	d := s.mustDraft(t)
+	if drifted, only := d.Drift(); drifted != 2 || only != 2 || brief(d.Plan) != "adopt fake.disk/a, update fake.network/main, update fake.record/www" {
+		t.Fatalf("%d drifted, %d of them only that: %s", drifted, only, brief(d.Plan))
+	}
+	s.mustRun(t)
+	s.settled(t, want...)
+}
+
+// Whoever marks an object between plan and apply keeps it.
+func TestAMarkOfAnotherIsNotWrittenOver(t *testing.T) {
+	t.Parallel()
+	s, _ := built(t, 0)
+	a, b := s.id("disk", "a"), s.id("disk", "b")
+	must(t, s.world.Unmark("disk", a))
+	d := s.mustDraft(t)
+	for _, o := range s.world.Objects() {
+		if o.ID == b {
+			must(t, s.world.Remark("disk", a, o.Mark))
+		}
+	}
+	out := s.Apply(t.Context(), d, nil)
+	if len(out.Results) != 1 || out.Results[0].Outcome != apply.Moved {
+		t.Fatalf("%s", results(out))
+	}
+}
+
 func TestDeletedOutsideIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	s, want := built(t, 0)

@@ -138,7 +138,7 @@ func (t *turn) viewRun(state view.State) *view.Run {
 	}
 	if t.draft != nil {
 		r.Plan, r.Changes, r.Lost, r.Policy = t.draft.Plan.Digest, len(t.draft.Plan.Changes), t.draft.Plan.Held, t.draft.Findings
-		r.Back = t.draft.Drift()
+		r.Drifted, r.Back = t.draft.Drift()
 	}
 	if r.Verdict = t.news.turned; t.news.by != "" {
 		r.Verdict = "approved by " + t.news.by
@@ -161,7 +161,7 @@ func (t *turn) viewRun(state view.State) *view.Run {
 		r.Steps = append(r.Steps, stepView(out.Results[i]))
 	}
 	if out.After != nil {
-		r.Drift = len(out.After.Changes)
+		r.Drift, r.Late = len(out.After.Changes), out.After.Unsure()
 	}
 	if out.Err != nil {
 		r.Why = out.Err.Error()

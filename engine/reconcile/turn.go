@@ -167,7 +167,7 @@ func (t *turn) learn(draft *Draft) {
 	t.row.Mode = cmp.Or(draft.Spec.Mode, t.row.Mode, string(cycle.Approve))
 	t.rules.Mode = cycle.Mode(t.row.Mode)
 	t.row.Digest, t.row.Resources, t.row.Unread = draft.Spec.Digest, draft.Owned, draft.Unread
-	t.row.Drift = draft.Drift()
+	t.row.Drift, _ = draft.Drift()
 	t.row.State, t.row.Note = stateWords(draft)
 	t.run.Digest, t.run.Counts = draft.Plan.Digest, counts(draft.Plan)
 }
@@ -183,7 +183,15 @@ func stateWords(draft *Draft) (state, note string) {
 	case len(draft.Plan.Held) > 0:
 		return "held", draft.firstHeld()
 	}
-	return "in sync", ""
+	return "in sync", lateNote(draft.Plan)
+}
+
+// lateNote says how much of a plan can't be told yet, or "".
+func lateNote(p *plan.Plan) string {
+	if p == nil {
+		return ""
+	}
+	return view.LateText(p.Unsure(), view.Page{})
 }
 
 func (d *Draft) firstHeld() string {
@@ -213,8 +221,9 @@ func counts(p *plan.Plan) store.Counts {
 
 // facts sums a draft up for the cycle.
 func (t *turn) facts(draft *Draft) cycle.Facts {
+	drifted, _ := draft.Drift()
 	f := cycle.Facts{
-		Digest: draft.Plan.Digest, Denied: draft.Denied(), Changes: len(draft.Plan.Changes), Drift: draft.Drift(), Held: len(draft.Plan.Held),
+		Digest: draft.Plan.Digest, Denied: draft.Denied(), Changes: len(draft.Plan.Changes), Drift: drifted, Held: len(draft.Plan.Held), Ripe: draft.Plan.Ripe(),
 		Over: draft.Plan.Exceeds(budget(draft.Spec.Deletes), draft.Owned),
 	}
 	f.Key = f.Digest
@@ -275,7 +284,9 @@ func (t *turn) apply(ctx context.Context, e cycle.Apply) ([]cycle.Event, error) 
 	out := d.Runner.Apply(l.guard(ctx), t.draft, func(r apply.Result) { t.progress(keep, r) })
 	t.news.outcome = out
 	t.finish(out)
-	return []cycle.Event{cycle.Applied{OK: out.OK(), Stopped: out.Stopped && !out.Report.OK(), Key: t.run.ID, Held: heldKey(t.draft.Plan)}}, nil
+	return []cycle.Event{cycle.Applied{
+		OK: out.OK(), Stopped: out.Stopped && !out.Report.OK(), Key: t.run.ID, Held: heldKey(t.draft.Plan), Ripe: out.ripe(),
+	}}, nil
 }
 
 // finish sums an outcome up in the run and the row.
@@ -287,11 +298,19 @@ func (t *turn) finish(out *Outcome) {
 	if out.OK() {
 		t.row.Drift = 0
 	}
-	t.row.Note = out.firstFault()
+	t.row.Note = cmp.Or(out.firstFault(), lateNote(out.After))
 	if out.OK() && len(t.draft.Plan.Held) > 0 {
 		t.row.State, t.row.Note = "held", t.draft.firstHeld()
 	}
 	t.draft.journal.View(t.countOwned)
+}
+
+// ripe is when the first of what could not be told after the apply can be.
+func (o *Outcome) ripe() time.Time {
+	if o.After == nil {
+		return time.Time{}
+	}
+	return o.After.Ripe()
 }
 
 // lost counts the steps that went wrong.

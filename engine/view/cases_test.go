@@ -109,6 +109,47 @@ func locked() *Plan {
 	return p
 }
 
+// lately is what was written so lately that not all of it can be told yet.
+func lately() []plan.Late {
+	wrote := time.Date(2026, 11, 24, 12, 1, 10, 0, time.UTC)
+	return []plan.Late{
+		{Address: addr("aws.subnet/a"), Fields: []string{"tags"}, Wrote: wrote.Add(time.Minute), Until: wrote.Add(6 * time.Minute)},
+		{Address: addr("aws.vpc/main"), Fields: []string{"enableDnsSupport", "tags"}, Mark: true, Wrote: wrote, Until: wrote.Add(5 * time.Minute)},
+	}
+}
+
+// late is a plan right after an apply whose writes do not show yet: one object is
+// as wanted as far as is known, and one is held for it.
+func late() *Plan {
+	p := calm()
+	p.Plan.Late = lately()[1:]
+	p.Plan.Held = []plan.Held{{
+		Address: addr("aws.subnet/a"), Action: plan.Update, Why: plan.HeldLate,
+		Text: "tags still reads as before: isobar wrote it 2 minutes ago, and reads may trail that until 12:08 UTC",
+		Mend: "wait until 12:08 UTC, then apply again; isobar serve does so by itself", Late: &lately()[0],
+	}}
+	return p
+}
+
+// remarked is a plan that puts lost marks back, beside what cannot be.
+func remarked() *Plan {
+	gone := plan.Reason{Cause: plan.CauseDrift, Text: plan.MarkGone}
+	return &Plan{Commit: "3f2a91c", Mode: "auto", Plan: plan.Plan{
+		Env: "prod", Digest: "00000000ffff", Steps: []plan.Step{{ID: "mark aws.vpc/main"}, {ID: "mark aws.vpc/side"}, {ID: "update aws.vpc/side tags"}},
+		Changes: []plan.Change{
+			{Address: addr("aws.vpc/main"), Action: plan.Adopt, Reasons: []plan.Reason{gone}, At: at(4)},
+			{
+				Address: addr("aws.vpc/side"), Action: plan.Update, Reasons: []plan.Reason{{Cause: plan.CauseDrift, Text: "changed outside"}, gone},
+				Fields: []plan.FieldChange{{Path: resource.Path{"tags", "owner"}, After: resource.String("mei"), Cause: plan.CauseDrift}},
+			},
+		},
+		Notes: []plan.Note{
+			{Address: addr("aws.bucket/logs"), Drift: true, Text: plan.MarkGone + ": deleting it is refused until isobar import prod aws.bucket/logs shop-logs puts it back"},
+			{Address: addr("aws.vpc/lab"), Text: "a value is pending"},
+		},
+	}}
+}
+
 // hostile is a plan whose texts try to break out of every face.
 func hostile() *Plan {
 	bad := "x```\n</details>@everyone <!channel> | [a](http://evil.example) \x1b[31m\u202e #12"
@@ -143,6 +184,14 @@ func applied() *Run {
 	r.State, r.Drift, r.After = Applied, 0, 0
 	r.Steps = r.Steps[:1]
 	r.Changes = 1
+	return r
+}
+
+// lateRun is a run that put drift back, and could not read all of it again.
+func lateRun() *Run {
+	r := applied()
+	r.Drifted, r.Back, r.Late = 1, 1, lately()
+	r.Steps = append(r.Steps, Step{ID: "mark aws.vpc/main", Address: addr("aws.vpc/main"), Op: ledger.Adopt, State: StepDone, Took: time.Second})
 	return r
 }
 

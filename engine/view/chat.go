@@ -131,15 +131,14 @@ func (p *Plan) DriftChat() (c Chat, ok bool) {
 		var fields []string
 		for i := range ch.Fields {
 			f := &ch.Fields[i]
-			if f.Cause != plan.CauseDrift {
+			if f.Cause != plan.CauseDrift && !f.Conflict {
 				continue
 			}
 			for _, r := range rows(f, p.Kinds[ch.Address.Type()], false) {
 				fields = append(fields, join(" ", slackText(r.path), slackCode(r.fit(80))))
 			}
 		}
-		gone := ch.Action == plan.Create && drifter(ch) != ""
-		if len(fields) == 0 && !gone {
+		if len(fields) == 0 && drifter(ch) == "" {
 			continue
 		}
 		if n := len(fields); n > chatFields {

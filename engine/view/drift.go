@@ -10,13 +10,18 @@ func (p *Plan) Drifted() *Plan {
 	out.drift = true
 	out.Plan.Changes, out.Plan.Steps, out.Plan.Held, out.Plan.Notes, out.Plan.Digest = nil, nil, nil, nil, ""
 	out.Policy, out.Spec = nil, nil
+	for _, n := range p.Plan.Notes {
+		if n.Drift {
+			out.Plan.Notes = append(out.Plan.Notes, n)
+		}
+	}
 	for _, c := range p.Plan.Changes {
 		if drifted(&c) {
 			out.Plan.Changes = append(out.Plan.Changes, c)
 		}
 	}
 	for _, h := range p.Plan.Held {
-		if h.Why == plan.HeldUnread || h.Why == plan.HeldDoubt {
+		if h.Why == plan.HeldUnread || h.Why == plan.HeldLate || h.Why == plan.HeldDoubt {
 			out.Plan.Held = append(out.Plan.Held, h)
 		}
 	}
@@ -38,7 +43,7 @@ func drifted(c *plan.Change) bool {
 			fields = append(fields, f)
 		}
 	}
-	if len(why) == 0 && (c.Action == plan.Create || len(fields) == 0) {
+	if !c.Drifted() {
 		return false
 	}
 	if c.Action == plan.Update {

@@ -133,7 +133,12 @@ func reason(r plan.Reason, a plan.Action) string {
 	s := clean(r.Text)
 	switch r.Cause {
 	case plan.CauseDrift:
-		if a == plan.Update || a == plan.Replace {
+		switch {
+		case r.Text == plan.MarkGone && a == plan.Adopt:
+			return s + ", put back"
+		case r.Text == plan.MarkGone:
+			return s
+		case a == plan.Update || a == plan.Replace:
 			return "drift, put back"
 		}
 		return join(", ", "drift", s)

@@ -194,6 +194,9 @@ func (p *Plan) section(limit int) string {
 	if d := p.drifted(); len(d) > 0 {
 		b.WriteString("Also drifted, and would be put back: " + strings.Join(d, ", ") + ".\n\n")
 	}
+	if late := LateText(p.Plan.Late, Page{}); late != "" {
+		b.WriteString(Escape(late) + "\n\n")
+	}
 	b.WriteString(Code(p.footer()))
 	if p.Commit != "" {
 		b.WriteString(" at " + Code(short(p.Commit)))

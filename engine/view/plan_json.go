@@ -2,6 +2,7 @@ package view
 
 import (
 	"encoding/json"
+	"time"
 
 	"isobar.dev/engine/diag"
 	"isobar.dev/engine/plan"
@@ -29,9 +30,10 @@ type PlanJSON struct {
 	Steps       []StepJSON     `json:"steps"`            // by id
 	Held        []HeldJSON     `json:"held"`
 	Notes       []NoteJSON     `json:"notes"`
-	Policy      diag.List      `json:"policy"`   // severity error denies, warning warns, note was waived
-	Findings    diag.List      `json:"findings"` // in the spec
-	Kept        int            `json:"kept"`     // resources that are as wanted
+	Late        []LateJSON     `json:"late,omitempty"` // of what reads as before isobar's own write, and can't be told yet
+	Policy      diag.List      `json:"policy"`         // severity error denies, warning warns, note was waived
+	Findings    diag.List      `json:"findings"`       // in the spec
+	Kept        int            `json:"kept"`           // resources that are as wanted; none of those in late
 	Reads       int            `json:"reads"`
 	ReadMillis  int64          `json:"read_ms"`
 	Next        string         `json:"next"` // the next step in words
@@ -79,6 +81,7 @@ type HeldJSON struct {
 	Why     plan.HeldWhy `json:"why"`
 	Text    string       `json:"text,omitempty"`
 	Mend    string       `json:"mend,omitempty"`
+	Until   time.Time    `json:"until,omitzero"` // for "too soon": when it can be told, UTC
 }
 
 // NoteJSON is a note of a plan.
@@ -112,6 +115,7 @@ func (p *Plan) Report() PlanJSON {
 	for _, n := range p.Plan.Notes {
 		out.Notes = append(out.Notes, NoteJSON{Address: n.Address.Local(), Text: clean(n.Text)})
 	}
+	out.Late = lateJSON(p.Plan.Late)
 	out.Policy = append(out.Policy, decided(p.Policy)...)
 	out.Findings = append(out.Findings, p.Spec.Sorted()...)
 	return out

@@ -27,6 +27,9 @@ func (p *Plan) Text(pg Page) string {
 	if pg.Width > 0 && wide(foot) > pg.Width {
 		foot = strings.ReplaceAll(foot, " · ", "\n")
 	}
+	if late := LateText(p.Plan.Late, pg); late != "" {
+		foot = in.paint(dim, strings.Join(wrap(late, pg.Width), "\n")) + "\n" + foot
+	}
 	parts = append(parts, foot+"\n")
 	return strings.Join(parts, "\n")
 }
@@ -51,7 +54,7 @@ func (p *Plan) outcome() string {
 	n := len(p.Plan.Changes)
 	switch {
 	case p.drift && n == 0:
-		return "nothing drifted"
+		return join(", ", "nothing drifted", notKnown(p.Plan.Late))
 	case p.drift:
 		return count(n, "resource") + " drifted"
 	}
@@ -65,7 +68,7 @@ func (p *Plan) outcome() string {
 		if len(p.Plan.Held) > 0 {
 			return "nothing can be done"
 		}
-		return "no changes: " + count(p.Plan.Kept, "resource") + " as wanted"
+		return join(", ", "no changes: "+count(p.Plan.Kept, "resource")+" as wanted", notKnown(p.Plan.Late))
 	}
 	return count(n, "change") + ": " + tally(p.Plan.Changes)
 }

@@ -74,9 +74,11 @@ type Run struct {
 	Why     string // for denied, failed and stopped: in words
 	Steps   []Step // in order of the plan
 	Changes int    // objects that change
-	Back    int    // of them, those that only drifted and are put back
+	Drifted int    // of them, those that had drifted
+	Back    int    // of those, the ones in which nothing else changes
 	Took    time.Duration
 	Drift   int           // objects found drifted when read again; -1 where not read
+	Late    []plan.Late   // of what could not be told when read again
 	Lost    []plan.Held   // what was held
 	Next    string        // what happens next or what to type; "" for the usual words
 	Policy  diag.List     // decisions that matter to the outcome

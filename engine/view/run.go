@@ -91,12 +91,18 @@ func (r *Run) held() string {
 // changed.
 func (r *Run) what() string {
 	switch {
-	case len(r.Steps) > 0 && !slices.ContainsFunc(r.Steps, func(s Step) bool { return s.Op != ledger.Adopt }):
-		return "adopted " + count(len(r.Steps), "object")
 	case r.Back > 0 && r.Back == r.Changes:
 		return "put back " + count(r.Back, "drifted resource")
-	case r.Back > 0:
-		return "applied " + count(r.Changes, "change") + ", of them " + strconv.Itoa(r.Back) + " drifted and put back"
+	case len(r.Steps) > 0 && !slices.ContainsFunc(r.Steps, func(s Step) bool { return s.Op != ledger.Adopt }):
+		return "adopted " + count(len(r.Steps), "object")
+	case r.Drifted > 0 && r.Changes == 1:
+		return "applied 1 change, to a drifted resource"
+	case r.Drifted > 0 && r.Drifted == r.Changes:
+		return "applied " + count(r.Changes, "change") + ", all to drifted resources"
+	case r.Drifted == 1:
+		return "applied " + count(r.Changes, "change") + ", 1 of them to a drifted resource"
+	case r.Drifted > 0:
+		return "applied " + count(r.Changes, "change") + ", " + strconv.Itoa(r.Drifted) + " of them to drifted resources"
 	}
 	return "applied " + count(r.Changes, "change")
 }
@@ -105,6 +111,10 @@ func (r *Run) afterwards() string {
 	switch {
 	case r.Drift < 0, r.Drift == 0 && len(r.Lost) > 0: // of what is held nobody knows
 		return ""
+	case r.Drift == 0 && len(r.Late) > 0:
+		return ", " + notKnown(r.Late)
+	case r.Drift == 0 && r.Drifted > 0:
+		return ", nothing else drifted"
 	case r.Drift == 0:
 		return ", nothing drifted"
 	}
@@ -180,6 +190,9 @@ func (r *Run) Text(pg Page) string {
 			writeDecision(&b, f, pg)
 		}
 	}
+	if late := LateText(r.Late, pg); late != "" {
+		b.WriteString("\n" + in.paint(dim, strings.Join(wrap(late, pg.Width), "\n")) + "\n")
+	}
 	if foot := r.footer(); foot != "" {
 		b.WriteString("\n" + strings.Join(wrap(foot, pg.Width), "\n") + "\n")
 	}
@@ -232,12 +245,21 @@ func (s *Step) words() string {
 		if s.Same {
 			return strings.TrimPrefix(aspect+" was so already", " ")
 		}
-		return past(s.Op) + aspect + " (" + lasting(s.Took) + ")"
+		return s.done() + aspect + " (" + lasting(s.Took) + ")"
 	case StepRunning:
 		return string(s.Op) + aspect + " running, " + lasting(s.Took)
 	case StepFailed, StepDoubt, StepWaiting:
 	}
 	return string(s.Op) + aspect + " " + string(s.State)
+}
+
+// done is what the step's operation is called once it is done. A mark that is
+// written anew adopts nothing.
+func (s *Step) done() string {
+	if s.Op == ledger.Adopt && strings.HasPrefix(s.ID, "mark ") {
+		return "marked again"
+	}
+	return past(s.Op)
 }
 
 // details are the lines under a step: the provider's words with the request's

@@ -25,7 +25,8 @@ type RunJSON struct {
 	Verdict     string     `json:"verdict,omitempty"` // what a person said of it, or how it stopped waiting for one
 	Why         string     `json:"why,omitempty"`
 	Changes     int        `json:"changes"`
-	PutBack     int        `json:"put_back"` // of the changes, those that only drifted
+	Drifted     int        `json:"drifted,omitempty"` // of the changes, those to what had drifted
+	PutBack     int        `json:"put_back"`          // of those, the ones in which nothing else changes
 	Done        int        `json:"done"`
 	Failed      int        `json:"failed"`
 	InDoubt     int        `json:"in_doubt"`
@@ -36,6 +37,7 @@ type RunJSON struct {
 	Held        []HeldJSON `json:"held"`
 	Policy      diag.List  `json:"policy"`
 	Spec        diag.List  `json:"spec,omitempty"` // what is wrong with the spec
+	Late        []LateJSON `json:"late,omitempty"` // of what could not be told when read again
 	Next        string     `json:"next,omitempty"`
 }
 
@@ -63,7 +65,7 @@ func (r *Run) Report() RunJSON {
 	out := RunJSON{
 		Schema: SchemaVersion, ID: r.ID, Environment: r.Env, Commit: r.Commit, Subject: clean(r.Subject), By: clean(r.By),
 		Pull: clean(r.Pull), Plan: PlanID(r.Plan), Digest: r.Plan, State: r.State, Outcome: r.Outcome(), Verdict: clean(r.Verdict),
-		Why: clean(r.Why), Changes: r.Changes, PutBack: r.Back,
+		Why: clean(r.Why), Changes: r.Changes, Drifted: r.Drifted, PutBack: r.Back,
 		Done: n[StepDone], Failed: n[StepFailed], InDoubt: n[StepDoubt], NotStarted: n[StepWaiting], TookMillis: r.Took.Milliseconds(),
 		Steps: []RunStep{}, Held: []HeldJSON{}, Policy: diag.List{}, Next: r.next(),
 	}
@@ -86,7 +88,7 @@ func (r *Run) Report() RunJSON {
 		out.Held = append(out.Held, heldJSON(h))
 	}
 	out.Policy = append(out.Policy, decided(r.Policy)...)
-	out.Spec = decided(r.Spec)
+	out.Spec, out.Late = decided(r.Spec), lateJSON(r.Late)
 	return out
 }
 
@@ -96,7 +98,7 @@ func (r *Run) Report() RunJSON {
 func (j *RunJSON) Run() (*Run, error) {
 	out := &Run{
 		ID: j.ID, Env: j.Environment, Commit: j.Commit, Subject: j.Subject, By: j.By, Pull: j.Pull, Plan: j.Digest, State: j.State,
-		Verdict: j.Verdict, Why: j.Why, Changes: j.Changes, Back: j.PutBack, Took: time.Duration(j.TookMillis) * time.Millisecond,
+		Verdict: j.Verdict, Why: j.Why, Changes: j.Changes, Drifted: j.Drifted, Back: j.PutBack, Took: time.Duration(j.TookMillis) * time.Millisecond,
 		Drift: -1, Next: j.Next, Policy: j.Policy, Spec: j.Spec,
 	}
 	if j.Drift != nil {
@@ -107,7 +109,18 @@ func (j *RunJSON) Run() (*Run, error) {
 		if err != nil {
 			return nil, err
 		}
-		out.Lost = append(out.Lost, plan.Held{Address: addr, Action: h.Action, Why: h.Why, Text: h.Text, Mend: h.Mend})
+		held := plan.Held{Address: addr, Action: h.Action, Why: h.Why, Text: h.Text, Mend: h.Mend}
+		if !h.Until.IsZero() {
+			held.Late = &plan.Late{Address: addr, Until: h.Until}
+		}
+		out.Lost = append(out.Lost, held)
+	}
+	for _, l := range j.Late {
+		addr, err := resource.ParseAddress(j.Environment + "/" + l.Address)
+		if err != nil {
+			return nil, err
+		}
+		out.Late = append(out.Late, plan.Late{Address: addr, Fields: l.Fields, Mark: l.Mark, Wrote: l.Wrote, Until: l.Until})
 	}
 	for _, s := range j.Steps {
 		addr, err := resource.ParseAddress(j.Environment + "/" + s.Address)
@@ -127,5 +140,9 @@ func (j *RunJSON) Run() (*Run, error) {
 }
 
 func heldJSON(h plan.Held) HeldJSON {
-	return HeldJSON{Address: h.Address.Local(), Action: h.Action, Why: h.Why, Text: clean(h.Text), Mend: clean(h.Mend)}
+	out := HeldJSON{Address: h.Address.Local(), Action: h.Action, Why: h.Why, Text: clean(h.Text), Mend: clean(h.Mend)}
+	if h.Late != nil {
+		out.Until = h.Late.Until.UTC()
+	}
+	return out
 }

@@ -13,6 +13,11 @@ func (w *World) Mutate(kind string, id resource.ID, change func(fields resource.
 	return w.outside(kind, id, func(v *version) { change(v.fields) })
 }
 
+// Remark gives an object another mark behind isobar's back.
+func (w *World) Remark(kind string, id resource.ID, m resource.Mark) error {
+	return w.outside(kind, id, func(v *version) { v.mark = m })
+}
+
 // Unmark removes an object's mark behind isobar's back.
 func (w *World) Unmark(kind string, id resource.ID) error {
 	return w.outside(kind, id, func(v *version) { v.mark = resource.Mark{} })

@@ -1,0 +1,89 @@
+package plan
+
+import (
+	"fmt"
+
+	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/resource"
+)
+
+// oneOwner mends that an object bears another's mark.
+const oneOwner = "one place manages an object: release it there first, or take its isobar: tags off by hand if nothing manages it any more"
+
+// MarkGone is the text of the reason to put a lost mark back.
+const MarkGone = "its mark was taken off outside"
+
+// misnamed reports whether the live mark is ours and names another address: the
+// entry moved, and the mark did not yet.
+func (it *item) misnamed() bool {
+	m := it.live.Object.Mark
+	return it.kind.Marked && m.Token == it.entry.Token && m.Address != it.addr
+}
+
+// bare reports whether the item's object, which the ledger owns by its id, bears
+// no mark, and not only because the read may be older than ours.
+func (it *item) bare() bool {
+	return it.kind.Marked && it.entry != nil && !it.stray && it.live.Seen == Present && it.live.Object.ID == it.entry.Record.ID &&
+		it.live.Object.Mark.IsZero() && (it.live.Trail == nil || !it.live.Trail.Mark)
+}
+
+// unmarked reports whether the item's mark is lost and is put back unasked. An id
+// that is never given twice says by itself that the object is ours.
+func (it *item) unmarked() bool { return it.want != nil && it.bare() && !it.kind.Named }
+
+// markStep writes our mark onto an object that the ledger owns.
+func (it *item) markStep() Step {
+	return Step{
+		ID: "mark " + it.addr.Local(), Op: ledger.Adopt, Address: it.addr, Token: it.entry.Token, Live: it.live.Object.ID, Meta: it.want.Meta,
+	}
+}
+
+// ofMark notes of an object that stays that its mark would not let it go.
+func (b *builder) ofMark(it *item) []Note {
+	m := it.live.Object.Mark
+	switch {
+	case it.want == nil || it.entry == nil || !it.kind.Marked || it.live.Seen != Present || it.fresh:
+		return nil
+	case it.bare() && it.kind.Named:
+		return []Note{{Address: it.addr, Drift: true, Text: fmt.Sprintf(
+			"%s: deleting it is refused until isobar import %s %s %s puts it back", MarkGone, b.in.Env, it.addr.Local(), it.live.Object.ID)}}
+	case m.IsZero() || b.ours(it):
+		return nil
+	}
+	return []Note{{Address: it.addr, Drift: true, Text: fmt.Sprintf(
+		"%s bears %s: it is not marked again, and deleting it is refused while that is so", it.live.Object.ID, whose(m))}}
+}
+
+// ours reports whether the live mark confirms that the item's object is ours.
+func (b *builder) ours(it *item) bool {
+	m := it.live.Object.Mark
+	return m.Token == it.entry.Token && m.Estate == b.in.Estate
+}
+
+func whose(m resource.Mark) string {
+	return fmt.Sprintf("the mark of %s, estate %s", m.Address, m.Estate)
+}
+
+// confirm holds a deletion that the live mark does not confirm.
+func (b *builder) confirm(it *item) {
+	if !it.kind.Marked || b.ours(it) {
+		return
+	}
+	o := it.live.Object
+	if t := it.live.Trail; t != nil && t.Mark {
+		it.holdLate("its mark is not to be seen yet")
+		return
+	}
+	if !o.Mark.IsZero() {
+		it.hold(HeldUnowned, fmt.Sprintf("%s bears %s", o.ID, whose(o.Mark)), oneOwner)
+		return
+	}
+	mend := "put it back into the spec and apply, which marks it again; or delete it by hand"
+	switch {
+	case it.want != nil && !it.kind.Named:
+		mend = "apply the spec as it was, which marks it again; or delete it by hand"
+	case it.kind.Named:
+		mend = fmt.Sprintf("with it in the spec as it was, isobar import %s %s %s marks it again; or delete it by hand", b.in.Env, it.addr.Local(), o.ID)
+	}
+	it.hold(HeldUnowned, string(o.ID)+" no longer bears our mark", mend)
+}

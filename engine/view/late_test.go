@@ -1,0 +1,59 @@
+package view
+
+import (
+	"testing"
+	"time"
+
+	"isobar.dev/engine/plan"
+)
+
+func TestLateText(t *testing.T) {
+	t.Parallel()
+	two := lately()
+	field, fields, mark, marks := two[0], two[1], two[1], two[0]
+	fields.Mark, mark.Fields, marks.Fields, marks.Mark = false, nil, nil, true
+	whole := field
+	whole.Fields = nil
+	rome := time.FixedZone("CET", 3600)
+	for _, c := range []struct {
+		late []plan.Late
+		zone *time.Location
+		want string
+	}{
+		{nil, nil, ""},
+		{[]plan.Late{field}, nil, "1 field of aws.subnet/a, written at 12:02 UTC, still reads as before: it cannot be trusted before 12:08 UTC"},
+		{[]plan.Late{fields}, rome, "2 fields of aws.vpc/main, written at 13:01, still read as before: they cannot be trusted before 13:07"},
+		{[]plan.Late{mark}, nil, "the mark of aws.vpc/main, written at 12:01 UTC, still reads as before: it cannot be trusted before 12:07 UTC"},
+		{[]plan.Late{mark, marks}, nil, "the marks of 2 resources, written since 12:01 UTC, still read as before: they cannot be trusted before 12:08 UTC"},
+		{[]plan.Late{whole}, nil, "aws.subnet/a, written at 12:02 UTC, still reads as before: it cannot be trusted before 12:08 UTC"},
+		{[]plan.Late{whole, fields}, nil, "2 resources, written since 12:01 UTC, still read as before: they cannot be trusted before 12:08 UTC"},
+		{two, nil, "3 fields and the mark of 2 resources, written since 12:01 UTC, still read as before: they cannot be trusted before 12:08 UTC"},
+	} {
+		if got := LateText(c.late, Page{Zone: c.zone}); got != c.want {
+			t.Errorf("got  %s\nwant %s", got, c.want)
+		}
+	}
+}
+
+func TestAnOutcomeTellsDriftFromChange(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		run  Run
+		want string
+	}{
+		"only the spec changed":                     {Run{Changes: 2}, "applied 2 changes in 1.0 s, nothing drifted"},
+		"only drift":                                {Run{Changes: 2, Drifted: 2, Back: 2}, "put back 2 drifted resources in 1.0 s, nothing else drifted"},
+		"both on one object":                        {Run{Changes: 1, Drifted: 1}, "applied 1 change, to a drifted resource in 1.0 s, nothing else drifted"},
+		"both on each of several":                   {Run{Changes: 2, Drifted: 2, Back: 1}, "applied 2 changes, all to drifted resources in 1.0 s, nothing else drifted"},
+		"both, on different objects":                {Run{Changes: 3, Drifted: 1, Back: 1}, "applied 3 changes, 1 of them to a drifted resource in 1.0 s, nothing else drifted"},
+		"both, on several":                          {Run{Changes: 3, Drifted: 2, Back: 1}, "applied 3 changes, 2 of them to drifted resources in 1.0 s, nothing else drifted"},
+		"drift that came back":                      {Run{Changes: 1, Drifted: 1, Back: 1, Drift: 1}, "put back 1 drifted resource in 1.0 s, 1 resource drifted since"},
+		"what was put back does not show yet":       {Run{Changes: 1, Drifted: 1, Back: 1, Late: lately()}, "put back 1 drifted resource in 1.0 s, 2 resources not known yet"},
+		"drift, and something that nobody could do": {Run{Changes: 1, Drifted: 1, Back: 1, Lost: locked().Plan.Held[:1]}, "put back 1 drifted resource in 1.0 s, 1 held"},
+	} {
+		c.run.State, c.run.Took = Applied, time.Second
+		if got := c.run.Outcome(); got != c.want {
+			t.Errorf("%s: got  %s\nwant %s", name, got, c.want)
+		}
+	}
+}
