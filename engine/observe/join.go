@@ -50,12 +50,13 @@ func (o *Observer) join(l *look, r Request, secret map[resource.Address]resource
 type sight struct {
 	byID           map[resource.ID]resource.Object
 	byToken        map[string]resource.Object
+	half           map[resource.ID]bool // something of the object could not be read
 	idErr, markErr error
 	at             time.Time // the earliest of the answers
 }
 
 func gather(l *look, k *kindLook, d *resource.Descriptor) sight {
-	s := sight{byID: map[resource.ID]resource.Object{}, byToken: map[string]resource.Object{}}
+	s := sight{byID: map[resource.ID]resource.Object{}, byToken: map[string]resource.Object{}, half: map[resource.ID]bool{}}
 	take := func(i int) error {
 		if i < 0 {
 			return nil
@@ -65,6 +66,9 @@ func gather(l *look, k *kindLook, d *resource.Descriptor) sight {
 			s.at = a.At
 		}
 		for _, obj := range a.Objects {
+			if resource.HasUnread(obj.Fields) {
+				s.half[obj.ID] = true
+			}
 			obj = k.trim(d, obj)
 			s.byID[obj.ID] = obj
 			if obj.Mark.Token != "" {
@@ -90,7 +94,7 @@ func (s *sight) reading(h veiledEntry, k provider.Kind, d *resource.Descriptor) 
 	switch {
 	case found:
 		obj.Fields = h.conceal(obj.Fields)
-		r := plan.Reading{Seen: plan.Present}
+		r := plan.Reading{Seen: plan.Present, MarkUnread: s.half[obj.ID] && obj.Mark.IsZero()}
 		if young {
 			r.Trail = s.trail(e, k)
 			obj, r.Trail.Fields = hideStale(obj, h, d)

@@ -181,8 +181,32 @@ func TestAMarkMayTrailOurWrite(t *testing.T) {
 			Ledger: folded(t, ledger.Record{ID: "n-1", Scope: "fake/main", Applied: resource.Map{"label": resource.String("x")}}, nil),
 		})
 		got := w.Live[ledger.Key{Address: addr("network", "main"), Token: "t1"}]
-		if got.Seen != plan.Present || (got.Trail != nil) != late || late && (!got.Trail.Mark || len(got.Trail.Fields) != 0) {
+		if got.Seen != plan.Present || got.MarkUnread || (got.Trail != nil) != late || late && (!got.Trail.Mark || len(got.Trail.Fields) != 0) {
 			t.Errorf("after %v: %+v, trail %+v", after, got, got.Trail)
+		}
+	}
+}
+
+// Where something of an object could not be read, its mark may be there; of an
+// aspect, too, that the environment has nothing to do with.
+func TestAMarkMayBeUnread(t *testing.T) {
+	t.Parallel()
+	for name, m := range map[string]resource.Mark{"none": {}, "ours": mark("network", "main", "t1")} {
+		now := t0().Add(lag)
+		s := &stand{scope: "fake/main", read: func(_ context.Context, wants []resource.Want) []resource.Answer {
+			out := make([]resource.Answer, len(wants))
+			for i := range wants {
+				fields := resource.Map{"label": resource.String("x"), "tags": resource.Unread{Why: "denied"}}
+				out[i] = resource.Answer{At: now, Objects: []resource.Object{{ID: "n-1", Mark: m, Fields: fields}}}
+			}
+			return out
+		}}
+		w := observe.New(kinds(), func() time.Time { return now }).Observe(t.Context(), observe.Request{
+			Estate: "e", Env: "prod", Sessions: map[string]provider.Session{"fake": s},
+			Ledger: folded(t, ledger.Record{ID: "n-1", Scope: "fake/main", Applied: resource.Map{"label": resource.String("x")}}, nil),
+		})
+		if got := w.Live[ledger.Key{Address: addr("network", "main"), Token: "t1"}]; got.Seen != plan.Present || got.MarkUnread != m.IsZero() {
+			t.Errorf("%s: %+v", name, got)
 		}
 	}
 }

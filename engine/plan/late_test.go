@@ -129,6 +129,17 @@ func TestALostMarkOfANamedObjectIsOnlyTold(t *testing.T) {
 		p.Notes[0].Text != "its mark was taken off outside: deleting it is refused until isobar import prod t.net/a net-1 puts it back" {
 		t.Errorf("steps %+v, notes %+v, kept %d", p.Steps, p.Notes, p.Kept)
 	}
+	blurred := r
+	blurred.MarkUnread = true
+	for _, named := range []bool{true, false} { // whether it is gone, nobody knows
+		in.Live[key], k.Named = blurred, named
+		in.Kinds["t.net"] = k
+		if p = plan.Build(in); len(p.Steps)+len(p.Notes)+len(p.Held) != 0 || p.Kept != 1 {
+			t.Errorf("of a mark that could not be read: steps %+v, notes %+v, held %+v", p.Steps, p.Notes, p.Held)
+		}
+	}
+	in.Live[key], k.Named = r, true
+	in.Kinds["t.net"] = k
 	in.Imports = map[resource.Address]plan.Import{key.Address: {Named: "net-1", Reading: r}}
 	p = plan.Build(in)
 	if len(p.Steps) != 1 || p.Steps[0].Op != ledger.Adopt || p.Steps[0].Token != "1" || p.Steps[0].Live != "net-1" || len(p.Changes) != 1 {

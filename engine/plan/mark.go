@@ -21,10 +21,10 @@ func (it *item) misnamed() bool {
 }
 
 // bare reports whether the item's object, which the ledger owns by its id, bears
-// no mark, and not only because the read may be older than ours.
+// no mark, and not only because the read may be older than ours or broke off.
 func (it *item) bare() bool {
 	return it.kind.Marked && it.entry != nil && !it.stray && it.live.Seen == Present && it.live.Object.ID == it.entry.Record.ID &&
-		it.live.Object.Mark.IsZero() && (it.live.Trail == nil || !it.live.Trail.Mark)
+		it.live.Object.Mark.IsZero() && !it.live.MarkUnread && (it.live.Trail == nil || !it.live.Trail.Mark)
 }
 
 // unmarked reports whether the item's mark is lost and is put back unasked. An id

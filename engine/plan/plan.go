@@ -238,11 +238,12 @@ const (
 
 // Reading is an entry's live state.
 type Reading struct {
-	Seen   Seen
-	Object resource.Object // when Present
-	Why    string          // when Unread, or a lookup's Absent
-	By     string          // who changed it outside, where a provider knows; "" else
-	Trail  *Trail          // what of it may be older than our last write; nil: nothing
+	Seen       Seen
+	Object     resource.Object // when Present
+	Why        string          // when Unread, or a lookup's Absent
+	By         string          // who changed it outside, where a provider knows; "" else
+	MarkUnread bool            // it shows no mark, and may bear one: something of it could not be read
+	Trail      *Trail          // what of it may be older than our last write; nil: nothing
 }
 
 // Budget bounds deletions (and replacements) in one plan; the tighter bound
