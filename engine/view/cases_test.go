@@ -195,6 +195,13 @@ func lateRun() *Run {
 	return r
 }
 
+// tooSoon is a run that held what stood on a late read.
+func tooSoon() *Run {
+	r := applied()
+	r.Lost = late().Plan.Held
+	return r
+}
+
 func refused() *Run {
 	return &Run{Env: "prod", Commit: "3f2a91c", State: Denied, Changes: 2, Drift: -1, Policy: mixed().Policy[1:], Why: "1 rule"}
 }

@@ -65,6 +65,7 @@ func TestGolden(t *testing.T) {
 		"plan_marks":     planFaces(remarked()),
 		"drift_marks":    planFaces(remarked().Drifted()),
 		"run_late":       runFaces(lateRun()),
+		"run_soon":       runFaces(tooSoon()),
 		"run_partial":    runFaces(partial()),
 		"run_applied":    runFaces(applied()),
 		"run_denied":     runFaces(refused()),

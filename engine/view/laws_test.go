@@ -138,7 +138,7 @@ func TestAKeptRunReadsTheSame(t *testing.T) {
 	for _, told := range []*Run{
 		partial(), applied(), same, refused(), held(), noneDone(), broken(), approved(),
 		answered(Waiting, ""), answered(Planned, ""), answered(Stopped, ""), answered(Rejected, "rejected by ann"),
-		answered(Superseded, ""), answered(Approved, "approved by ann"),
+		answered(Superseded, ""), answered(Approved, "approved by ann"), lateRun(), tooSoon(),
 	} {
 		var kept RunJSON
 		if err := json.Unmarshal(told.JSON(), &kept); err != nil {
