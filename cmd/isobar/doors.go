@@ -2,8 +2,10 @@ package main
 
 import (
 	"errors"
+	"io/fs"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"isobar.dev/engine/reconcile"
@@ -25,9 +27,13 @@ func openDoors(listen, path string, d *reconcile.Daemon, m *web.Metrics) (doors,
 	if err != nil {
 		return nil, err
 	}
+	spool := path + ".copying"
+	if err := os.Remove(spool); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a daemon that was killed
+		return nil, errors.Join(err, socket.Close())
+	}
 	health := web.Health(d, m)
 	mux := http.NewServeMux()
-	mux.Handle("/api/v1/", (&web.API{Records: d.Store, Control: d, Now: time.Now, Version: version()}).Handler())
+	mux.Handle("/api/v1/", (&web.API{Records: d.Store, Control: d, Now: time.Now, Version: version(), Spool: spool}).Handler())
 	mux.Handle("/", health)
 	out := doors{{socket, mux}}
 	if listen == "" {

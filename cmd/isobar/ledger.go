@@ -113,6 +113,10 @@ type records interface {
 	Environments(ctx context.Context) ([]view.Status, error)
 	Runs(ctx context.Context, env string, limit int) ([]view.RunLine, error)
 	Run(ctx context.Context, id string) (web.RunAnswer, error)
+	AuditLog(ctx context.Context, f store.AuditFilter) ([]view.AuditLine, error)
+	VerifyAudit(ctx context.Context, known string) (store.Proof, error)
+	Info(ctx context.Context) (store.Info, error)
+	Backup(ctx context.Context, file, by string) error
 }
 
 // withRecords calls f with the store's records: from its daemon where one holds
@@ -179,6 +183,23 @@ func (s shelf) Run(ctx context.Context, id string) (web.RunAnswer, error) {
 	row, err := s.Store.Run(ctx, id)
 	lapse(&row)
 	return web.RunAnswer{Run: row, Plan: row.Plan, Report: row.Report}, err
+}
+
+// AuditLog implements records.
+func (s shelf) AuditLog(ctx context.Context, f store.AuditFilter) ([]view.AuditLine, error) {
+	rows, err := s.AuditRows(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	return web.AuditLines(ctx, s, rows)
+}
+
+// Backup implements records.
+func (s shelf) Backup(ctx context.Context, file, by string) error {
+	if err := s.Audit(ctx, store.AuditEntry{At: time.Now(), Kind: "store copied", Actor: by}); err != nil {
+		return err
+	}
+	return s.Copy(ctx, file)
 }
 
 // lapse says of a run under way that it is no longer so.

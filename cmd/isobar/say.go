@@ -14,6 +14,7 @@ import (
 	"isobar.dev/engine/git"
 	"isobar.dev/engine/store"
 	"isobar.dev/engine/view"
+	"isobar.dev/engine/web"
 )
 
 // page is how text is laid out on a stream: colours and folding are for
@@ -49,6 +50,10 @@ func findings(err error) diag.List {
 	}
 	if f, ok := store.Finding(err); ok {
 		return diag.List{f}
+	}
+	var refused *web.Refused
+	if errors.As(err, &refused) {
+		return diag.List{refused.Finding}
 	}
 	var gitErr *git.Error
 	if errors.As(err, &gitErr) {

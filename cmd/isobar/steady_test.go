@@ -25,6 +25,10 @@ var unsteady = []struct {
 	{regexp.MustCompile(`\b(group|resgroup)-\d+\b`), "$1-ID"},
 	{regexp.MustCompile(`\b[0-9a-f]{4}-[0-9a-f]{4}\b`), "PLAN"},
 	{regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)`), "TIME"},
+	{regexp.MustCompile(`^(\d+ +TIME +\S+ +(?:run|policy|approval|approval used|store copied|store restored) +)\S+`), "${1}WHO"},
+	{regexp.MustCompile(`\.before-\d{8}T\d{6}Z`), ".before-TIME"},
+	{regexp.MustCompile(`\b\d+ kB\b`), "N kB"},
+	{regexp.MustCompile(`("bytes": )\d+`), "${1}0"},
 	{regexp.MustCompile(`\bprocess \d+ on [^,]+, since`), "process PID on HOST, since"},
 	{regexp.MustCompile(`(\d+ m )?\b\d+(\.\d+)? m?s\b`), "T s"},
 	{regexp.MustCompile(`\b\d\d:\d\d UTC\b`), "HH:MM UTC"},
@@ -45,7 +49,7 @@ var unsteady = []struct {
 
 var (
 	columns = regexp.MustCompile(`(\S) {2,}`)
-	heads   = regexp.MustCompile(`^(RUN|ENVIRONMENT) `)
+	heads   = regexp.MustCompile(`^(RUN|ENVIRONMENT|ROW) `)
 )
 
 // settle replaces what is unsteady in a line.

@@ -219,6 +219,9 @@ func (d *Daemon) refuse(ctx context.Context, refused map[string]Refusal) {
 		}
 		d.Log.WarnContext(ctx, "an environment is refused", "env", r.Env, "repo", r.Repo, "commit", short(r.Commit),
 			"code", string(r.Finding.Code), "finding", r.Finding.String(), "mend", r.Finding.Mend)
+		if err := d.Store.Audit(ctx, r.record(d.Runner.Now())); err != nil {
+			d.Log.WarnContext(ctx, "a refusal could not be put on record", "env", r.Env, "error", err)
+		}
 		d.tellRefused(ctx, r, heads[r.Repo])
 	}
 	for key, r := range before {

@@ -80,6 +80,9 @@ func (d *Daemon) Refresh(ctx context.Context, env string, lookups []string) erro
 	if len(lookups) == 0 {
 		lookups = []string{AllLookups}
 	}
+	if err := d.Store.Audit(ctx, asked(d.Runner.Now(), env, "lookups asked anew", lookups)); err != nil {
+		return err
+	}
 	d.queue.add(env, cycle.Refreshed{Lookups: lookups})
 	return nil
 }

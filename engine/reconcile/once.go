@@ -52,6 +52,11 @@ func (o *Once) Draft(ctx context.Context, job Job) (*Attempt, error) {
 		return nil, err
 	}
 	a.Run.Digest, a.Run.Counts = a.Plan.Digest, counts(a.Plan)
+	if a.Denied() {
+		if err := o.judged(ctx, a); err != nil {
+			return nil, err
+		}
+	}
 	state, note := stateWords(a.Draft)
 	return a, o.keepRow(ctx, a, func(row *store.Environment) {
 		if len(job.Imports) > 0 {
@@ -61,6 +66,15 @@ func (o *Once) Draft(ctx context.Context, job Job) (*Attempt, error) {
 		row.Drift, _ = a.Drift()
 		row.Resources, row.Unread = a.Owned, a.Unread
 	})
+}
+
+// judged puts on record what the rules said of an attempt.
+func (o *Once) judged(ctx context.Context, a *Attempt) error {
+	e, ok := a.judgement(o.Runner.Now())
+	if !ok {
+		return nil
+	}
+	return o.Store.Audit(ctx, e)
 }
 
 // bury ends the environment's last run where its process died before it did:
@@ -94,6 +108,9 @@ func (o *Once) Apply(ctx context.Context, a *Attempt, progress func(view.Step)) 
 	shown := a.ViewPlan(o.Runner.Catalogue.Descriptors, a.Run.Subject)
 	shown.Mode = "" // nothing waits for an approval: a person is there
 	a.Run.Plan = shown.JSON()
+	if err := o.judged(keep, a); err != nil {
+		return nil, err
+	}
 	err = errors.Join(o.Store.PutRun(keep, a.Run), o.keepRow(keep, a, func(row *store.Environment) { row.State, row.Note = "applying", "" }))
 	if err != nil {
 		return nil, err

@@ -70,6 +70,11 @@ func (t *turn) tell(ctx context.Context, news cycle.Tell) error {
 // report tells news: in the log, in the store's runs and in chat.
 func (t *turn) report(ctx context.Context, n cycle.News) error {
 	t.log(ctx, n)
+	if n == cycle.NewsDenied || n == cycle.NewsApplying {
+		if err := t.judged(ctx); err != nil {
+			return err
+		}
+	}
 	run := t.viewRun(newsState(n))
 	if t.run.ID == "" {
 		return nil
@@ -82,6 +87,18 @@ func (t *turn) report(ctx context.Context, n cycle.News) error {
 	}
 	t.thread(ctx, run)
 	return nil
+}
+
+// judged puts on record what the rules said of the plan.
+func (t *turn) judged(ctx context.Context) error {
+	if t.draft == nil {
+		return nil
+	}
+	e, ok := t.draft.judgement(t.d.Runner.Now())
+	if !ok {
+		return nil
+	}
+	return t.d.Store.Audit(ctx, e)
 }
 
 func (t *turn) log(ctx context.Context, n cycle.News) {

@@ -44,7 +44,8 @@ func copyInto(ctx context.Context, db *sql.DB, file string) error {
 // Backup lets write make a copy of a store in a new file beside file, reads it
 // back, and gives it the name file once it was found whole. It never leaves
 // half a copy under that name; over says that one may be there already.
-// ErrBackup says why no copy was made.
+// ErrBackup says why no copy was made, ErrTampered that one was made, of a
+// store whose audit log was altered.
 func Backup(ctx context.Context, file string, over bool, write func(ctx context.Context, file string) error) (Info, error) {
 	if _, err := os.Lstat(file); err == nil && !over {
 		return Info{}, errorf(ErrBackup, "%s is there already", file)
@@ -57,14 +58,14 @@ func Backup(ctx context.Context, file string, over bool, write func(ctx context.
 	if err != nil {
 		return Info{}, backupFailed(err, partial)
 	}
-	info, err := Inspect(ctx, partial)
-	if err != nil {
-		return Info{}, backupFailed(fmt.Errorf("the copy that was read back is not whole: %w", err), partial)
+	info, altered := Inspect(ctx, partial)
+	if altered != nil && !errors.Is(altered, ErrTampered) {
+		return Info{}, backupFailed(fmt.Errorf("the copy that was read back is not whole: %w", altered), partial)
 	}
 	if err := place(partial, file, over); err != nil {
 		return Info{}, backupFailed(err, partial)
 	}
-	return info, nil
+	return info, altered
 }
 
 func backupFailed(err error, partial string) error {

@@ -82,7 +82,7 @@ func Finding(err error) (f diag.Finding, ok bool) {
 		{ErrNewer, diag.StoreNewer, "run the newer isobar, or restore the copy of the store from before the upgrade"},
 		{ErrFull, diag.StoreFull, "free space on its disk and make it writable, then start again: what was written is kept"},
 		{ErrCorrupt, diag.StoreCorrupt, "restore the store from a copy; what the cloud holds since then is found by its marks"},
-		{ErrTampered, diag.StoreTampered, "find out who can write to the store, and compare it with a backup: isobar store restore keeps what it replaces"},
+		{ErrTampered, diag.StoreTampered, "find out who can write to the store, and keep it as it is for that; isobar store restore puts an earlier backup in its place"},
 		{ErrFenced, diag.StoreFenced, "nothing: the process that holds the lease goes on"},
 		{ErrHeld, diag.StoreFenced, "wait for it to end, or stop it"},
 		{ErrConflict, diag.StoreConflict, "plan again"},

@@ -62,8 +62,9 @@ func infoOf(ctx context.Context, db *sql.DB) (Info, error) {
 }
 
 // Inspect sums up the store in a file that no process holds, and writes nothing
-// to it. ErrCorrupt says that it is no store or is damaged, ErrTampered that
-// its audit log was altered, ErrNewer that a later version wrote it.
+// to it. ErrCorrupt says that it is no store or is damaged, ErrNewer that a later
+// version wrote it; ErrTampered, with the sum, that only its audit log was
+// altered.
 func Inspect(ctx context.Context, file string) (Info, error) {
 	db, err := dial(file, readOnly())
 	if err != nil {
@@ -106,8 +107,10 @@ AND name IN ('goose_db_version', 'events', 'leases', 'audit_log')`).Scan(&found)
 	if verdict != "ok" {
 		return Info{}, errorf(ErrCorrupt, "%s", verdict)
 	}
-	if _, err := verifyAudit(ctx, db, ""); err != nil {
+	info, err := infoOf(ctx, db)
+	if err != nil {
 		return Info{}, err
 	}
-	return infoOf(ctx, db)
+	_, err = verifyAudit(ctx, db, "")
+	return info, err
 }

@@ -18,12 +18,15 @@ type Restoration struct {
 	Path string // the store
 	By   string // who asked
 	Now  time.Time
+	// Altered takes a copy whose audit log was altered, too: that goes on record.
+	Altered bool
 }
 
 // Restored is what a restoration came to.
 type Restored struct {
-	Info Info   // of the store as it is now
-	Kept string // where the store that was replaced is, "" where there was none
+	Info  Info      // of the store as it is now
+	Until time.Time // what was decided later than this is not in it
+	Kept  string    // where the store that was replaced is, "" where there was none
 }
 
 // The files that SQLite keeps beside a database.
@@ -59,6 +62,10 @@ func restoreFailed(file string, err error) error {
 	if errors.Is(err, ErrFull) || errors.Is(err, context.Canceled) {
 		return err
 	}
+	var known *fs.PathError
+	if errors.As(err, &known) && known.Path == file {
+		err = known.Err // the message names it anyway
+	}
 	return wrap(ErrRestore, fmt.Errorf("%s: %w", file, err))
 }
 
@@ -68,6 +75,7 @@ type restoring struct {
 	fresh  string           // the copy of the copy that becomes the store
 	epochs map[string]int64 // the replaced store's leases
 	kept   string           // where the replaced store goes, "" where there is none
+	wrong  string           // what is wrong with the copy's audit log, "" for nothing
 	out    Restored
 }
 
@@ -125,6 +133,10 @@ func (w *restoring) fetch(context.Context) error {
 func (w *restoring) check(ctx context.Context) error {
 	return with(w.fresh, func(db *sql.DB) error {
 		_, err := inspect(ctx, db)
+		if w.Altered && errors.Is(err, ErrTampered) {
+			w.wrong = err.Error()
+			return nil
+		}
 		return err
 	})
 }
@@ -205,7 +217,7 @@ func (w *restoring) prepare(ctx context.Context) error {
 			return err
 		}
 		w.out.Info, err = infoOf(ctx, db)
-		w.out.Kept = w.kept
+		w.out.Kept, w.out.Until = w.kept, was.Until
 		return err
 	})
 }
@@ -232,6 +244,9 @@ func (w *restoring) record(ctx context.Context, db *sql.DB, was Info) error {
 	body := map[string]any{"file": w.File, "rows": was.AuditRows, "version": was.Version}
 	if w.kept != "" {
 		body["replaced"] = w.kept
+	}
+	if w.wrong != "" {
+		body["altered"] = w.wrong
 	}
 	if err := audit(ctx, tx, AuditEntry{At: w.Now, Kind: "store restored", Actor: w.By, Body: mustJSON(body)}); err != nil {
 		return err

@@ -282,6 +282,32 @@ func TestRestoreRefuses(t *testing.T) {
 	}
 }
 
+// TestAlteredStoreIsCopiedAndSaidSo: backups go on where the audit log was
+// altered, and a person may take one.
+func TestAlteredStoreIsCopiedAndSaidSo(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path, file := filepath.Join(dir, "store.db"), filepath.Join(dir, "copy")
+	rows := lived(t, path)
+	alter(t, path, `UPDATE audit_log SET actor = 'bob' WHERE seq = 2`)
+	s := openFile(t, path)
+	info, err := store.Backup(t.Context(), file, false, s.Copy)
+	if !errors.Is(err, store.ErrTampered) || info.AuditRows != int64(len(rows)) {
+		t.Fatalf("got %+v, %v", info, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := store.Restore(t.Context(), store.Restoration{File: file, Path: path, Now: time.UnixMilli(1), Altered: true})
+	if err != nil || got.Info.AuditRows != int64(len(rows))+1 {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+	last, err := openFile(t, path).AuditRows(t.Context(), store.AuditFilter{Limit: 1})
+	if err != nil || !strings.Contains(string(last[0].Body), `"altered":"the audit log was altered: row 2 (`) {
+		t.Fatalf("on record is %+v, %v", last, err)
+	}
+}
+
 func remove(t *testing.T, file string) {
 	t.Helper()
 	if err := os.Remove(file); err != nil {

@@ -87,8 +87,11 @@ func (r Run) check() error {
 }
 
 // audited reports whether a run's step from one state to another is put on
-// record. That a newer run speaks for its environment is told by the newer one.
-func audited(was, is RunState) bool { return was != is && is != Superseded }
+// record. What ended its waiting is there already: a verdict has its own row,
+// and a newer run speaks for its environment.
+func audited(was, is RunState) bool {
+	return was != is && is != Superseded && is != Approved && is != Rejected
+}
 
 // oneRun picks the id that is prefix or, alone, begins with it.
 func oneRun(prefix string, ids []string) (string, error) {

@@ -10,10 +10,10 @@ import (
 
 // Proof is what an audit log that was found whole comes to.
 type Proof struct {
-	Rows   int64     // audit rows
-	Events int64     // the ledger's events that they cover
-	Since  time.Time // the first row's time; zero where there is no row
-	Last   string    // the last row's hash, "" where there is no row
+	Rows   int64     `json:"rows"`                // of the audit log
+	Events int64     `json:"events"`              // of the ledger, that they cover
+	Since  time.Time `json:"since,omitzero"`      // the first row's time; zero where there is no row
+	Last   string    `json:"last_hash,omitempty"` // the last row's hash, "" where there is no row
 }
 
 // verifier checks audit rows in order.
@@ -25,6 +25,16 @@ type verifier struct {
 	seen  map[string]int64 // the last event that a row covered, by environment
 	// events gives an environment's rows from first to last.
 	events func(env string, first, last int64) ([]eventRow, error)
+}
+
+// Covers tells which of the environment's events a row covers; ok is false for
+// a row that is not of that kind.
+func (r AuditRow) Covers() (first, last int64, ok bool) {
+	var c covered
+	if r.Kind != kindEvents || json.Unmarshal(r.Body, &c) != nil {
+		return 0, 0, false
+	}
+	return c.First, c.Last, true
 }
 
 // name is a row as a message names it, as it reads now.
@@ -63,8 +73,11 @@ func (v *verifier) row(r AuditRow) error {
 		return err
 	}
 	if c.First != v.seen[r.Env]+1 || digest(rows) != c.Digest {
-		return errorf(ErrTampered, "%s: the events %d to %d of %s%s, which it covers, are not those that were written",
-			r.name(), c.First, c.Last, r.Env, whose(rows))
+		what := fmt.Sprintf("the events %d to %d of %s%s, which it covers, are not those that were written", c.First, c.Last, r.Env, whose(rows))
+		if c.First == c.Last {
+			what = fmt.Sprintf("event %d of %s%s, which it covers, is not what was written", c.First, r.Env, whose(rows))
+		}
+		return errorf(ErrTampered, "%s: %s", r.name(), what)
 	}
 	v.seen[r.Env] = c.Last
 	return nil

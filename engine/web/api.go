@@ -11,8 +11,10 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
+	"isobar.dev/engine/diag"
 	"isobar.dev/engine/reconcile"
 	"isobar.dev/engine/store"
 )
@@ -22,6 +24,9 @@ type Records interface {
 	Environments(ctx context.Context) ([]store.Environment, error)
 	Runs(ctx context.Context, f store.RunFilter) ([]store.Run, error)
 	Run(ctx context.Context, id string) (store.Run, error)
+	Events
+	store.AuditLog
+	store.Upkeep
 }
 
 // Control is what the API sets going.
@@ -35,17 +40,22 @@ type Control interface {
 	Unread() map[string]string // repositories without environments that can't be read → why
 }
 
-// API answers /api/v1. Its fields are read only; it is safe for concurrent use.
+// API answers /api/v1. Its exported fields are read only; it is safe for
+// concurrent use.
 type API struct {
 	Records Records
 	Control Control
 	Now     func() time.Time
 	Version string
+	Spool   string // the file through which a backup goes; it is there only meanwhile
+
+	spooling sync.Mutex // one backup at a time
 }
 
 // Problem is an error as the API tells it.
 type Problem struct {
-	Error string `json:"error"`
+	Error   string        `json:"error"`
+	Finding *diag.Finding `json:"finding,omitempty"` // what people are told of it, where it is of the store
 }
 
 // VerdictRequest is the body of POST /api/v1/plans/{digest}/approve and reject.
@@ -79,6 +89,10 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("POST /api/v1/plans/{digest}/reject", a.verdict(store.Reject))
 	mux.HandleFunc("POST /api/v1/environments/{env}/look", a.look)
 	mux.HandleFunc("POST /api/v1/environments/{env}/refresh", a.refresh)
+	mux.HandleFunc("GET /api/v1/audit", a.audit)
+	mux.HandleFunc("GET /api/v1/audit/proof", a.proof)
+	mux.HandleFunc("GET /api/v1/store", a.info)
+	mux.HandleFunc("POST /api/v1/store/backup", a.backup)
 	return mux
 }
 
@@ -97,7 +111,11 @@ func refuse(w http.ResponseWriter, err error) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(Problem{err.Error()}) // as in answer
+	p := Problem{Error: err.Error()}
+	if f, ok := store.Finding(err); ok {
+		p.Finding = &f
+	}
+	_ = json.NewEncoder(w).Encode(p) // as in answer
 }
 
 func (a *API) environments(w http.ResponseWriter, r *http.Request) {
@@ -148,7 +166,7 @@ func (a *API) verdict(v store.Verdict) http.HandlerFunc {
 		var req VerdictRequest
 		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&req); err != nil || req.By == "" {
 			w.WriteHeader(http.StatusBadRequest)
-			answer(w, Problem{`the body must be JSON such as {"by": "mei"}: it says who decides`})
+			answer(w, Problem{Error: `the body must be JSON such as {"by": "mei"}: it says who decides`})
 			return
 		}
 		row, err := a.Control.Verdict(r.Context(), req.Env, r.PathValue("digest"), req.By, v)
@@ -176,7 +194,7 @@ func (a *API) refresh(w http.ResponseWriter, r *http.Request) {
 	var req RefreshRequest
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&req); err != nil {
 		w.WriteHeader(http.StatusBadRequest)
-		answer(w, Problem{`the body must be JSON such as {"lookups": ["aws.ami/web"]}, or {} for all lookups`})
+		answer(w, Problem{Error: `the body must be JSON such as {"lookups": ["aws.ami/web"]}, or {} for all lookups`})
 		return
 	}
 	if err := a.Control.Refresh(r.Context(), r.PathValue("env"), req.Lookups); err != nil {

@@ -1,10 +1,12 @@
 package web
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"time"
 
+	"isobar.dev/engine/ledger"
 	"isobar.dev/engine/reconcile"
 	"isobar.dev/engine/store"
 	"isobar.dev/engine/view"
@@ -66,6 +68,46 @@ func RunLines(rows []store.Run, now time.Time) []view.RunLine {
 			l.Lasted = l.Took.Seconds()
 		}
 		out = append(out, l)
+	}
+	return out
+}
+
+// Events gives an environment's events after a Seq, in order.
+type Events interface {
+	Events(ctx context.Context, env string, after int64) ([]ledger.Event, error)
+}
+
+// AuditLines gives the store's audit rows as people see them, with the events
+// that they cover.
+func AuditLines(ctx context.Context, from Events, rows []store.AuditRow) ([]view.AuditLine, error) {
+	events := map[string][]ledger.Event{} // by environment, from the first that is asked for
+	out := make([]view.AuditLine, 0, len(rows))
+	for _, row := range rows {
+		l := view.AuditLine{
+			Row: row.Seq, At: row.At, What: row.Kind, Env: row.Env, Run: row.Run, By: row.Actor, Detail: row.Body, Hash: row.Hash,
+		}
+		first, last, ok := row.Covers()
+		if ok && events[row.Env] == nil {
+			evs, err := from.Events(ctx, row.Env, first-1)
+			if err != nil {
+				return nil, err
+			}
+			events[row.Env] = evs
+		}
+		for _, ev := range events[row.Env] {
+			if ok && ev.Seq >= first && ev.Seq <= last {
+				l.Events = append(l.Events, auditEvent(ev))
+			}
+		}
+		out = append(out, l)
+	}
+	return out, nil
+}
+
+func auditEvent(ev ledger.Event) view.AuditEvent {
+	out := view.AuditEvent{Event: ev.Seq, What: string(ev.Type), Address: ev.Address.Local()}
+	if ev.Intent != nil {
+		out.Op = string(ev.Intent.Op)
 	}
 	return out
 }

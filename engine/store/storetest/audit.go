@@ -76,7 +76,7 @@ func auditFilters(t *testing.T, s store.Store, rows []store.AuditRow) {
 func auditRuns(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	run := store.Run{ID: "r1", Env: "prod", Actor: "ann", Trigger: "push", Digest: "d", Started: t0()}
-	for _, state := range []store.RunState{store.Waiting, store.Waiting, store.Applying, store.Applied, store.Superseded} {
+	for _, state := range []store.RunState{store.Waiting, store.Waiting, store.Approved, store.Applying, store.Applied, store.Superseded} {
 		run.State, run.Note = state, "as it is"
 		if state == store.Applied {
 			run.Ended = t0().Add(time.Minute)
