@@ -16,7 +16,7 @@ func (a *app) initCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "init [DIR]", Short: "Write a new repository that validates", Args: cobra.MaximumNArgs(1),
 		Long: "Writes a CUE module with isobar's schemas beside it, the estate's settings, a small environment and an\n" +
-			"example policy. It asks nothing and writes over nothing.",
+			"example policy. It asks nothing and writes over nothing; a .gitignore that is there gets two lines.",
 		RunE: func(_ *cobra.Command, args []string) error {
 			dir := a.dir
 			if len(args) == 1 {
@@ -32,17 +32,20 @@ func (a *app) initCommand() *cobra.Command {
 
 // init writes the repository and says what to do next.
 func (a *app) init(dir string) error {
-	names, err := spec.Init(dir, rand.Reader)
+	wrote, err := spec.Init(dir, rand.Reader)
 	if err != nil {
 		return diag.List{{Severity: diag.Error, Code: diag.CommandInit, Message: err.Error()}}
 	}
 	schemas := 0
-	for _, name := range names {
-		if strings.HasPrefix(name, ".schemas/") {
+	for _, w := range wrote {
+		switch {
+		case strings.HasPrefix(w.Name, ".schemas/"):
 			schemas++
-			continue
+		case w.Added:
+			fmt.Fprintf(a.out, "added lines to %s\n", w.Name)
+		default:
+			fmt.Fprintf(a.out, "wrote %s\n", w.Name)
 		}
-		fmt.Fprintf(a.out, "wrote %s\n", name)
 	}
 	fmt.Fprintf(a.out, "wrote .schemas/ (%d files, for cue vet and editors)\n", schemas)
 	fmt.Fprintf(a.out, "next: isobar -C %s validate\n", dir)

@@ -14,6 +14,7 @@ import (
 
 	"isobar.dev/engine/diag"
 	"isobar.dev/engine/policy"
+	"isobar.dev/engine/view"
 	"isobar.dev/policies"
 )
 
@@ -68,7 +69,7 @@ func (a *app) policyTest(ctx context.Context, dir string) error {
 		a.code = exitError
 	}
 	if a.output == "json" {
-		return a.writeJSON(testReport(results))
+		return a.writeJSON(testReport(results, passed, failed))
 	}
 	a.tell(found, "")
 	var b strings.Builder
@@ -110,6 +111,15 @@ func writeTest(b *strings.Builder, r policy.TestResult) {
 	}
 }
 
+// testsJSON is the JSON form of what policy test prints.
+type testsJSON struct {
+	Schema  int        `json:"schema_version"`
+	Passed  int        `json:"passed"`
+	Failed  int        `json:"failed"`
+	Skipped int        `json:"skipped"`
+	Tests   []testLine `json:"tests"`
+}
+
 // testLine is one test's JSON form.
 type testLine struct {
 	Name    string     `json:"name"`
@@ -120,10 +130,13 @@ type testLine struct {
 	Output  string     `json:"output,omitempty"`
 }
 
-func testReport(results []policy.TestResult) []testLine {
-	out := make([]testLine, 0, len(results))
+func testReport(results []policy.TestResult, passed, failed int) testsJSON {
+	out := testsJSON{
+		Schema: view.SchemaVersion, Passed: passed, Failed: failed, Skipped: len(results) - passed - failed,
+		Tests: make([]testLine, 0, len(results)),
+	}
 	for _, r := range results {
-		out = append(out, testLine{r.Name, r.At, r.Passed, r.Skipped, r.Error, r.Output})
+		out.Tests = append(out.Tests, testLine{r.Name, r.At, r.Passed, r.Skipped, r.Error, r.Output})
 	}
 	return out
 }

@@ -8,17 +8,24 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 )
+
+// Written is a file that Init wrote, by its name relative to the repository.
+type Written struct {
+	Name  string
+	Added bool // lines were added to a file that was there
+}
 
 // Init writes a new repository into dir: a CUE module with a copy of the
 // schemas, isobar.cue with a random estate id read from rnd, a small
-// environment dev and an example policy. It returns what it wrote, sorted,
-// relative to dir. Where any of these files exists already it writes nothing
-// and returns an error that names it.
-func Init(dir string, rnd io.Reader) ([]string, error) {
+// environment dev and an example policy. It returns what it wrote, sorted by
+// name. A .gitignore that is there, as forges put one into new repositories,
+// gets the lines that it lacks. Where any other of these files exists already
+// it writes nothing and returns an error that names it.
+func Init(dir string, rnd io.Reader) ([]Written, error) {
 	var id [10]byte
 	if _, err := io.ReadFull(rnd, id[:]); err != nil {
 		return nil, fmt.Errorf("no random estate id: %w", err)
@@ -33,29 +40,76 @@ func Init(dir string, rnd io.Reader) ([]string, error) {
 		estateFile:                 fmt.Sprintf(initEstate, hex.EncodeToString(id[:])),
 		"environments/dev/dev.cue": initEnvironment,
 		"policies/owner.rego":      initPolicy,
-		".gitignore":               initIgnore,
+		ignoreFile:                 initIgnore,
 	} {
 		files[name] = []byte(text)
 	}
 	names := slices.Sorted(maps.Keys(files))
-	for _, name := range names {
-		_, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(name)))
-		if err == nil {
+	for _, name := range append([]string{estateFile}, names...) { // the file that people know comes first
+		info, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(name)))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return nil, err
+		case name != ignoreFile || !info.Mode().IsRegular():
 			return nil, fmt.Errorf("%s exists already: init writes into a new repository; remove it, or choose another directory", name)
 		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
 	}
+	var out []Written
 	for _, name := range names {
-		if err := os.MkdirAll(filepath.Join(dir, filepath.FromSlash(path.Dir(name))), 0o755); err != nil {
+		full := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
 			return nil, err
 		}
-		if err := writeNew(filepath.Join(dir, filepath.FromSlash(name)), files[name]); err != nil {
+		err := writeNew(full, files[name])
+		added := false
+		if name == ignoreFile && errors.Is(err, fs.ErrExist) {
+			added, err = addLines(full, initIgnore)
+			if !added && err == nil {
+				continue
+			}
+		}
+		if err != nil {
 			return nil, err
 		}
+		out = append(out, Written{name, added})
 	}
-	return names, nil
+	return out, nil
+}
+
+// addLines adds to a file the lines of text that it lacks, all but comments;
+// added is false where it has them all.
+func addLines(name, text string) (added bool, err error) {
+	old, err := os.ReadFile(name) //nolint:gosec // in the directory that a person named
+	if err != nil {
+		return false, err
+	}
+	have := map[string]bool{}
+	for line := range strings.Lines(string(old)) {
+		have[strings.TrimSpace(line)] = true
+	}
+	var b strings.Builder
+	lacks := false
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); have[line] {
+			continue
+		}
+		lacks = lacks || !strings.HasPrefix(line, "#")
+		b.WriteString(line + "\n")
+	}
+	if !lacks {
+		return false, nil
+	}
+	gap := ""
+	if len(old) > 0 && old[len(old)-1] != '\n' {
+		gap = "\n"
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0) //nolint:gosec // as above
+	if err != nil {
+		return false, err
+	}
+	_, err = f.WriteString(gap + b.String())
+	return true, errors.Join(err, f.Close())
 }
 
 // writeNew never writes over a file that came in between.
@@ -143,6 +197,8 @@ warn_name contains {"msg": msg, "address": rc.address, "path": "tags"} if {
 	msg := "it has no Name tag"
 }
 `
+
+const ignoreFile = ".gitignore"
 
 const initIgnore = `# isobar's local store
 /.isobar/

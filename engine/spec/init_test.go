@@ -95,3 +95,45 @@ func TestOtherSchemasWarn(t *testing.T) {
 		t.Errorf("isobar's own schemas are not what it goes by: %v", err)
 	}
 }
+
+// TestInitKeepsGitignore: a forge puts one into a new repository.
+func TestInitKeepsGitignore(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		was, want string
+		told      bool
+	}{
+		"empty":            {"", initIgnore, true},
+		"other lines":      {"*.log\n", "*.log\n" + initIgnore, true},
+		"no newline":       {"*.log", "*.log\n" + initIgnore, true},
+		"a part":           {"/.isobar/\n", "/.isobar/\n# isobar's local store\n*.sock\n", true},
+		"all, CRLF":        {"*.sock\r\n/.isobar/\r\n", "*.sock\r\n/.isobar/\r\n", false},
+		"all but the note": {"/.isobar/\n*.sock", "/.isobar/\n*.sock", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			file := filepath.Join(dir, ".gitignore")
+			if err := os.WriteFile(file, []byte(c.was), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			wrote, err := Init(dir, bytes.NewReader(make([]byte, 10)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := os.ReadFile(file); err != nil || string(got) != c.want {
+				t.Errorf("got %q, want %q (%v)", got, c.want, err)
+			}
+			if told := slices.Contains(wrote, Written{".gitignore", true}); told != c.told {
+				t.Errorf("told %v, want %v", told, c.told)
+			}
+		})
+	}
+	dir := t.TempDir()
+	if err := os.Symlink("elsewhere", filepath.Join(dir, ".gitignore")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Init(dir, bytes.NewReader(make([]byte, 10))); err == nil || !strings.Contains(err.Error(), ".gitignore exists already") {
+		t.Errorf("a link: %v", err)
+	}
+}

@@ -3,6 +3,7 @@ package aws
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strconv"
@@ -55,10 +56,22 @@ func classify(err error, c *call) error {
 		f.Class = classOfCode(f.Code, status, reached)
 	case status != 0:
 		f.Class = classOfStatus(status, reached)
+		if f.Message == "" {
+			f.Message = unusable(f.Err, status)
+		}
 	default:
 		unanswered(f, c)
 	}
 	return f
+}
+
+// unusable says what is wrong with an answer that has no error code of AWS's. The
+// SDK's own text is a chain of its middlewares' names.
+func unusable(err error, status int) string {
+	if status >= http.StatusMultipleChoices {
+		return fmt.Sprintf("AWS answered with status %d and no reason: %s", status, rootCause(err))
+	}
+	return "the answer broke off or can't be read: " + rootCause(err)
 }
 
 // unanswered classifies a call that got no answer at all.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"log"
+	"net"
+	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
@@ -79,5 +81,45 @@ func TestOwnClient(t *testing.T) {
 	mine.HTTP = srv.Client()
 	if _, err := aws.Type().Open(t.Context(), mine); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// cut answers each call with a body that breaks off, and that does not close
+// well either.
+type cut struct{}
+
+func (cut) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Proto: "HTTP/1.1", Header: http.Header{}, Body: torn{}, ContentLength: 500, Request: r}, nil
+}
+
+type torn struct{}
+
+func (torn) Read([]byte) (int, error) {
+	return 0, &net.OpError{Op: "read", Net: "tcp", Err: net.ErrClosed}
+}
+func (torn) Close() error { return &net.OpError{Op: "close", Net: "tcp", Err: net.ErrClosed} }
+
+// TestAnswerThatBreaksOff is transient, told without the SDK's chain of names,
+// and the SDK writes nothing past us.
+func TestAnswerThatBreaksOff(t *testing.T) {
+	out, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	real := os.Stderr
+	os.Stderr = out
+	c := ireland
+	c.HTTP = &http.Client{Transport: cut{}}
+	_, err = aws.Type().Open(t.Context(), c)
+	os.Stderr = real
+	if cerr := out.Close(); cerr != nil {
+		t.Fatal(cerr)
+	}
+	class(t, err, resource.Transient, "")
+	if got, want := err.Error(), "sts:GetCallerIdentity: the answer broke off or can't be read: use of closed network connection"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if text, rerr := os.ReadFile(out.Name()); rerr != nil || len(text) > 0 {
+		t.Errorf("the SDK wrote %q (%v)", text, rerr)
 	}
 }

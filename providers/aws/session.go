@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 
 	"isobar.dev/engine/provider"
 	"isobar.dev/engine/resource"
@@ -73,6 +74,7 @@ func open(ctx context.Context, c provider.Config) (provider.Session, error) {
 func load(ctx context.Context, c provider.Config) (aws.Config, error) {
 	opts := []func(*config.LoadOptions) error{
 		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
+		config.WithLogger(logging.Nop{}), // else the SDK writes to standard error; what goes wrong comes back as an error
 	}
 	if r := c.Settings.Text("region"); r != "" {
 		opts = append(opts, config.WithRegion(r))
