@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 
@@ -49,6 +50,9 @@ func (a *app) verdict(ctx context.Context, args []string, done string, send send
 	if errors.Is(err, web.ErrNoDaemon) {
 		return errorf(diag.CommandDaemon, "start isobar serve, or name its store with --store sqlite:PATH",
 			"no isobar daemon answers at %s", socketPath(path))
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return notLet(path, err)
 	}
 	if err != nil {
 		return errorf(diag.CommandVerdict, "isobar status shows what waits", "%v", err)

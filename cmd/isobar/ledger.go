@@ -126,7 +126,7 @@ func (a *app) withRecords(ctx context.Context, f func(records) error) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(path); err != nil {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return errorf(diag.CommandNoStore, "isobar plan makes one; name another with --store sqlite:PATH", "there is no store at %s", path)
 	}
 	st, err := store.Open(ctx, path, time.Now())
@@ -144,6 +144,14 @@ func (a *app) throughSocket(f func(records) error, path string, held error) erro
 	err := f(web.NewClient(socketPath(path)))
 	if errors.Is(err, web.ErrNoDaemon) {
 		return held // by a process that has no socket: another one-shot command
+	}
+	return notLet(path, err)
+}
+
+// notLet makes of a socket's refusal to be opened one that says whose it is.
+func notLet(path string, err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return store.Foreign(socketPath(path), err)
 	}
 	return err
 }

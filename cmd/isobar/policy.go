@@ -146,7 +146,7 @@ func testReport(results []policy.TestResult, passed, failed int) testsJSON {
 func (a *app) readRules(dir string) ([]policy.Module, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, errorf(diag.CommandRepo, "name the directory of the rules: isobar policy test DIR", "%v", err)
+		return nil, errorf(diag.CommandRepo, "name the directory of the rules: isobar policy test DIR", "%v", plainly(dir, err))
 	}
 	defer root.Close() //nolint:errcheck // read only
 	names, err := fs.Glob(root.FS(), "*.rego")

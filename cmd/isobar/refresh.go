@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,6 +27,9 @@ func (a *app) refreshCommand() *cobra.Command {
 			if errors.Is(err, web.ErrNoDaemon) {
 				return errorf(diag.CommandDaemon, "start isobar serve, name its store with --store sqlite:PATH, or say isobar apply "+args[0]+" --refresh-lookups",
 					"no isobar daemon answers at %s", socketPath(path))
+			}
+			if errors.Is(err, fs.ErrPermission) {
+				return notLet(path, err)
 			}
 			if err != nil {
 				return errorf(diag.CommandUsage, "isobar status lists the environments, and its spec the lookups", "%s: %v", args[0], err)

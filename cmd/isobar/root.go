@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -82,6 +84,9 @@ func (a *app) root() *cobra.Command {
 				return err
 			}
 			a.began = true
+			if c.Name() != "init" { // which makes it
+				return a.directory()
+			}
 			return nil
 		},
 	}
@@ -98,6 +103,20 @@ func (a *app) root() *cobra.Command {
 	plainArgs(root)
 	a.completions(root)
 	return root
+}
+
+// directory refuses a -C that is none, before anything is made in it.
+func (a *app) directory() error {
+	info, err := os.Stat(a.dir)
+	switch {
+	case err == nil && info.IsDir():
+		return nil
+	case err == nil:
+		return errorf(diag.CommandRepo, "name the repository's directory with -C", "%s is a file, not a directory", a.dir)
+	case errors.Is(err, fs.ErrNotExist):
+		return errorf(diag.CommandRepo, "name the repository's directory with -C; isobar init DIR writes a new one", "there is no directory %s", a.dir)
+	}
+	return errorf(diag.CommandRepo, "name the repository's directory with -C", "%v", plainly(a.dir, err))
 }
 
 // plainArgs makes commands say in their own words which arguments they want.

@@ -11,6 +11,8 @@ const (
 	StoreConflict Code = "STORE-607"
 	StoreBackup   Code = "STORE-611"
 	StoreRestore  Code = "STORE-612"
+	StorePlace    Code = "STORE-608"
+	StoreDenied   Code = "STORE-609"
 )
 
 // storePages holds the STORE codes.
@@ -29,7 +31,8 @@ func storePages() map[Code]Page {
 		StoreFull: {
 			Title: "the store cannot be written to",
 			Text: "The disk is full or fails, or the file may not be written. No change is made while its intent cannot be recorded; " +
-				"what was recorded before can still be read. Free space or mend the permissions, then start again.",
+				"what was recorded before can still be read. Free space or mend the permissions: a daemon tries again by itself, " +
+				"and a command is typed again.",
 		},
 		StoreCorrupt: {
 			Title: "the store is damaged",
@@ -63,6 +66,16 @@ func storePages() map[Code]Page {
 			Title: "the ledger has moved on",
 			Text: "Something was recorded in this environment after it was read, so what was decided from it may be wrong. " +
 				"Nothing was written. Plan again.",
+		},
+		StorePlace: {
+			Title: "no store can be at this path",
+			Text: "The store is a file. Its directory is missing, or the path names something else. A store's directory is not made " +
+				"unasked, for a misspelt path would begin a ledger that knows of nothing. Make the directory, or mend --store.",
+		},
+		StoreDenied: {
+			Title: "the store belongs to another user",
+			Text: "A store and a daemon's control socket can be used by the user that made them alone: whoever can write to them decides " +
+				"what is changed. The message says whose they are. Run the command as that user.",
 		},
 	}
 }

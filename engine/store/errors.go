@@ -3,6 +3,9 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os/user"
+	"path/filepath"
 	"syscall"
 
 	"isobar.dev/engine/diag"
@@ -26,6 +29,8 @@ var (
 	ErrClosed    = errors.New("the store is closed")
 	ErrBackup    = errors.New("no backup was made")
 	ErrRestore   = errors.New("the store was not restored")
+	ErrPlace     = errors.New("the store can't be there")
+	ErrForeign   = errors.New("the store may not be used")
 )
 
 // failure is an error of a class above with the particulars.
@@ -58,14 +63,43 @@ func classify(err error) error {
 	switch {
 	case err == nil || errors.As(err, &known) || errors.Is(err, ErrClosed):
 		return err
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EROFS),
-		errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EROFS):
 		return wrap(ErrFull, err)
 	}
 	if class := driverClass(err); class != nil {
 		return wrap(class, err)
 	}
 	return err
+}
+
+// unopened sorts what kept a file of the store at path from being opened.
+func unopened(path string, err error) error {
+	switch dir := filepath.Dir(path); {
+	case errors.Is(err, fs.ErrPermission):
+		return Foreign(path, err)
+	case errors.Is(err, fs.ErrNotExist):
+		return &failure{class: ErrPlace, text: "there is no directory " + dir, cause: err}
+	case errors.Is(err, syscall.ENOTDIR):
+		return &failure{class: ErrPlace, text: dir + " is no directory", cause: err}
+	case errors.Is(err, syscall.EISDIR):
+		return &failure{class: ErrPlace, text: path + " is a directory, not a file", cause: err}
+	}
+	return classify(err)
+}
+
+// Foreign is ErrForeign for a store, or a file beside it, that this process may
+// not use: it says whose it is.
+func Foreign(path string, cause error) error {
+	at, name := owner(path)
+	me, err := user.Current()
+	text := path + ": permission denied"
+	if name != "" && err == nil && me.Username != name {
+		text = at + " is " + name + "'s, and you are " + me.Username
+		if at != path {
+			text = path + " is out of reach, for " + text
+		}
+	}
+	return &failure{class: ErrForeign, text: text, cause: cause}
 }
 
 // Finding tells a person what is wrong with the store and how to mend it. ok is
@@ -80,7 +114,9 @@ func Finding(err error) (f diag.Finding, ok bool) {
 		{ErrRestore, diag.StoreRestore, "nothing was changed: name another copy, or mend the cause"},
 		{ErrLocked, diag.StoreLocked, "use the running daemon, or stop it first"},
 		{ErrNewer, diag.StoreNewer, "run the newer isobar, or restore the copy of the store from before the upgrade"},
-		{ErrFull, diag.StoreFull, "free space on its disk and make it writable, then start again: what was written is kept"},
+		{ErrFull, diag.StoreFull, "free space on its disk and make it writable: what was written is kept. A daemon goes on by itself then"},
+		{ErrPlace, diag.StorePlace, "make the directory, or name another file with --store sqlite:PATH"},
+		{ErrForeign, diag.StoreDenied, "type it as the user whose it is, with sudo -u USER; a store of your own is named with --store sqlite:PATH"},
 		{ErrCorrupt, diag.StoreCorrupt, "restore the store from a copy; what the cloud holds since then is found by its marks"},
 		{ErrTampered, diag.StoreTampered, "find out who can write to the store, and keep it as it is for that; isobar store restore puts an earlier backup in its place"},
 		{ErrFenced, diag.StoreFenced, "nothing: the process that holds the lease goes on"},

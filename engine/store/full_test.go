@@ -35,7 +35,7 @@ func TestFullStoreStaysReadable(t *testing.T) {
 	if !errors.Is(err, ErrFull) {
 		t.Fatalf("got %v", err)
 	}
-	if f, ok := Finding(err); !ok || f.Code != "STORE-603" {
+	if f, ok := Finding(err); !ok || f.Code != "STORE-603" || !strings.Contains(f.Message, "store.db: ") {
 		t.Fatalf("finding %+v", f)
 	}
 	evs, err := s.Events(ctx, "prod", 0)

@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -25,7 +28,7 @@ func lock(path string, now time.Time) (*os.File, error) {
 	//nolint:gosec // the store is where a person put it
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, classify(err)
+		return nil, err
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		defer func() { _ = f.Close() }()
@@ -64,4 +67,26 @@ func heldBy(f *os.File) string {
 		return f.Name() + " is locked"
 	}
 	return fmt.Sprintf("process %d on %s, since %s", h.PID, h.Host, h.Since.Format(time.RFC3339))
+}
+
+// owner gives the nearest of a path and the directories above it that can be
+// looked at, and the name of whom it belongs to; "" where nobody can say.
+func owner(path string) (at, name string) {
+	for at = path; ; at = filepath.Dir(at) {
+		info, err := os.Stat(at)
+		if err == nil {
+			st, ok := info.Sys().(*syscall.Stat_t)
+			if !ok {
+				return at, ""
+			}
+			id := strconv.FormatUint(uint64(st.Uid), 10)
+			if u, err := user.LookupId(id); err == nil {
+				return at, u.Username
+			}
+			return at, "user " + id
+		}
+		if at == filepath.Dir(at) {
+			return at, ""
+		}
+	}
 }

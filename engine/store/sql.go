@@ -15,6 +15,7 @@ type SQL struct {
 	db   *sql.DB
 	file string   // of SQLite; "" elsewhere
 	held *os.File // the lock, or nil
+	path string   // the file, for what goes wrong with it; "" for none
 
 	mu    sync.Mutex // taken before a transaction that uses folds
 	folds map[string]*ledger.State
@@ -53,13 +54,23 @@ func (s *SQL) tx(ctx context.Context, f func(*sql.Tx) error) error {
 	}
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
-		return classify(err)
+		return s.classify(err)
 	}
 	if err := f(tx); err != nil {
 		_ = tx.Rollback() // err says more
-		return classify(err)
+		return s.classify(err)
 	}
-	return classify(tx.Commit())
+	return s.classify(tx.Commit())
+}
+
+// classify sorts an error, and says which file it is about where that matters.
+func (s *SQL) classify(err error) error {
+	sorted := classify(err)
+	var f *failure
+	if s.path != "" && errors.As(sorted, &f) && (f.class == ErrFull || f.class == ErrCorrupt) && f.cause != nil { //nolint:errorlint // a class, not a chain
+		return &failure{class: f.class, text: s.path + ": " + f.text, cause: f.cause}
+	}
+	return sorted
 }
 
 // aside runs f with a way to read of its own, so that what takes long holds

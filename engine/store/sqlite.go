@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -18,7 +19,8 @@ import (
 // Open opens or makes the SQLite store in the file path, and holds
 // path + ".lock" until Close; now is when it was opened. ErrLocked says which
 // other process holds it, ErrNewer that a later version wrote it, ErrCorrupt
-// that it is no store, ErrFull that it cannot be written to. A store of an
+// that it is no store, ErrFull that it cannot be written to, ErrPlace that no
+// file can be there, ErrForeign that it is another user's. A store of an
 // earlier version is brought up to this one's; a copy of it as it was is left
 // beside it, as path + ".before-vN", N being the first version that it had not.
 func Open(ctx context.Context, path string, now time.Time) (*SQL, error) {
@@ -31,16 +33,19 @@ func Open(ctx context.Context, path string, now time.Time) (*SQL, error) {
 
 // open is Open with the migrations in dir.
 func open(ctx context.Context, path string, now time.Time, dir fs.FS) (*SQL, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return nil, unopened(path, syscall.EISDIR) // before a lock is left beside it
+	}
 	held, err := lock(path+".lock", now)
 	if err != nil {
-		return nil, err
+		return nil, unopened(path, err)
 	}
 	s, err := openSQLite(ctx, path, now, dir)
 	if err != nil {
 		_ = unlock(held)
-		return nil, fmt.Errorf("store %s: %w", path, classify(err))
+		return nil, fmt.Errorf("store %s: %w", path, unopened(path, err))
 	}
-	s.held = held
+	s.held, s.path = held, path
 	return s, nil
 }
 

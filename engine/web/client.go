@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -195,6 +196,9 @@ func (c *Client) send(ctx context.Context, by *http.Client, r request) (*http.Re
 	resp, err := by.Do(req)
 	if err != nil {
 		var op *net.OpError
+		if errors.As(err, &op) && op.Op == "dial" && errors.Is(op.Err, fs.ErrPermission) {
+			return nil, op.Err // there is one, perhaps, and it is somebody else's
+		}
 		if errors.As(err, &op) && op.Op == "dial" {
 			return nil, fmt.Errorf("%w on %s: %w", ErrNoDaemon, op.Addr, op.Err)
 		}
