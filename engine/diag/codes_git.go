@@ -51,5 +51,10 @@ func gitPages() map[Code]Page {
 				"with the one that its owner publishes and add the key, as the message says. A changed key: ask the owner " +
 				"first, since somebody may sit in between. The check can't be turned off.",
 		},
+		"GIT-511": {
+			Title: "mirror not writable",
+			Text: "The disk under isobar's own copy of the repository is full, or may not be written. isobar goes on with the last commit " +
+				"that it fetched. The server and the network are not at fault. Free space, or mend the mount; the next fetch goes on.",
+		},
 	}
 }

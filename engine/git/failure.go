@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
+	"syscall"
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
@@ -31,6 +32,7 @@ const (
 	TooLarge    Kind = "too_large"   // a file exceeds Options.MaxFile
 	BadAddress  Kind = "bad_address" // not a URL that we take
 	Untrusted   Kind = "untrusted"   // the server's host key is unknown, changed or revoked
+	Full        Kind = "full"        // our own mirror can't be written to
 )
 
 // Error is a classified failure. Its text names the repository without any
@@ -76,7 +78,7 @@ func KindOf(err error) Kind {
 
 func (e *Error) class() resource.Class {
 	switch e.Kind {
-	case Unreachable, Corrupt:
+	case Unreachable, Corrupt, Full:
 		return resource.Transient
 	case Denied, Untrusted:
 		return resource.Denied
@@ -108,6 +110,8 @@ func (e *Error) code() diag.Code {
 		return "GIT-508"
 	case Untrusted:
 		return "GIT-510"
+	case Full:
+		return "GIT-511"
 	case BadAddress:
 	}
 	return "GIT-509"
@@ -123,6 +127,8 @@ func classify(at address, err error) error {
 	e := &Error{URL: at.shown, Err: err}
 	var status *githttp.Err
 	switch {
+	case full(err):
+		e.Kind, e.What, e.Mend, e.Err = Full, "the local mirror can't be written to", "free space on its disk and make it writable; it is tried again at the next poll", rootCause(err)
 	case errors.Is(err, transport.ErrEmptyRemoteRepository):
 		e.Kind, e.What, e.Mend, e.Err = Empty, "the repository has no commit yet", "push a first commit", nil
 	case errors.Is(err, transport.ErrAuthenticationRequired), errors.Is(err, transport.ErrAuthorizationFailed), errors.Is(err, fs.ErrPermission),
@@ -140,6 +146,20 @@ func classify(at address, err error) error {
 	return e
 }
 
+// full reports whether the disk under the mirror takes nothing more.
+func full(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS)
+}
+
+// rootCause gives the file's error within err, which names it.
+func rootCause(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe
+	}
+	return err
+}
+
 func (a address) mendDenied() string {
 	if a.local != "" {
 		return "run as the owner of " + a.local + ", or let that user read it"
@@ -151,6 +171,12 @@ func (a address) mendDenied() string {
 }
 
 func corrupt(at string, err error) *Error {
+	if full(err) {
+		return &Error{
+			Kind: Full, URL: at, What: "the local mirror can't be written to", Err: rootCause(err),
+			Mend: "free space on its disk and make it writable; it is tried again at the next poll",
+		}
+	}
 	return &Error{Kind: Corrupt, URL: at, What: "the local mirror is damaged", Mend: "nothing to do: the next fetch rebuilds it", Err: err}
 }
 

@@ -28,7 +28,7 @@ func (m *Mirror) Fetch(ctx context.Context) (changed bool, err error) {
 	if m.read.isDamaged() {
 		return m.rebuild(ctx)
 	}
-	changed, err = m.fetchInto(ctx, m.write)
+	changed, err = m.fetchInto(ctx, spilling{m.write, m.opts.Dir})
 	if KindOf(err) == Corrupt {
 		return m.rebuild(ctx)
 	}
@@ -46,7 +46,7 @@ func (m *Mirror) Fetch(ctx context.Context) (changed bool, err error) {
 }
 
 // fetchInto brings a store up to date, its headRef last.
-func (m *Mirror) fetchInto(ctx context.Context, sto *filesystem.Storage) (bool, error) {
+func (m *Mirror) fetchInto(ctx context.Context, sto spilling) (bool, error) {
 	if m.at.local != "" {
 		if _, err := os.Stat(m.at.local); err != nil {
 			if errors.Is(err, os.ErrNotExist) {
@@ -69,7 +69,7 @@ func (m *Mirror) fetchInto(ctx context.Context, sto *filesystem.Storage) (bool, 
 	if err != nil {
 		return false, err
 	}
-	same, err := sameRefs(sto, refs, branch)
+	same, err := sameRefs(sto.Storage, refs, branch)
 	if err != nil {
 		return false, corrupt(m.at.shown, err)
 	}
@@ -84,7 +84,7 @@ func (m *Mirror) fetchInto(ctx context.Context, sto *filesystem.Storage) (bool, 
 		return false, m.branchGone(branch.Short())
 	}
 	if err == nil {
-		err = readable(sto, ref.Hash())
+		err = readable(sto.Storage, ref.Hash())
 	}
 	if err == nil {
 		err = sto.SetReference(plumbing.NewHashReference(headRef, ref.Hash()))
@@ -215,7 +215,7 @@ func (m *Mirror) rebuild(ctx context.Context) (changed bool, err error) {
 	if err := initMirror(fresh, m.at.shown); err != nil {
 		return false, corrupt(m.at.shown, err)
 	}
-	if _, err := m.fetchInto(ctx, openStorage(fresh)); err != nil {
+	if _, err := m.fetchInto(ctx, spilling{openStorage(fresh), fresh}); err != nil {
 		if KindOf(err) == Corrupt { // in a new directory: not the mirror's fault
 			err = &Error{
 				Kind: Unreachable, URL: m.at.shown, What: "the answer is incomplete, or can't be stored", Err: errors.Unwrap(errors.Unwrap(err)),

@@ -66,6 +66,7 @@ type Daemon struct {
 	envs     map[string]home    // by environment
 	trouble  map[string]string  // repository → why it can not be read now
 	refused  map[string]Refusal // by repository and environment
+	full     string             // why the store can't be written to, "" where it can
 	bell     chan struct{}      // rung when a message waits
 }
 
@@ -117,13 +118,17 @@ func (d *Daemon) Run(ctx context.Context) error {
 	return nil
 }
 
-// Ready reports why the daemon does not follow its repositories yet, or nil.
+// Ready reports why the daemon does not follow its repositories yet, or can do
+// nothing for them now, or nil.
 func (d *Daemon) Ready() error {
 	d.ready()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.heads) < len(d.repos) {
 		return errors.New("not every repository was fetched yet")
+	}
+	if d.full != "" {
+		return errors.New(d.full)
 	}
 	return nil
 }
@@ -150,6 +155,7 @@ func (d *Daemon) work(ctx context.Context) {
 			return
 		}
 		if rest, err := d.safely(ctx, env, evs); err != nil {
+			d.written(ctx, err)
 			d.Log.ErrorContext(ctx, "environment could not be worked on", "env", env, "error", err)
 			if ctx.Err() == nil {
 				d.queue.at(env, d.Backoff, append(rest, cycle.Ticked{Trigger: cycle.Retry})...)

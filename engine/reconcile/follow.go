@@ -38,6 +38,10 @@ func (d *Daemon) follow(ctx context.Context, r Repo) {
 		if ctx.Err() != nil {
 			return
 		}
+		if errors.Is(err, store.ErrFull) { // of our own disk: the repository was read
+			d.written(ctx, err)
+			err = nil
+		}
 		d.Meter.Fetched(r.Name, err)
 		if d.note(r.Name, err) {
 			d.Log.InfoContext(ctx, "repository can be read again", "repo", r.Name)

@@ -24,6 +24,7 @@ import (
 	"isobar.dev/engine/resource"
 	"isobar.dev/engine/spec"
 	"isobar.dev/engine/store"
+	"isobar.dev/engine/store/storetest"
 	"isobar.dev/providers/fake"
 )
 
@@ -169,6 +170,7 @@ type stage struct {
 	judge  *judge
 	box    *box
 	data   *store.Memory
+	disk   *storetest.Faulty // of the process that runs
 	token  func() string
 	owner  string
 	repos  []reconcile.Repo // nil: the one of source
@@ -210,14 +212,15 @@ func newStage(t *testing.T) *stage {
 // start begins a new process over the same data.
 func (s *stage) start() {
 	s.data = s.data.Reopen()
+	s.disk = storetest.NewFaulty(s.data, storetest.Fault{})
 	cat := fake.Catalogue(s.world)
 	s.Daemon = &reconcile.Daemon{
 		Runner: &reconcile.Runner{
-			Specs: s.specs, Policies: s.judge, Ledger: s.data, Catalogue: cat, Now: time.Now, Schema: "1", Secrets: s.box.bind,
+			Specs: s.specs, Policies: s.judge, Ledger: s.disk, Catalogue: cat, Now: time.Now, Schema: "1", Secrets: s.box.bind,
 			Sessions: &reconcile.Sessions{Catalogue: cat, Profile: s.known}, Observer: observe.New(cat, time.Now),
 			Engine: &apply.Engine{Kinds: cat, Now: time.Now, NewToken: s.token, Sleep: sleep},
 		},
-		Store: s.data, Tenure: reconcile.Tenure{Leases: s.data, Owner: s.owner, TTL: 6 * time.Second, Now: time.Now},
+		Store: s.disk, Tenure: reconcile.Tenure{Leases: s.disk, Owner: s.owner, TTL: 6 * time.Second, Now: time.Now},
 		Repos: []reconcile.Repo{{Name: "repo", Source: s.source}}, Chat: s.room, Channel: "#ops", Meter: s.meter,
 		Log: slog.New(slog.DiscardHandler), NewID: s.token, Poll: 5 * time.Second, Interval: time.Minute,
 		Backoff: 10 * time.Second, Workers: 4,

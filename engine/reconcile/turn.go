@@ -65,6 +65,9 @@ func (d *Daemon) turn(ctx context.Context, env string, evs []cycle.Event) (rest 
 		for _, e := range effects {
 			got, err := t.do(ctx, e)
 			if err != nil {
+				if errors.Is(err, store.ErrFull) {
+					return evs[1:], err // nor could this be kept
+				}
 				return evs[1:], errors.Join(err, t.save(keep))
 			}
 			next = append(next, got...)
@@ -100,7 +103,9 @@ func (t *turn) save(ctx context.Context) error {
 		t.row.State, t.row.Note = "differs", "mode observe: nothing is applied"
 	}
 	t.d.Meter.Looked(t.row)
-	return t.d.Store.PutEnvironment(ctx, t.row)
+	err = t.d.Store.PutEnvironment(ctx, t.row)
+	t.d.written(ctx, err)
+	return err
 }
 
 // do runs one effect and gives the events that it came to.

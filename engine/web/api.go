@@ -38,6 +38,7 @@ type Control interface {
 	Aside(row store.Environment) string // what to say of an environment beside its row; "" for nothing
 	Refused() []reconcile.Refusal
 	Unread() map[string]string // repositories without environments that can't be read → why
+	Unwritable() string        // why nothing can be recorded, and so done; "" where it can
 }
 
 // API answers /api/v1. Its exported fields are read only; it is safe for
@@ -129,7 +130,8 @@ func (a *API) environments(w http.ResponseWriter, r *http.Request) {
 			rows[i].Note = strings.TrimPrefix(rows[i].Note+"; "+aside, "; ")
 		}
 	}
-	answer(w, withUnread(withRefused(Statuses(rows, a.Now()), a.Control.Refused()), a.Control.Unread()))
+	lines := withUnread(withRefused(Statuses(rows, a.Now()), a.Control.Refused()), a.Control.Unread())
+	answer(w, blocked(lines, a.Control.Unwritable()))
 }
 
 func (a *API) runs(w http.ResponseWriter, r *http.Request) {

@@ -54,6 +54,21 @@ func withUnread(lines []view.Status, unread map[string]string) []view.Status {
 	return lines
 }
 
+// blocked says of every line that nothing can be done, and why: what the rows
+// say is of the time before.
+func blocked(lines []view.Status, why string) []view.Status {
+	if why == "" {
+		return lines
+	}
+	if len(lines) == 0 {
+		lines = append(lines, view.Status{Env: "–", Drift: -1, Checked: -1, Seconds: -1})
+	}
+	for i := range lines {
+		lines[i].State, lines[i].Note = "blocked", why
+	}
+	return lines
+}
+
 // RunLines gives the store's runs as people see them at a time.
 func RunLines(rows []store.Run, now time.Time) []view.RunLine {
 	out := make([]view.RunLine, 0, len(rows))

@@ -40,6 +40,7 @@ type Faulty struct {
 	fault  Fault
 	writes int
 	dead   bool
+	full   bool
 }
 
 var _ store.Store = (*Faulty)(nil)
@@ -69,6 +70,14 @@ func (f *Faulty) Kill() {
 	f.dead = true
 }
 
+// Fill lets every write fail with store.ErrFull from now on, as on a full disk,
+// or none any more.
+func (f *Faulty) Fill(full bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.full = full
+}
+
 // write makes one write. Writes are made one at a time, so that their count
 // is their order.
 func (f *Faulty) write(do func() error) error {
@@ -76,6 +85,9 @@ func (f *Faulty) write(do func() error) error {
 	defer f.mu.Unlock()
 	if f.dead {
 		return ErrCrashed
+	}
+	if f.full {
+		return store.ErrFull
 	}
 	f.writes++
 	if f.writes != f.fault.Write {
