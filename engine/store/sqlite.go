@@ -38,7 +38,7 @@ func open(ctx context.Context, path string, now time.Time, dir fs.FS) (*SQL, err
 	}
 	held, err := lock(path+".lock", now)
 	if err != nil {
-		return nil, unopened(path, err)
+		return nil, err
 	}
 	s, err := openSQLite(ctx, path, now, dir)
 	if err != nil {
