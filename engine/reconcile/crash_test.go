@@ -41,7 +41,7 @@ func (f fault) String() string { return fmt.Sprintf("%s@%d", f.what, f.at) }
 var (
 	callFaults  = []string{"die-before", "die-after", "lost", "vanished", "invalid", "conflict", "transient", "throttled", "forget-tasks", "drift", "remove"}
 	lagFaults   = []string{"die-before", "die-after", "lost", "vanished", "forget-tasks", "remove"} // those that lag may make worse
-	writeFaults = []string{"write-die-before", "write-die-after", "write-refused"}
+	writeFaults = []string{"write-die-before", "write-die-after", "write-refused", "write-full", "write-unheard"}
 )
 
 // trial is one scenario with its faults.
@@ -145,11 +145,13 @@ func (s *sim) meddle(what string) {
 
 // intended is the law of writing ahead: when a mutating call goes out, its
 // intent is in the store.
-func (s *sim) intended(c fake.Call) error {
+func (s *sim) intended(c fake.Call) error { return intended(s.under, c) }
+
+func intended(in reconcile.Ledger, c fake.Call) error {
 	if !c.Op.Mutates() {
 		return nil
 	}
-	st, err := s.under.State(context.Background(), "prod")
+	st, err := in.State(context.Background(), "prod")
 	if err != nil {
 		return err
 	}
@@ -171,7 +173,10 @@ func (s *sim) intended(c fake.Call) error {
 }
 
 func writeFault(faults []fault, from int) storetest.Fault {
-	moments := map[string]storetest.Moment{"write-die-before": storetest.Before, "write-die-after": storetest.After, "write-refused": storetest.Refuse}
+	moments := map[string]storetest.Moment{
+		"write-die-before": storetest.Before, "write-die-after": storetest.After,
+		"write-refused": storetest.Refuse, "write-full": storetest.Full, "write-unheard": storetest.Unheard,
+	}
 	var out storetest.Fault
 	for _, f := range faults {
 		if m, ok := moments[f.what]; ok && f.at >= from && (out.Write == 0 || f.at-from+1 < out.Write) {

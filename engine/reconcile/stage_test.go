@@ -171,6 +171,7 @@ type stage struct {
 	box    *box
 	data   *store.Memory
 	disk   *storetest.Faulty // of the process that runs
+	fault  storetest.Fault   // of each process's disk
 	token  func() string
 	owner  string
 	repos  []reconcile.Repo // nil: the one of source
@@ -212,7 +213,7 @@ func newStage(t *testing.T) *stage {
 // start begins a new process over the same data.
 func (s *stage) start() {
 	s.data = s.data.Reopen()
-	s.disk = storetest.NewFaulty(s.data, storetest.Fault{})
+	s.disk = storetest.NewFaulty(s.data, s.fault)
 	cat := fake.Catalogue(s.world)
 	s.Daemon = &reconcile.Daemon{
 		Runner: &reconcile.Runner{

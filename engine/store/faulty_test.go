@@ -54,6 +54,7 @@ func TestCrashAtEveryWrite(t *testing.T) {
 	for write := 1; write <= 5; write++ {
 		for when, want := range map[storetest.Moment]error{
 			storetest.Before: storetest.ErrCrashed, storetest.After: storetest.ErrCrashed, storetest.Refuse: store.ErrFull,
+			storetest.Full: store.ErrFull, storetest.Unheard: store.ErrFull,
 		} {
 			t.Run(fmt.Sprint(write, "/", when), func(t *testing.T) {
 				t.Parallel()
@@ -64,15 +65,18 @@ func TestCrashAtEveryWrite(t *testing.T) {
 					t.Fatalf("%d writes, then %v", done, err)
 				}
 				_, err = f.State(t.Context(), "prod")
-				if crashed := when != storetest.Refuse; f.Crashed() != crashed || errors.Is(err, storetest.ErrCrashed) != crashed {
+				if crashed := errors.Is(want, storetest.ErrCrashed); f.Crashed() != crashed || errors.Is(err, storetest.ErrCrashed) != crashed {
 					t.Fatalf("crashed is %v, a read gives %v", f.Crashed(), err)
+				}
+				if err := f.PutEnvironment(t.Context(), store.Environment{Name: "x"}); (err == nil) != (when == storetest.Refuse || when == storetest.Unheard) {
+					t.Fatalf("the next write: %v", err)
 				}
 				again := mem.Reopen()
 				if _, err := mem.State(t.Context(), "prod"); !errors.Is(err, store.ErrClosed) {
 					t.Fatalf("the dead process's handle gives %v", err)
 				}
 				durable := done
-				if when == storetest.After {
+				if when == storetest.After || when == storetest.Unheard {
 					durable++
 				}
 				checkDurable(t, again, durable)

@@ -18,9 +18,11 @@ type Moment int
 
 // The moments.
 const (
-	Before Moment = iota // nothing is written, and the process is dead
-	After                // it is durable, but the caller is dead before it hears so
-	Refuse               // nothing is written: this write fails with store.ErrFull, the process lives on
+	Before  Moment = iota // nothing is written, and the process is dead
+	After                 // it is durable, but the caller is dead before it hears so
+	Refuse                // nothing is written: this write fails with store.ErrFull, the process lives on
+	Full                  // as Refuse, and so does every later write: the disk is full
+	Unheard               // it is durable, but fails with store.ErrFull, and the process lives on
 )
 
 // Fault says at which write to fail, counted from 1, and how. The zero Fault
@@ -95,6 +97,14 @@ func (f *Faulty) write(do func() error) error {
 	}
 	switch f.fault.When {
 	case Refuse:
+		return store.ErrFull
+	case Full:
+		f.full = true
+		return store.ErrFull
+	case Unheard:
+		if err := do(); err != nil {
+			return err
+		}
 		return store.ErrFull
 	case After:
 		_ = do() // its outcome is never heard
