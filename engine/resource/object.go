@@ -17,6 +17,10 @@ type Object struct {
 	ID      ID      `json:"id,omitempty"`
 	Mark    Mark    `json:"mark,omitzero"`
 	Fields  Map     `json:"fields,omitempty"`
+	// Given says in words that nobody made a live object on purpose or that
+	// another tool did ("the default group of its VPC"): whoever looks for objects
+	// to manage leaves it out. "" says nothing of the kind.
+	Given string `json:"given,omitempty"`
 }
 
 // Mark says on the object itself who owns it. The zero Mark is none.

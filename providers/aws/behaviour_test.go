@@ -439,3 +439,25 @@ func TestOpen(t *testing.T) {
 }
 
 func i32(n int32) *int32 { return &n }
+
+// What AWS makes by itself, and what another of its services manages, says so.
+func TestGiven(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "ap-northeast-2")
+	v := r.vpc(t)
+	for _, by := range []struct{ kind, filter, want string }{
+		{"security_group", "group-name", "it is the default group of its VPC"},
+		{"route_table", "association.main", "it is the main route table of its VPC"},
+	} {
+		value := map[string]string{"group-name": "default", "association.main": "true"}[by.filter]
+		got := r.read(t, by.kind, resource.Selector{Filter: map[string]string{"vpc-id": string(v.ID), by.filter: value}})
+		if len(got) != 1 || got[0].Given != by.want {
+			t.Errorf("%s: %+v", by.kind, got)
+		}
+	}
+	mine := r.one(t, "vpc", v.ID)
+	given := slices.DeleteFunc(r.read(t, "vpc", resource.Selector{All: true}), func(o resource.Object) bool { return o.Given == "" })
+	if mine.Given != "" || len(given) != 1 || given[0].Given != "it is the region's default VPC" {
+		t.Errorf("mine says %q, and %d others %+v", mine.Given, len(given), given)
+	}
+}

@@ -86,7 +86,11 @@ func (s *session) routeTableObject(t *types.RouteTable) resource.Object {
 	if len(subnets) > 0 {
 		f[fieldSubnets] = subnets
 	}
-	return withTags(resource.Object{ID: resource.ID(aws.ToString(t.RouteTableId)), Fields: f}, kindRouteTable, t.Tags)
+	o := resource.Object{ID: resource.ID(aws.ToString(t.RouteTableId)), Fields: f}
+	if slices.ContainsFunc(t.Associations, func(a types.RouteTableAssociation) bool { return aws.ToBool(a.Main) }) {
+		o.Given = "it is the main route table of its VPC"
+	}
+	return withTags(o, kindRouteTable, t.Tags)
 }
 
 // routeValue gives a route in the schema's form, and nil for one that nobody

@@ -60,7 +60,11 @@ func (s *session) groupObject(v *types.SecurityGroup) resource.Object {
 	}
 	// No way out is a setting of its own, unlike a field that is unset.
 	f[aspectEgress] = ruleList(rulesOf(v.IpPermissionsEgress))
-	return withTags(resource.Object{ID: resource.ID(aws.ToString(v.GroupId)), Fields: f}, kindGroup, v.Tags)
+	o := resource.Object{ID: resource.ID(aws.ToString(v.GroupId)), Fields: f}
+	if aws.ToString(v.GroupName) == "default" { // a name that nobody else may give
+		o.Given = "it is the default group of its VPC"
+	}
+	return withTags(o, kindGroup, v.Tags)
 }
 
 func createGroup(ctx context.Context, s *session, want resource.Object, tags map[string]string, _ string) (resource.Object, error) {

@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -57,7 +58,22 @@ func marked(o resource.Object, kind string, tags map[string]string) resource.Obj
 	if len(user) > 0 {
 		o.Fields["tags"] = user
 	}
+	o.Given = cmp.Or(o.Given, manager(tags))
 	return o
+}
+
+// manager says which of Amazon's own services manages an object, as the tags
+// tell that it puts there, or "".
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-resource-tags.html
+// https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-tagging.html
+func manager(tags map[string]string) string {
+	if group := tags["aws:autoscaling:groupName"]; group != "" {
+		return "the Auto Scaling group " + group + " manages it"
+	}
+	if stack := tags["aws:cloudformation:stack-name"]; stack != "" {
+		return "the CloudFormation stack " + stack + " manages it"
+	}
+	return ""
 }
 
 func markKeys() []string {

@@ -61,7 +61,11 @@ func (s *session) vpcObject(v *types.Vpc) resource.Object {
 	text(f, "cidrBlock", v.CidrBlock)
 	text(f, "ownerId", v.OwnerId)
 	text(f, "instanceTenancy", aws.String(string(v.InstanceTenancy)))
-	return withTags(resource.Object{ID: resource.ID(aws.ToString(v.VpcId)), Fields: f}, "vpc", v.Tags)
+	o := resource.Object{ID: resource.ID(aws.ToString(v.VpcId)), Fields: f}
+	if aws.ToBool(v.IsDefault) {
+		o.Given = "it is the region's default VPC"
+	}
+	return withTags(o, "vpc", v.Tags)
 }
 
 // enrichVPCs reads the DNS attributes, one call each, and the default groups

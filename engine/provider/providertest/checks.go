@@ -94,6 +94,9 @@ func readsInOrder(t *testing.T, h *Harness) {
 			t.Errorf("the list by estate %v lacks %s or %s", estate, a.ID, b.ID)
 		}
 	}
+	if all := idsOf(h.one(t, resource.Selector{All: true})); !slices.Contains(all, a.ID) || !slices.Contains(all, b.ID) {
+		t.Errorf("the list of everything %v lacks %s or %s", all, a.ID, b.ID)
+	}
 	if got := h.Session.Read(t.Context(), nil); len(got) != 0 {
 		t.Errorf("no want got %d answers", len(got))
 	}
