@@ -36,6 +36,7 @@ func house() map[string]room {
 		"engine/plan":                  {2, pure},
 		"engine/view":                  {3, pure},
 		"engine/cycle":                 {3, pure},
+		"engine/discover":              {3, pure},
 		"engine/provider":              {3, plain},
 		"engine/provider/providertest": {3, suite},
 		"schemas":                      {3, plain},
