@@ -18,6 +18,7 @@ type applyFlags struct {
 	approve  bool
 	detailed bool
 	refresh  []string
+	ready    func() error // called once all is confirmed, before the first step; nil for nothing
 }
 
 const stopping = "stopping: the calls under way are finished and recorded, nothing new is started"
@@ -75,6 +76,11 @@ func (a *app) apply(ctx context.Context, o *reconcile.Once, tries []*reconcile.A
 	a.code = planCode(tries, f.detailed)
 	if err := a.confirm(ctx, todo, f); err != nil {
 		return err
+	}
+	if f.ready != nil {
+		if err := f.ready(); err != nil {
+			return err
+		}
 	}
 	return a.take(ctx, o, todo)
 }

@@ -16,36 +16,62 @@ import (
 )
 
 func (a *app) importCommand() *cobra.Command {
-	var f applyFlags
-	dry := false
+	var f adoptFlags
 	c := &cobra.Command{
-		Use: "import ENV ADDRESS ID [ADDRESS ID…]", Short: "Bring existing objects under management, as they are", Args: pairs,
+		Use: "import ENV [ADDRESS ID…]", Short: "Bring existing objects under management, as they are", Args: f.args,
 		Long: "Gives each object with an ID to the resource at ADDRESS of the spec, \"aws.vpc/main\". Everything is checked first:\n" +
 			"what is not there, or belongs to somebody else, is refused, and then nothing is adopted. Nothing of an object but\n" +
 			"isobar's mark is written: where it differs from the spec, import says so and leaves it for the next apply.\n" +
-			"A resource that the spec does not have yet is printed as CUE, to be put into it, and nothing is adopted.\n" +
+			"A resource that the spec does not have yet is printed as CUE, to be put into it, and nothing is adopted.\n\n" +
+			"With --find or --state isobar looks for the objects itself, names them, writes what the spec lacks to\n" +
+			"environments/ENV/imported.cue, or another name that is free, and adopts them; both may be given again and\n" +
+			"together. What has an owner, what a provider made by itself and what can't be written exactly as it is are left\n" +
+			"out, with the reason. --find takes, with the name of one of the environment's providers before the colon:\n\n" +
+			"    aws:vpc=vpc-0123            that object and everything in it; any kind that others refer to\n" +
+			"    vsphere:folder=/DC0/vm/web  as well\n" +
+			"    aws:tag:team=web            what bears the tag; * and ? stand for any text and any character\n" +
+			"    aws:name=web-*              what has the name, or the tag Name\n" +
+			"    aws:id=i-0123               that object alone, though it be one that AWS made\n" +
+			"    aws:all                     everything there\n\n" +
+			"--state takes a Terraform state file (state pull prints one); Terraform itself is not needed, and is to forget\n" +
+			"what isobar manages from then on: terraform state rm.\n\n" +
 			"Without a terminal import wants --plan DIGEST or --auto-approve. The kinds' reference says what an ID looks like.",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.interruptible(c.Context(), stopping, func(ctx context.Context) error {
-				return a.withOnce(ctx, func(o *reconcile.Once) error { return a.adopt(ctx, o, args, adoptFlags{f, dry}) })
+				return a.withOnce(ctx, func(o *reconcile.Once) error {
+					if f.finds() {
+						return a.bring(ctx, o, args[0], f)
+					}
+					return a.adopt(ctx, o, args, f)
+				})
 			})
 		},
 	}
 	c.Flags().StringVar(&f.plan, "plan", "", "carry out the plan with this `DIGEST`, and no other")
 	c.Flags().BoolVar(&f.approve, "auto-approve", false, "do not ask")
-	c.Flags().BoolVar(&dry, "dry-run", false, "show what would be adopted, and adopt nothing")
+	c.Flags().BoolVar(&f.dry, "dry-run", false, "show what would be adopted, and adopt nothing")
+	c.Flags().StringArrayVar(&f.find, "find", nil, "look for what is `MEANT`, PROVIDER:KIND=ID, PROVIDER:tag:KEY=VALUE, PROVIDER:name=NAME, PROVIDER:id=ID or PROVIDER:all")
+	c.Flags().StringArrayVar(&f.state, "state", nil, "look for the resources of the Terraform state in `FILE`")
+	c.Flags().BoolVar(&f.print, "print", false, "with --find or --state, print the CUE and do nothing else")
 	return a.sourceFlags(c)
 }
 
 type adoptFlags struct {
 	applyFlags
-	dry bool
+	dry   bool
+	find  []string
+	state []string
+	print bool
 }
 
-// pairs wants an environment and pairs of arguments after it.
-func pairs(_ *cobra.Command, args []string) error {
-	if len(args) < 3 || len(args)%2 == 0 {
-		return fmt.Errorf("arguments come as ENV and pairs of ADDRESS and ID")
+// finds reports whether isobar is to look for the objects itself.
+func (f *adoptFlags) finds() bool { return len(f.find)+len(f.state) > 0 }
+
+// args wants an environment, and pairs of arguments after it where isobar does
+// not look for the objects.
+func (f *adoptFlags) args(_ *cobra.Command, args []string) error {
+	if f.finds() && len(args) != 1 || !f.finds() && (len(args) < 3 || len(args)%2 == 0 || f.print) {
+		return fmt.Errorf("arguments come as ENV and pairs of ADDRESS and ID, or as ENV and --find or --state")
 	}
 	return nil
 }
@@ -121,7 +147,7 @@ func refusals(t *reconcile.Attempt) diag.List {
 }
 
 // sketch prints the objects that the spec lacks as CUE.
-func (a *app) sketch(o *reconcile.Once, t *reconcile.Attempt, wrong diag.List, objects []resource.Object) error {
+func (a *app) sketch(o *reconcile.Once, t *reconcile.Attempt, wrong diag.List, objects []resource.Desired) error {
 	text, err := spec.Sketch(objects, o.Runner.Catalogue.Descriptors, t.Refer)
 	if err != nil {
 		return err

@@ -49,7 +49,7 @@ var unsteady = []struct {
 
 var (
 	columns = regexp.MustCompile(`(\S) {2,}`)
-	heads   = regexp.MustCompile(`^(RUN|ENVIRONMENT|ROW) `)
+	heads   = regexp.MustCompile(`^(RUN|ENVIRONMENT|ROW|ADDRESS) `)
 )
 
 // settle replaces what is unsteady in a line.

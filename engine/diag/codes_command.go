@@ -18,6 +18,7 @@ const (
 	CommandRun      Code = "CMD-715"
 	CommandImport   Code = "CMD-716"
 	CommandUnspoken Code = "CMD-717"
+	CommandFind     Code = "CMD-720"
 )
 
 // commandPages holds the CMD codes.
@@ -109,6 +110,13 @@ func importPages() map[Code]Page {
 			Text: "An object comes under management as a resource of the spec, and the address that `isobar import` was given is " +
 				"not in it. The object is printed as CUE instead: put that into a file of the environment, read it, and type " +
 				"the same import again.",
+		},
+		CommandFind: {
+			Title: "nothing can be looked for like that",
+			Text: "`isobar import` was asked with --find for something that the environment's providers can't be asked for, or " +
+				"with --state for a file that is no Terraform state that it can read. --find takes PROVIDER:KIND=ID (that object " +
+				"and everything in it), PROVIDER:tag:KEY=VALUE, PROVIDER:name=NAME, PROVIDER:id=ID and PROVIDER:all, where " +
+				"PROVIDER is a name under the environment's providers. Nothing was adopted.",
 		},
 	}
 }

@@ -16,6 +16,7 @@ import (
 type Import struct {
 	Address resource.Address // the resource that it is to be the object of
 	Named   string           // its id, or another name that people know it by
+	Alias   string           // the provider's alias that shows it, where the spec does not have the resource; "" is the provider's name
 }
 
 // seek looks for the objects that a job's imports name, all of a session's in
@@ -30,9 +31,9 @@ func (r *Runner) seek(ctx context.Context, d *Draft) {
 	}
 	byAlias := map[string][]Import{}
 	for _, im := range d.Job.Imports {
-		name := im.Address.Provider
+		name := cmp.Or(im.Alias, im.Address.Provider)
 		if w := wanted[im.Address]; w != nil {
-			name = cmp.Or(w.Meta.Alias, name)
+			name = cmp.Or(w.Meta.Alias, im.Address.Provider)
 		}
 		byAlias[name] = append(byAlias[name], im)
 	}
@@ -84,13 +85,19 @@ func (im Import) reading(ans resource.Answer, scope string) plan.Reading {
 	return plan.Reading{Seen: plan.Present, Object: o}
 }
 
-// Unwritten gives the objects that only lack a resource in the spec, in order of
-// the addresses.
-func (d *Draft) Unwritten() []resource.Object {
-	var out []resource.Object
+// Unwritten gives the objects that only lack a resource in the spec, as
+// spec.Sketch takes them, in order of the addresses.
+func (d *Draft) Unwritten() []resource.Desired {
+	alias := make(map[resource.Address]string, len(d.Job.Imports))
+	for _, im := range d.Job.Imports {
+		alias[im.Address] = im.Alias
+	}
+	var out []resource.Desired
 	for _, h := range d.Plan.Held {
 		if h.Why == plan.HeldUnspoken {
-			out = append(out, d.imports[h.Address].Object)
+			out = append(out, resource.Desired{
+				Address: h.Address, Fields: d.imports[h.Address].Object.Fields, Meta: resource.Lifecycle{Alias: alias[h.Address]},
+			})
 		}
 	}
 	return out

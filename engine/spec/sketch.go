@@ -15,13 +15,14 @@ import (
 	"isobar.dev/engine/resource"
 )
 
-// Sketch writes live objects as a spec may say them: a block of CUE an object,
-// formatted, to be put into their environment. What the schema or the provider
+// Sketch writes live objects (Fields are what was read, and of Meta the alias
+// alone is used) as a spec may say them: a block of CUE an object, formatted, to
+// be put into their environment. What the schema or the provider
 // fills in by itself is left out, but lists and references are not; so is what
 // only the provider sets, what could not be read, and what is sensitive, which
-// is named in a comment. refer gives the resource of a kind whose output is
+// is named in a comment, as is what can't be read. refer gives the resource of a kind whose output is
 // a text; where ok is false the text is written as it is. Pure.
-func Sketch(objects []resource.Object, kinds resource.Descriptors, refer Refer) ([]byte, error) {
+func Sketch(objects []resource.Desired, kinds resource.Descriptors, refer Refer) ([]byte, error) {
 	var text strings.Builder
 	for i, o := range objects {
 		d := kinds[o.Address.Type()]
@@ -32,10 +33,14 @@ func Sketch(objects []resource.Object, kinds resource.Descriptors, refer Refer) 
 			text.WriteString("\n")
 		}
 		s := sketch{refer: refer, env: o.Address.Env}
+		s.unread(d.Fields, resource.Path{})
 		text.WriteString(label(o.Address.Provider) + ": " + label(o.Address.Kind) + ": " + label(o.Address.Name) + ": {\n")
+		if a := o.Meta.Alias; a != "" && a != o.Address.Provider {
+			text.WriteString("$meta: provider: " + literal.String.Quote(a) + "\n")
+		}
 		text.WriteString(s.fields(d.Fields, o.Fields, resource.Path{}))
-		for _, hidden := range s.hidden {
-			text.WriteString("// " + hidden + " is set and not shown\n")
+		for _, line := range s.notes {
+			text.WriteString("// " + line + "\n")
 		}
 		text.WriteString("}\n")
 	}
@@ -51,9 +56,9 @@ type Refer func(kind, out, text string) (resource.Address, bool)
 
 // sketch is one object on its way into CUE.
 type sketch struct {
-	env    string
-	refer  Refer
-	hidden []string // sensitive fields
+	env   string
+	refer Refer
+	notes []string // comments on fields that are not written
 }
 
 // fields writes the fields of a struct, a line each, the required ones first.
@@ -66,7 +71,7 @@ func (s *sketch) fields(fs []resource.Field, live resource.Map, under resource.P
 		case f.Computed || f.WriteOnly || v == nil || resource.HasUnread(v) || !f.Required && (resource.Empty(v) || filledIn(f, v)):
 			continue
 		case f.Sensitive:
-			s.hidden = append(s.hidden, path.String())
+			s.notes = append(s.notes, path.String()+" is set and not shown")
 			continue
 		}
 		if text := s.value(f, v, path); text != "{}" || f.Required {
@@ -74,6 +79,23 @@ func (s *sketch) fields(fs []resource.Field, live resource.Map, under resource.P
 		}
 	}
 	return b.String()
+}
+
+// unread notes the fields of which no read tells whether they are set.
+func (s *sketch) unread(fs []resource.Field, under resource.Path) {
+	for i := range fs {
+		f := &fs[i]
+		path := append(under[:len(under):len(under)], f.Name)
+		switch {
+		case f.Setting || f.Computed:
+		case f.WriteOnly && f.Immutable:
+			s.notes = append(s.notes, path.String()+" can't be read: if the spec is to have it, write it before the adoption; later it replaces the object")
+		case f.WriteOnly:
+			s.notes = append(s.notes, path.String()+" can't be read: write it here if isobar is to set it")
+		default:
+			s.unread(f.Fields, path)
+		}
+	}
 }
 
 // each gives pointers to the elements.

@@ -55,14 +55,13 @@ func TestSketchOfEveryKind(t *testing.T) {
 			head, _, _ := strings.Cut(string(text), "\n"+strings.Split(kind, ".")[0]+": ")
 			loader := newLoader(t, Limits{})
 			env := wanted(t, loader, string(text))
-			var objects []resource.Object
+			var objects []resource.Desired
 			have := map[[3]string]resource.Address{}
 			for _, d := range env {
 				for _, o := range kinds[d.Address.Type()].Outs {
 					have[[3]string{d.Address.Type(), o.Name, string(live(resource.Ref{Address: d.Address, Out: o.Name}))}] = d.Address
 				}
-				id := resource.Ref{Address: d.Address, Out: "id"}
-				objects = append(objects, resource.Object{Address: d.Address, ID: resource.ID(live(id)), Fields: asLive(d.Fields)})
+				objects = append(objects, resource.Desired{Address: d.Address, Fields: asLive(d.Fields)})
 			}
 			sketch, err := Sketch(objects, kinds, func(kind, out, text string) (resource.Address, bool) {
 				a, ok := have[[3]string{kind, out, text}]
@@ -138,14 +137,14 @@ func TestSketch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := Sketch([]resource.Object{
+	got, err := Sketch([]resource.Desired{
 		{Address: resource.Address{Env: "prod", Provider: "aws", Kind: "subnet", Name: "a"}, Fields: resource.Map{
 			"vpcId": resource.String("vpc-1"), "cidrBlock": resource.String("10.0.0.0/24"), "availabilityZone": resource.String("eu-west-1a"),
 			"tags": resource.Map{"kubernetes.io/role": resource.String("a \"b\"\n\\(c)")},
 			"arn":  resource.String("arn:aws:ec2"), "mapPublicIpOnLaunch": resource.Bool(true), "assignIpv6AddressOnCreation": resource.Unread{Why: "denied"},
 		}},
 		{Address: resource.Address{Env: "prod", Provider: "aws", Kind: "nothing", Name: "a"}},
-		{Address: vm, Fields: resource.Map{
+		{Address: vm, Meta: resource.Lifecycle{Alias: "lab"}, Fields: resource.Map{
 			"name": resource.String("db"), "datastore": resource.String("ds"), "cloudInit": resource.Map{"userData": resource.String("planted-word")},
 			"disks": resource.Map{"scsi0:0": resource.Map{"capacityMB": resource.Int(64), "thin": resource.Bool(true)}},
 		}},
@@ -166,6 +165,7 @@ func TestSketch(t *testing.T) {
 }
 
 vsphere: vm: "db-1.x": {
+	$meta: provider: "lab"
 	datastore: "ds"
 	disks: "scsi0:0": capacityMB: 64
 	name: "db"
