@@ -14,7 +14,7 @@ import (
 // Copy implements Upkeep.
 func (s *SQL) Copy(ctx context.Context, file string) error {
 	if s.file == "" {
-		return errorf(ErrBackup, "the store is not a file: its database makes copies by its own means")
+		return errorf(ErrBackup, "the store is in PostgreSQL, which copies it itself: pg_dump --format=custom --file=FILE URL")
 	}
 	return s.aside(ctx, func(ctx context.Context, db *sql.DB) error { return copyInto(ctx, db, file) })
 }
