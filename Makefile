@@ -99,6 +99,10 @@ peers: ## check or install what the tests talk to
 	if ! sshd && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -q >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends openssh-server >/dev/null; fi; \
 	if ! sshd; then echo "sshd is missing; type: sudo apt-get install openssh-server"; exit 1; fi
+	@postgres() { command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; }; \
+	if ! postgres && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -q >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends postgresql >/dev/null; fi; \
+	if ! postgres; then echo "PostgreSQL is missing; type: sudo apt-get install postgresql"; exit 1; fi
 	@if ! moto_server --help >/dev/null 2>&1; then \
 		echo "installing moto_server $(MOTO_VERSION) into .peers/moto"; \
 		{ python3 -m venv $(PEERS)/moto && $(PEERS)/moto/bin/pip install -q 'moto[server]==$(MOTO_VERSION)'; } || { \

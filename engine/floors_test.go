@@ -66,6 +66,7 @@ func house() map[string]room {
 		"engine/lab/fault":             {0, lab},
 		"engine/lab/gitd":              {0, lab},
 		"engine/lab/moto":              {0, lab},
+		"engine/lab/postgres":          {0, lab},
 		"engine/lab/slack":             {0, lab},
 		"engine/lab/vcsim":             {0, lab},
 	}
@@ -83,6 +84,8 @@ func owners() map[string][]string {
 		"database/sql":                        {"engine/store", "engine/store/storetest"},
 		"modernc.org/sqlite":                  {"engine/store", "engine/store/storetest"},
 		"github.com/pressly/goose":            {"engine/store"},
+		"github.com/jackc/pgx":                {"engine/store", "engine/lab/postgres"},
+		"github.com/riverqueue/river":         {"engine/store"},
 		"github.com/prometheus/client_golang": {"engine/web"},
 		"github.com/spf13":                    {"cmd/isobar"},
 		"github.com/google/go-github":         {"engine/forge"},

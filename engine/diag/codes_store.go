@@ -13,6 +13,7 @@ const (
 	StoreRestore  Code = "STORE-612"
 	StorePlace    Code = "STORE-608"
 	StoreDenied   Code = "STORE-609"
+	StoreAway     Code = "STORE-610"
 )
 
 // storePages holds the STORE codes.
@@ -76,6 +77,11 @@ func storePages() map[Code]Page {
 			Title: "the store belongs to another user",
 			Text: "A store and a daemon's control socket can be used by the user that made them alone: whoever can write to them decides " +
 				"what is changed. The message says whose they are. Run the command as that user.",
+		},
+		StoreAway: {
+			Title: "the store's server cannot be used",
+			Text: "PostgreSQL does not answer at the address that was given, or does not let this account in, or broke off. " +
+				"No change is made while its intent cannot be recorded; a daemon goes on once the server answers again.",
 		},
 	}
 }

@@ -303,7 +303,7 @@ func TestLostLeaseStopsSends(t *testing.T) {
 			defer mu.Unlock()
 			if !stolen && c.Op == provider.OpPoll {
 				stolen, at = true, time.Now()
-				must(t, s.data.Release(context.Background(), "prod", "local", time.Now()))
+				must(t, s.data.Release(context.Background(), "prod", "local"))
 				if _, err := s.data.Acquire(context.Background(), "prod", "other", 30*time.Second, time.Now()); err != nil {
 					t.Error(err)
 				}

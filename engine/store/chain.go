@@ -14,7 +14,7 @@ const kindEvents = "events"
 
 // chain gives the row that follows prev; the zero row precedes the first.
 func chain(prev AuditRow, e AuditEntry) AuditRow {
-	e.At, e.Body = whole(e.At), own(e.Body)
+	e.At, e.Body, e.Actor = whole(e.At), own(e.Body), text(e.Actor)
 	r := AuditRow{Seq: prev.Seq + 1, AuditEntry: e, Prev: prev.Hash}
 	r.Hash = r.sum()
 	return r
@@ -69,9 +69,17 @@ func mustJSON(v any) json.RawMessage {
 }
 
 // The bodies of the rows that the store writes by itself.
-func leaseEntry(l Lease, kind string, at int64) AuditEntry {
+func leaseEntry(l Lease, at int64) AuditEntry {
 	return AuditEntry{
-		At: fromMillis(at), Kind: kind, Env: l.Env, Actor: l.Owner,
+		At: fromMillis(at), Kind: "lease taken over", Env: l.Env, Actor: l.Owner,
+		Body: mustJSON(map[string]int64{"epoch": l.Epoch}),
+	}
+}
+
+// lapsedEntry says that nobody took over a lease that ran out: its owner died.
+func lapsedEntry(l Lease, at int64) AuditEntry {
+	return AuditEntry{
+		At: fromMillis(at), Kind: "lease ran out", Env: l.Env, Actor: l.Owner,
 		Body: mustJSON(map[string]int64{"epoch": l.Epoch}),
 	}
 }

@@ -20,6 +20,7 @@ var (
 	ErrRefused   = errors.New("the store refuses it")
 	ErrNewer     = errors.New("the store was written by a newer isobar")
 	ErrFull      = errors.New("the store cannot be written to")
+	ErrAway      = errors.New("the store's server cannot be used")
 	ErrCorrupt   = errors.New("the store is damaged")
 	ErrTampered  = errors.New("the audit log was altered")
 	ErrNotFound  = errors.New("no such entry in the store")
@@ -117,6 +118,7 @@ func Finding(err error) (f diag.Finding, ok bool) {
 		{ErrFull, diag.StoreFull, "free space on its disk and make it writable: what was written is kept. A daemon goes on by itself then"},
 		{ErrPlace, diag.StorePlace, "make the directory, or name another file with --store sqlite:PATH"},
 		{ErrForeign, diag.StoreDenied, "type it as the user whose it is, with sudo -u USER; a store of your own is named with --store sqlite:PATH"},
+		{ErrAway, diag.StoreAway, "look that PostgreSQL runs at that address and lets this account in; what was written is kept"},
 		{ErrCorrupt, diag.StoreCorrupt, "restore the store from a copy; what the cloud holds since then is found by its marks"},
 		{ErrTampered, diag.StoreTampered, "find out who can write to the store, and keep it as it is for that; isobar store restore puts an earlier backup in its place"},
 		{ErrFenced, diag.StoreFenced, "nothing: the process that holds the lease goes on"},

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"io/fs"
 	"time"
 )
@@ -25,4 +26,15 @@ func RestoreUntil(ctx context.Context, r Restoration, n int) (more bool, err err
 		}
 	}
 	return n < len(steps), nil
+}
+
+// CallersClock makes a PostgreSQL store measure leases by the time it is given,
+// as the other back ends do.
+func CallersClock(s *SQL) {
+	s.pg.clock = func(_ context.Context, _ *sql.Tx, now time.Time) (time.Time, error) { return now, nil }
+}
+
+// Within runs do in the middle of a writing transaction.
+func Within(ctx context.Context, s *SQL, do func()) error {
+	return s.tx(ctx, func(*sql.Tx) error { do(); return nil })
 }

@@ -11,9 +11,9 @@ import (
 
 // Info sums a store up.
 type Info struct {
-	Kind         string    `json:"kind"`    // sqlite or memory
+	Kind         string    `json:"kind"`    // sqlite, postgres or memory
 	Version      int64     `json:"version"` // of its tables
-	Bytes        int64     `json:"bytes"`   // of its file, without what was written last
+	Bytes        int64     `json:"bytes"`   // of its file or tables, without what was written last
 	Environments int64     `json:"environments"`
 	Resources    int64     `json:"resources"` // in the ledger
 	Events       int64     `json:"events"`    // of the ledger
@@ -27,16 +27,27 @@ type Info struct {
 // Info implements Upkeep.
 func (s *SQL) Info(ctx context.Context) (out Info, err error) {
 	err = s.aside(ctx, func(ctx context.Context, db *sql.DB) error {
-		out, err = infoOf(ctx, db)
+		if s.pg != nil {
+			out, err = infoOf(ctx, db, "postgres", postgresSize)
+		} else {
+			out, err = fileInfo(ctx, db)
+		}
 		return err
 	})
 	return out, err
 }
 
-// infoOf sums up what an SQLite database holds at one moment.
-func infoOf(ctx context.Context, db *sql.DB) (Info, error) {
-	out := Info{Kind: "sqlite"}
-	tx, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+// How a database says how large its tables are.
+const (
+	sqliteSize   = `SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()`
+	postgresSize = `SELECT COALESCE(SUM(pg_total_relation_size(c.oid)), 0)::BIGINT FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = current_schema() AND c.relkind = 'r'`
+)
+
+// infoOf sums up what a database holds at one moment; size asks for its size.
+func infoOf(ctx context.Context, db *sql.DB, kind, size string) (Info, error) {
+	out := Info{Kind: kind}
+	tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
 		return out, err
 	}
@@ -47,7 +58,7 @@ func infoOf(ctx context.Context, db *sql.DB) (Info, error) {
 		dest []any
 	}{
 		{`SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version`, []any{&out.Version}},
-		{`SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()`, []any{&out.Bytes}},
+		{size, []any{&out.Bytes}},
 		{`SELECT (SELECT COUNT(*) FROM environments), (SELECT COUNT(*) FROM resources), (SELECT COUNT(*) FROM events),
 (SELECT COUNT(*) FROM runs), (SELECT COUNT(*) FROM audit_log)`, []any{&out.Environments, &out.Resources, &out.Events, &out.Runs, &out.AuditRows}},
 		{`SELECT COALESCE(MIN(at), 0) FROM audit_log WHERE seq = 1`, []any{&since}},
@@ -59,6 +70,11 @@ func infoOf(ctx context.Context, db *sql.DB) (Info, error) {
 	}
 	out.Since, out.Until = fromMillis(since), fromMillis(until)
 	return out, nil
+}
+
+// fileInfo is infoOf for an SQLite file.
+func fileInfo(ctx context.Context, db *sql.DB) (Info, error) {
+	return infoOf(ctx, db, "sqlite", sqliteSize)
 }
 
 // Inspect sums up the store in a file that no process holds, and writes nothing
@@ -107,7 +123,7 @@ AND name IN ('goose_db_version', 'events', 'leases', 'audit_log')`).Scan(&found)
 	if verdict != "ok" {
 		return Info{}, errorf(ErrCorrupt, "%s", verdict)
 	}
-	info, err := infoOf(ctx, db)
+	info, err := fileInfo(ctx, db)
 	if err != nil {
 		return Info{}, err
 	}

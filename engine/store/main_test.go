@@ -30,7 +30,18 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	// database/sql keeps its opener until Close, so a leak is a store left open.
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(after{m})
+}
+
+// after ends the PostgreSQL server that tests started.
+type after struct{ m *testing.M }
+
+func (a after) Run() int {
+	code := a.m.Run()
+	if server != nil {
+		server.Close()
+	}
+	return code
 }
 
 func play(role, path string) error {

@@ -33,6 +33,7 @@ type memory struct {
 	evaluations  map[string]json.RawMessage
 	approvals    map[[2]string]Approval
 	outbox       map[string]letter
+	heads        map[string]seen
 	audit        []AuditRow
 }
 
@@ -44,6 +45,12 @@ type letter struct {
 	ref  string
 }
 
+// seen is a repository's head.
+type seen struct {
+	commit string
+	gen    int64
+}
+
 // NewMemory gives an empty store.
 func NewMemory() *Memory {
 	return &Memory{life: 1, data: &memory{
@@ -51,7 +58,7 @@ func NewMemory() *Memory {
 		environments: map[string]Environment{}, runs: map[string]Run{}, leases: map[string]Lease{},
 		events: map[string][]eventRow{}, folds: map[string]*ledger.State{},
 		observations: map[[2]string]Observation{}, evaluations: map[string]json.RawMessage{},
-		approvals: map[[2]string]Approval{}, outbox: map[string]letter{},
+		approvals: map[[2]string]Approval{}, outbox: map[string]letter{}, heads: map[string]seen{},
 	}}
 }
 
@@ -315,4 +322,25 @@ func (m *Memory) Evaluation(ctx context.Context, digest string) (out []byte, err
 		return nil
 	})
 	return out, err
+}
+
+// Head implements Heads.
+func (m *Memory) Head(ctx context.Context, repo string) (commit string, gen int64, err error) {
+	err = m.with(ctx, func(d *memory) error {
+		h := d.heads[repo]
+		commit, gen = h.commit, h.gen
+		return nil
+	})
+	return commit, gen, err
+}
+
+// PutHead implements Heads.
+func (m *Memory) PutHead(ctx context.Context, repo, commit string, gen int64) error {
+	return m.with(ctx, func(d *memory) error {
+		if err := succeeds(repo, d.heads[repo].gen, gen); err != nil {
+			return err
+		}
+		d.heads[repo] = seen{commit, gen + 1}
+		return nil
+	})
 }

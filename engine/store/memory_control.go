@@ -24,8 +24,8 @@ func (m *Memory) Acquire(ctx context.Context, env, owner string, ttl time.Durati
 		}
 		d.leases[env] = l
 		epoch = l.Epoch
-		if l.Epoch != was.Epoch {
-			d.record(leaseEntry(l, "lease taken", millis(now)))
+		if tookOver(was, l) {
+			d.record(leaseEntry(l, millis(now)))
 		}
 		return nil
 	})
@@ -44,12 +44,11 @@ func (m *Memory) Heartbeat(ctx context.Context, env, owner string, ttl time.Dura
 }
 
 // Release implements Leases.
-func (m *Memory) Release(ctx context.Context, env, owner string, now time.Time) error {
+func (m *Memory) Release(ctx context.Context, env, owner string) error {
 	return m.with(ctx, func(d *memory) error {
 		l, ok := release(d.lease(env), owner)
 		if ok {
 			d.leases[env] = l
-			d.record(leaseEntry(Lease{Env: env, Owner: owner, Epoch: l.Epoch}, "lease released", millis(now)))
 		}
 		return nil
 	})
@@ -70,7 +69,7 @@ func (m *Memory) PutApproval(ctx context.Context, a Approval) error {
 		return err
 	}
 	return m.with(ctx, func(d *memory) error {
-		a.At, a.Run = whole(a.At), ""
+		a.At, a.By, a.Run = whole(a.At), text(a.By), ""
 		d.approvals[[2]string{a.Env, a.Digest}] = a
 		d.record(approvalEntry(a))
 		return nil

@@ -17,11 +17,11 @@ import (
 	"isobar.dev/engine/store"
 )
 
-// pair is a memory and an SQLite store that must always say the same.
+// pair is a memory and an SQL store that must always say the same.
 type pair struct {
-	path string
-	mem  *store.Memory
-	file *store.SQL
+	mem   *store.Memory
+	file  *store.SQL
+	again func() (*store.SQL, error) // opens the SQL store
 }
 
 // both makes a call on each and fails unless value and class of error agree.
@@ -29,12 +29,12 @@ func both[T any](t *rapid.T, p *pair, call func(store.Store) (T, error)) (T, err
 	a, errA := call(p.mem)
 	b, errB := call(p.file)
 	if !errors.Is(class(errA), class(errB)) {
-		t.Fatalf("memory says %v, SQLite %v", errA, errB)
+		t.Fatalf("memory says %v, SQL %v", errA, errB)
 	}
 	ja, _ := json.Marshal(a)
 	jb, _ := json.Marshal(b)
 	if errA == nil && string(ja) != string(jb) {
-		t.Fatalf("memory gives\n%s\nSQLite\n%s", ja, jb)
+		t.Fatalf("memory gives\n%s\nSQL\n%s", ja, jb)
 	}
 	return a, errA
 }
@@ -62,22 +62,26 @@ func TestMemoryAndSQLiteAgree(t *testing.T) {
 	n := 0
 	rapid.Check(t, func(t *rapid.T) {
 		n++
-		p := &pair{path: filepath.Join(dir, fmt.Sprint(n)), mem: store.NewMemory()}
-		if err := os.WriteFile(p.path, empty, 0o600); err != nil {
+		path := filepath.Join(dir, fmt.Sprint(n))
+		if err := os.WriteFile(path, empty, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		p.open(t)
-		defer func() {
-			_ = p.file.Close()
-			_ = os.Remove(p.path)
-		}()
-		for range rapid.IntRange(1, 30).Draw(t, "calls") {
-			step(t, p)
-		}
-		for _, env := range []string{"prod", "dev"} {
-			agree(t, p, env)
-		}
+		defer func() { _ = os.Remove(path) }()
+		compare(t, func() (*store.SQL, error) { return store.Open(context.Background(), path, time.UnixMilli(0)) })
 	})
+}
+
+// compare makes random calls on an empty SQL store and one in memory.
+func compare(t *rapid.T, open func() (*store.SQL, error)) {
+	p := &pair{mem: store.NewMemory(), again: open}
+	p.open(t)
+	defer func() { _ = p.file.Close() }()
+	for range rapid.IntRange(1, 30).Draw(t, "calls") {
+		step(t, p)
+	}
+	for _, env := range []string{"prod", "dev"} {
+		agree(t, p, env)
+	}
 }
 
 // emptyStore gives the bytes of a store with nothing in it, so that not every
@@ -96,7 +100,7 @@ func emptyStore(t *testing.T) []byte {
 }
 
 func (p *pair) open(t *rapid.T) {
-	s, err := store.Open(context.Background(), p.path, time.UnixMilli(0))
+	s, err := p.again()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +158,7 @@ func step(t *rapid.T, p *pair) {
 	case "beat":
 		do(func(s store.Store) error { return s.Heartbeat(ctx, env, who, 10*time.Second, at) })
 	case "release":
-		do(func(s store.Store) error { return s.Release(ctx, env, who, at) })
+		do(func(s store.Store) error { return s.Release(ctx, env, who) })
 	case "run":
 		do(func(s store.Store) error {
 			return s.PutRun(ctx, store.Run{ID: key, Env: env, State: store.Waiting, Started: at, Actor: who, Plan: body})
@@ -183,6 +187,12 @@ func step(t *rapid.T, p *pair) {
 		_, _ = both(t, p, func(s store.Store) (store.Observation, error) { return s.Observation(ctx, env, key) })
 		do(func(s store.Store) error { return s.PutEvaluation(ctx, key, body, at) })
 		_, _ = both(t, p, func(s store.Store) ([]byte, error) { return s.Evaluation(ctx, key) })
+		gen := rapid.Int64Range(0, 2).Draw(t, "gen")
+		do(func(s store.Store) error { return s.PutHead(ctx, key, who, gen) })
+		_, _ = both(t, p, func(s store.Store) (string, error) {
+			commit, gen, err := s.Head(ctx, key)
+			return fmt.Sprint(commit, gen), err
+		})
 	case "audit":
 		do(func(s store.Store) error {
 			return s.Audit(ctx, store.AuditEntry{At: at, Kind: who, Env: env, Body: body})

@@ -206,7 +206,7 @@ func (w *restoring) prepare(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		was, err := infoOf(ctx, db)
+		was, err := fileInfo(ctx, db)
 		if err != nil {
 			return err
 		}
@@ -216,7 +216,7 @@ func (w *restoring) prepare(ctx context.Context) error {
 		if err := w.record(ctx, db, was); err != nil {
 			return err
 		}
-		w.out.Info, err = infoOf(ctx, db)
+		w.out.Info, err = fileInfo(ctx, db)
 		w.out.Kept, w.out.Until = w.kept, was.Until
 		return err
 	})

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -174,6 +175,12 @@ func fromMillis(ms int64) time.Time {
 
 // whole cuts a time to what the store keeps.
 func whole(t time.Time) time.Time { return fromMillis(millis(t)) }
+
+// text is s as a text column takes it: names come from outside, and PostgreSQL
+// refuses bytes that are no UTF-8, and zeros.
+func text(s string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD")
+}
 
 // raw gives what a text column held: nil where it was empty.
 func raw(s string) json.RawMessage {

@@ -22,6 +22,11 @@ func acquire(l Lease, owner string, ttl time.Duration, now time.Time) (Lease, er
 	return l, nil
 }
 
+// tookOver reports whether a lease passed on though its owner had not given it
+// up: that owner died, or lost the store. Only this is worth an audit row, since
+// every look at an environment takes and gives up a lease.
+func tookOver(was, l Lease) bool { return was.Owner != "" && was.Owner != l.Owner }
+
 func heartbeat(l Lease, owner string, ttl time.Duration, now time.Time) (Lease, error) {
 	if owner == "" || l.Owner != owner {
 		return l, errorf(ErrFenced, "%s of %s is not the lease's owner", owner, l.Env)
@@ -48,6 +53,14 @@ func admit(l Lease, epoch, last, expect int64) error {
 	}
 	if last != expect {
 		return errorf(ErrConflict, "%s is at event %d, the writer at %d", l.Env, last, expect)
+	}
+	return nil
+}
+
+// succeeds checks that no look at a repository ended since the one that gave gen.
+func succeeds(repo string, have, gen int64) error {
+	if have != gen {
+		return errorf(ErrConflict, "%s was seen anew meanwhile: look again", repo)
 	}
 	return nil
 }

@@ -13,9 +13,10 @@ import (
 // SQL is a store in an SQL database.
 type SQL struct {
 	db   *sql.DB
-	file string   // of SQLite; "" elsewhere
-	held *os.File // the lock, or nil
-	path string   // the file, for what goes wrong with it; "" for none
+	file string    // of SQLite; "" elsewhere
+	held *os.File  // the lock of a file, or nil
+	path string    // the file, for what goes wrong with it; "" for none
+	pg   *postgres // nil: SQLite
 
 	mu    sync.Mutex // taken before a transaction that uses folds
 	folds map[string]*ledger.State
@@ -38,6 +39,9 @@ func (s *SQL) Close() error {
 		s.asides.Lock() // what reads aside is interrupted, and ends
 		defer s.asides.Unlock()
 		s.closed = s.db.Close()
+		if s.pg != nil {
+			s.pg.pool.Close()
+		}
 		if s.held != nil {
 			s.closed = errors.Join(s.closed, unlock(s.held))
 		}
@@ -45,14 +49,34 @@ func (s *SQL) Close() error {
 	return s.closed
 }
 
-// tx runs f in a transaction.
+// tx runs f in a transaction that writes: one after another, whichever process
+// it is of.
 func (s *SQL) tx(ctx context.Context, f func(*sql.Tx) error) error {
+	return s.run(ctx, nil, func(tx *sql.Tx) error {
+		if s.pg != nil {
+			if err := s.pg.queueUp(ctx, tx); err != nil {
+				return err
+			}
+		}
+		return f(tx)
+	})
+}
+
+// read runs f in a transaction that writes nothing and sees one moment.
+func (s *SQL) read(ctx context.Context, f func(*sql.Tx) error) error {
+	if s.pg == nil {
+		return s.run(ctx, nil, f)
+	}
+	return s.run(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}, f)
+}
+
+func (s *SQL) run(ctx context.Context, opts *sql.TxOptions, f func(*sql.Tx) error) error {
 	select {
 	case <-s.done:
 		return ErrClosed
 	default:
 	}
-	tx, err := s.db.BeginTx(ctx, nil)
+	tx, err := s.db.BeginTx(ctx, opts)
 	if err != nil {
 		return s.classify(err)
 	}

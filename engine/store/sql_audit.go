@@ -28,7 +28,7 @@ func (s *SQL) AuditRows(ctx context.Context, f AuditFilter) ([]AuditRow, error) 
 		q = ask(columns+`env = $1 AND seq > $2 AND at >= $3 ORDER BY seq DESC LIMIT $4`, f.Env, f.After, millis(f.Since), limit)
 	}
 	var out []AuditRow
-	err := s.tx(ctx, func(tx *sql.Tx) (err error) {
+	err := s.read(ctx, func(tx *sql.Tx) (err error) {
 		out, err = auditRows(ctx, tx, q)
 		return err
 	})

@@ -32,6 +32,9 @@ func (s *SQL) Acquire(ctx context.Context, env, owner string, ttl time.Duration,
 	var epoch int64
 	err := s.tx(ctx, func(tx *sql.Tx) error {
 		was, err := lease(ctx, tx, env)
+		if err == nil {
+			now, err = s.clock(ctx, tx, now)
+		}
 		if err != nil {
 			return err
 		}
@@ -40,10 +43,10 @@ func (s *SQL) Acquire(ctx context.Context, env, owner string, ttl time.Duration,
 			return err
 		}
 		epoch = l.Epoch
-		if err := putLease(ctx, tx, l); err != nil || l.Epoch == was.Epoch {
+		if err := putLease(ctx, tx, l); err != nil || !tookOver(was, l) {
 			return err
 		}
-		return audit(ctx, tx, leaseEntry(l, "lease taken", millis(now)))
+		return audit(ctx, tx, leaseEntry(l, millis(now)))
 	})
 	if err != nil {
 		return 0, err
@@ -56,6 +59,9 @@ func (s *SQL) Heartbeat(ctx context.Context, env, owner string, ttl time.Duratio
 	return s.tx(ctx, func(tx *sql.Tx) error {
 		l, err := lease(ctx, tx, env)
 		if err == nil {
+			now, err = s.clock(ctx, tx, now)
+		}
+		if err == nil {
 			l, err = heartbeat(l, owner, ttl, now)
 		}
 		if err != nil {
@@ -66,7 +72,7 @@ func (s *SQL) Heartbeat(ctx context.Context, env, owner string, ttl time.Duratio
 }
 
 // Release implements Leases.
-func (s *SQL) Release(ctx context.Context, env, owner string, now time.Time) error {
+func (s *SQL) Release(ctx context.Context, env, owner string) error {
 	return s.tx(ctx, func(tx *sql.Tx) error {
 		was, err := lease(ctx, tx, env)
 		if err != nil {
@@ -76,17 +82,14 @@ func (s *SQL) Release(ctx context.Context, env, owner string, now time.Time) err
 		if !ok {
 			return nil
 		}
-		if err := putLease(ctx, tx, l); err != nil {
-			return err
-		}
-		return audit(ctx, tx, leaseEntry(Lease{Env: env, Owner: owner, Epoch: l.Epoch}, "lease released", millis(now)))
+		return putLease(ctx, tx, l)
 	})
 }
 
 // Lease implements Leases.
 func (s *SQL) Lease(ctx context.Context, env string) (Lease, error) {
 	var out Lease
-	err := s.tx(ctx, func(tx *sql.Tx) (err error) {
+	err := s.read(ctx, func(tx *sql.Tx) (err error) {
 		out, err = lease(ctx, tx, env)
 		return err
 	})
@@ -101,6 +104,7 @@ func (s *SQL) PutApproval(ctx context.Context, a Approval) error {
 	if err := a.check(); err != nil {
 		return err
 	}
+	a.By = text(a.By)
 	return s.tx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO approvals (env, digest, by_whom, at, verdict, consumed)
 VALUES ($1, $2, $3, $4, $5, '') ON CONFLICT (env, digest) DO UPDATE SET by_whom = excluded.by_whom,
@@ -128,7 +132,7 @@ func approval(ctx context.Context, tx *sql.Tx, env, digest string) (Approval, er
 // Approval implements Approvals.
 func (s *SQL) Approval(ctx context.Context, env, digest string) (Approval, error) {
 	var out Approval
-	err := s.tx(ctx, func(tx *sql.Tx) (err error) {
+	err := s.read(ctx, func(tx *sql.Tx) (err error) {
 		out, err = approval(ctx, tx, env, digest)
 		return err
 	})
@@ -206,7 +210,7 @@ func decodeMessage(key string, notBefore int64, body string) (Message, error) {
 // Due implements Outbox.
 func (s *SQL) Due(ctx context.Context, now time.Time, limit int) ([]Message, error) {
 	var out []Message
-	err := s.tx(ctx, func(tx *sql.Tx) error {
+	err := s.read(ctx, func(tx *sql.Tx) error {
 		return rows(ctx, tx, func(r *sql.Rows) error {
 			var key, body string
 			var notBefore int64
@@ -254,7 +258,7 @@ func (s *SQL) Retry(ctx context.Context, key string, notBefore time.Time, why st
 // Ref implements Outbox.
 func (s *SQL) Ref(ctx context.Context, key string) (string, error) {
 	var ref string
-	err := s.tx(ctx, func(tx *sql.Tx) error {
+	err := s.read(ctx, func(tx *sql.Tx) error {
 		return one(ctx, tx, "delivered message "+key, ask(`SELECT ref FROM outbox WHERE key = $1 AND sent > 0`, key), &ref)
 	})
 	return ref, err

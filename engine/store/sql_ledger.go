@@ -149,7 +149,7 @@ func (s *SQL) State(ctx context.Context, env string) (*ledger.State, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out *ledger.State
-	err := s.tx(ctx, func(tx *sql.Tx) error {
+	err := s.read(ctx, func(tx *sql.Tx) error {
 		state, err := s.fold(ctx, tx, env)
 		if err == nil {
 			out = state.Clone()
@@ -162,7 +162,7 @@ func (s *SQL) State(ctx context.Context, env string) (*ledger.State, error) {
 // Events implements Ledger.
 func (s *SQL) Events(ctx context.Context, env string, after int64) ([]ledger.Event, error) {
 	var out []ledger.Event
-	err := s.tx(ctx, func(tx *sql.Tx) error {
+	err := s.read(ctx, func(tx *sql.Tx) error {
 		rs, err := eventRows(ctx, tx, ask(`SELECT seq, at, run, address, token, type, body FROM events
 WHERE env = $1 AND seq > $2 ORDER BY seq`, env, after))
 		for _, r := range rs {

@@ -1,10 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -27,7 +29,7 @@ ON CONFLICT (name) DO UPDATE SET body = excluded.body`, e.Name, string(body))
 // Environment implements Environments.
 func (s *SQL) Environment(ctx context.Context, name string) (Environment, error) {
 	var body string
-	err := s.tx(ctx, func(tx *sql.Tx) error {
+	err := s.read(ctx, func(tx *sql.Tx) error {
 		return one(ctx, tx, "environment "+name, ask(`SELECT body FROM environments WHERE name = $1`, name), &body)
 	})
 	if err != nil {
@@ -47,7 +49,7 @@ func decodeEnvironment(name, body string) (Environment, error) {
 // Environments implements Environments.
 func (s *SQL) Environments(ctx context.Context) ([]Environment, error) {
 	var out []Environment
-	err := s.tx(ctx, func(tx *sql.Tx) error {
+	err := s.read(ctx, func(tx *sql.Tx) error {
 		return rows(ctx, tx, func(r *sql.Rows) error {
 			var name, body string
 			if err := r.Scan(&name, &body); err != nil {
@@ -56,8 +58,10 @@ func (s *SQL) Environments(ctx context.Context) ([]Environment, error) {
 			e, err := decodeEnvironment(name, body)
 			out = append(out, e)
 			return err
-		}, `SELECT name, body FROM environments ORDER BY name`)
+		}, `SELECT name, body FROM environments`)
 	})
+	// Here, since how a database sorts text is its own affair.
+	slices.SortFunc(out, func(a, b Environment) int { return cmp.Compare(a.Name, b.Name) })
 	return out, err
 }
 
@@ -104,7 +108,7 @@ func runState(ctx context.Context, tx *sql.Tx, id string) (RunState, error) {
 // Run implements Runs.
 func (s *SQL) Run(ctx context.Context, id string) (Run, error) {
 	var out Run
-	err := s.tx(ctx, func(tx *sql.Tx) error {
+	err := s.read(ctx, func(tx *sql.Tx) error {
 		var ids []string
 		err := rows(ctx, tx, func(r *sql.Rows) error {
 			var found string
@@ -154,7 +158,7 @@ func (s *SQL) Runs(ctx context.Context, f RunFilter) ([]Run, error) {
 		q = ask(`SELECT id, body FROM runs WHERE env = $1 ORDER BY started DESC, id DESC LIMIT $2`, f.Env, limit)
 	}
 	var out []Run
-	err := s.tx(ctx, func(tx *sql.Tx) error {
+	err := s.read(ctx, func(tx *sql.Tx) error {
 		return rows(ctx, tx, func(r *sql.Rows) error {
 			var id, body string
 			if err := r.Scan(&id, &body); err != nil {
@@ -182,7 +186,7 @@ WHERE observations.seen <= excluded.seen`, o.Env, o.Scope, millis(o.Seen), strin
 func (s *SQL) Observation(ctx context.Context, env, scope string) (Observation, error) {
 	var seen int64
 	var body string
-	err := s.tx(ctx, func(tx *sql.Tx) error {
+	err := s.read(ctx, func(tx *sql.Tx) error {
 		return one(ctx, tx, "observation "+scope+" of "+env,
 			ask(`SELECT seen, body FROM observations WHERE env = $1 AND scope = $2`, env, scope), &seen, &body)
 	})
@@ -204,7 +208,7 @@ ON CONFLICT (digest) DO UPDATE SET at = excluded.at, body = excluded.body`, dige
 // Evaluation implements Evaluations.
 func (s *SQL) Evaluation(ctx context.Context, digest string) ([]byte, error) {
 	var body string
-	err := s.tx(ctx, func(tx *sql.Tx) error {
+	err := s.read(ctx, func(tx *sql.Tx) error {
 		return one(ctx, tx, "evaluation "+digest, ask(`SELECT body FROM evaluations WHERE digest = $1`, digest), &body)
 	})
 	return raw(body), err

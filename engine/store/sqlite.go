@@ -102,7 +102,7 @@ func dial(path string, settings url.Values) (*sql.DB, error) {
 func driverClass(err error) error {
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
-		return nil
+		return postgresClass(err)
 	}
 	switch e.Code() & 0xff { // the primary result code
 	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM:

@@ -1,9 +1,10 @@
 // Package store keeps what isobar must not lose: the ledger's events and their
 // fold, environments, runs, leases, approvals, observations, evaluations,
 // messages to send and the audit log. It owns the tables and their
-// transactions, in memory and in SQLite, with one meaning for both. It reads
-// no clock and makes no ids: both are inputs. It must not know what a plan, a
-// spec or a cloud is. Floor 4; the only importer of database/sql.
+// transactions, in memory, in SQLite and in PostgreSQL, with one meaning for
+// all; in PostgreSQL also the queue that processes share. It reads no clock and
+// makes no ids: both are inputs. It must not know what a plan, a spec or a cloud
+// is. Floor 4; the only importer of database/sql.
 package store
 
 import (
@@ -15,8 +16,8 @@ import (
 
 // Store is everything that a back end offers; consumers take the ports that
 // they need. Every method is safe for concurrent use, and each one is a single
-// transaction: on error nothing of it was written, unless the process died or
-// the context ended while it was being committed. Times are kept as whole
+// transaction: on error nothing of it was written, unless the process died, the
+// context ended or the connection broke while it was being committed. Times are kept as whole
 // milliseconds, in UTC.
 type Store interface {
 	Ledger
@@ -27,6 +28,7 @@ type Store interface {
 	Outbox
 	Observations
 	Evaluations
+	Heads
 	AuditLog
 	Upkeep
 	// Close gives up the store; each later call fails with ErrClosed.
@@ -70,13 +72,14 @@ type Runs interface {
 type Leases interface {
 	// Acquire takes or renews the lease until now + ttl. Its epoch rises at
 	// each change of owner. ErrHeld says that another owner's has not expired.
-	// The ttl must cover the longest call that its owner may have in flight.
+	// A PostgreSQL store measures by the server's clock, not by now: its owners'
+	// clocks may differ.
 	Acquire(ctx context.Context, env, owner string, ttl time.Duration, now time.Time) (epoch int64, err error)
 	// Heartbeat prolongs the lease that owner holds, else ErrFenced.
 	Heartbeat(ctx context.Context, env, owner string, ttl time.Duration, now time.Time) error
 	// Release gives the lease up and raises its epoch, so that nothing can be
 	// written under it any more. Releasing what owner does not hold is no error.
-	Release(ctx context.Context, env, owner string, now time.Time) error
+	Release(ctx context.Context, env, owner string) error
 	// Lease gives the lease; the zero Lease where there never was one.
 	Lease(ctx context.Context, env string) (Lease, error)
 }
@@ -121,6 +124,17 @@ type Evaluations interface {
 	PutEvaluation(ctx context.Context, digest string, body []byte, at time.Time) error
 	// Evaluation fails with ErrNotFound.
 	Evaluation(ctx context.Context, digest string) ([]byte, error)
+}
+
+// Heads keeps where repositories are, for the processes that share a store: none
+// of them works on a commit that another has seen replaced.
+type Heads interface {
+	// Head gives the commit that a process last saw and its generation; "" and 0
+	// where none did.
+	Head(ctx context.Context, repo string) (commit string, gen int64, err error)
+	// PutHead keeps the commit that was seen in a look that began after Head gave
+	// gen. ErrConflict says that another look ended meanwhile: look again.
+	PutHead(ctx context.Context, repo, commit string, gen int64) error
 }
 
 // AuditLog keeps who did what. Each row's hash covers the row before it, and

@@ -32,7 +32,7 @@ func lived(t *testing.T, path string) []store.AuditRow {
 		s.PutApproval(ctx, store.Approval{Env: "prod", Digest: "d", By: "ann", At: at, Verdict: store.Approve}),
 		s.PutRun(ctx, store.Run{ID: "r", Env: "prod", State: store.Applied, Started: at, Note: "as it is"}),
 		s.Audit(ctx, store.AuditEntry{At: at, Kind: "policy", Env: "prod", Body: json.RawMessage(`{"rule":"SG-004"}`)}),
-		s.Release(ctx, "prod", "a", at),
+		s.Release(ctx, "prod", "a"),
 	); err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func TestRowsCutOffAreTold(t *testing.T) {
 		t.Fatalf("got %+v, %v", p, err)
 	}
 	_, err = s.VerifyAudit(t.Context(), last.Hash)
-	if !errors.Is(err, store.ErrTampered) || !strings.Contains(err.Error(), fmt.Sprintf("cut off after row %d (policy of prod", last.Seq-1)) {
+	if !errors.Is(err, store.ErrTampered) || !strings.Contains(err.Error(), fmt.Sprintf("cut off after row %d (run of prod", last.Seq-1)) {
 		t.Fatalf("got %v", err)
 	}
 }

@@ -38,8 +38,8 @@ func leases(t *testing.T, s store.Store) {
 	l, err := s.Lease(ctx, "prod")
 	must(t, err)
 	same(t, l, store.Lease{Env: "prod", Owner: "a", Epoch: 3, Expires: kept(now.Add(100 * time.Second))})
-	must(t, s.Release(ctx, "prod", "b", now))
-	must(t, s.Release(ctx, "prod", "a", now))
+	must(t, s.Release(ctx, "prod", "b"))
+	must(t, s.Release(ctx, "prod", "a"))
 	wantErr(t, s.Heartbeat(ctx, "prod", "a", time.Minute, now), store.ErrFenced)
 	wantErr(t, s.Heartbeat(ctx, "prod", "", time.Minute, now), store.ErrFenced)
 	l, err = s.Lease(ctx, "prod")
@@ -145,6 +145,51 @@ func observations(t *testing.T, s store.Store) {
 	must(t, err)
 	same(t, string(b), `{"x":1}`)
 	wantErr(t, s.PutEvaluation(ctx, "d", []byte(`{`), now), store.ErrRefused)
+}
+
+func heads(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	for i, c := range []struct {
+		commit string
+		gen    int64
+		err    error
+		want   string
+	}{
+		{"c1", 1, store.ErrConflict, ""},
+		{"c1", 0, nil, "c1"},
+		{"c0", 0, store.ErrConflict, "c1"}, // a look that began before c1 was seen
+		{"c2", 1, nil, "c2"},
+		{"c1", 2, nil, "c1"}, // a force-push back
+	} {
+		wantErr(t, s.PutHead(ctx, "shop", c.commit, c.gen), c.err)
+		commit, _, err := s.Head(ctx, "shop")
+		must(t, err)
+		if commit != c.want {
+			t.Fatalf("look %d: the head is %q, want %q", i, commit, c.want)
+		}
+	}
+	commit, gen, err := s.Head(ctx, "other")
+	must(t, err)
+	same(t, []any{commit, gen}, []any{"", 0})
+}
+
+// oddText keeps names that are no text, as a commit's author may be, as near to
+// what they were as every back end can.
+func oddText(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	const odd, plain = "a\x00n\xffn", "an\uFFFDn"
+	must(t, s.PutApproval(ctx, store.Approval{Env: "prod", Digest: "d", By: odd, At: t0(), Verdict: store.Approve}))
+	a, err := s.Approval(ctx, "prod", "d")
+	must(t, err)
+	same(t, a.By, plain)
+	must(t, s.Audit(ctx, store.AuditEntry{At: t0(), Kind: "login", Actor: odd}))
+	rows, err := s.AuditRows(ctx, store.AuditFilter{})
+	must(t, err)
+	same(t, []string{rows[0].Actor, rows[1].Actor}, []string{plain, plain})
+	verified(t, s)
+	must(t, s.PutRun(ctx, store.Run{ID: "r", Env: "prod", Actor: odd, Started: t0()}))
+	_, err = s.Run(ctx, "r")
+	must(t, err)
 }
 
 func closed(t *testing.T, s store.Store) {

@@ -200,8 +200,8 @@ func (f *Faulty) Heartbeat(ctx context.Context, env, owner string, ttl time.Dura
 }
 
 // Release implements store.Store.
-func (f *Faulty) Release(ctx context.Context, env, owner string, now time.Time) error {
-	return f.write(func() error { return f.under.Release(ctx, env, owner, now) })
+func (f *Faulty) Release(ctx context.Context, env, owner string) error {
+	return f.write(func() error { return f.under.Release(ctx, env, owner) })
 }
 
 // Lease implements store.Store.
@@ -267,6 +267,20 @@ func (f *Faulty) PutEvaluation(ctx context.Context, digest string, body []byte, 
 // Evaluation implements store.Store.
 func (f *Faulty) Evaluation(ctx context.Context, digest string) ([]byte, error) {
 	return read(f, func() ([]byte, error) { return f.under.Evaluation(ctx, digest) })
+}
+
+// Head implements store.Store.
+func (f *Faulty) Head(ctx context.Context, repo string) (commit string, gen int64, err error) {
+	commit, err = read(f, func() (string, error) {
+		commit, gen, err = f.under.Head(ctx, repo)
+		return commit, err
+	})
+	return commit, gen, err
+}
+
+// PutHead implements store.Store.
+func (f *Faulty) PutHead(ctx context.Context, repo, commit string, gen int64) error {
+	return f.write(func() error { return f.under.PutHead(ctx, repo, commit, gen) })
 }
 
 // Audit implements store.Store.

@@ -34,6 +34,8 @@ func Run(t *testing.T, open Open) {
 		{"approvals", approvals},
 		{"outbox", outbox},
 		{"observations and evaluations", observations},
+		{"heads", heads},
+		{"odd text", oddText},
 		{"audit", auditLog},
 		{"audit of runs", auditRuns},
 		{"info", info},
@@ -202,7 +204,7 @@ func appendRefuses(t *testing.T, s store.Store) {
 	wantErr(t, err, store.ErrConflict)
 	_, err = s.Append(ctx, "prod", 2, epoch-1, create("two", "t2"))
 	wantErr(t, err, store.ErrFenced)
-	must(t, s.Release(ctx, "prod", "a", t0()))
+	must(t, s.Release(ctx, "prod", "a"))
 	_, err = s.Append(ctx, "prod", 2, epoch, create("two", "t2"))
 	wantErr(t, err, store.ErrFenced)
 	epoch, err = s.Acquire(ctx, "prod", "a", time.Minute, t0())

@@ -1,0 +1,206 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"isobar.dev/engine/lab/postgres"
+	"isobar.dev/engine/store"
+	"isobar.dev/engine/store/storetest"
+)
+
+// The server of all tests of this package; TestMain ends it.
+var (
+	server     *postgres.Server
+	startUp    sync.Once
+	startError error
+	schemas    atomic.Int64
+)
+
+// cluster gives the server, started at its first use.
+func cluster(tb testing.TB) *postgres.Server {
+	tb.Helper()
+	startUp.Do(func() { server, startError = postgres.Start(context.Background()) })
+	if startError != nil {
+		tb.Fatal(startError)
+	}
+	return server
+}
+
+// emptySchema gives the URL of a new schema, and its name.
+func emptySchema(tb testing.TB) (url, name string) {
+	tb.Helper()
+	name = fmt.Sprintf("store_%d", schemas.Add(1))
+	url, err := cluster(tb).Schema(tb.Context(), name)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return url, name
+}
+
+// openSchema opens a store; by is whose clock leases go by.
+func openSchema(tb testing.TB, url string, by func(*store.SQL)) *store.SQL {
+	tb.Helper()
+	s, err := store.OpenPostgres(tb.Context(), url)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = s.Close() })
+	by(s)
+	return s
+}
+
+func serversClock(*store.SQL) {}
+
+func TestPostgres(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T) store.Store {
+		t.Helper()
+		url, _ := emptySchema(t)
+		return openSchema(t, url, store.CallersClock)
+	})
+}
+
+// TestMemoryAndPostgresAgree is TestMemoryAndSQLiteAgree for PostgreSQL.
+func TestMemoryAndPostgresAgree(t *testing.T) {
+	t.Parallel()
+	url, name := emptySchema(t)
+	rapid.Check(t, func(t *rapid.T) {
+		compare(t, func() (*store.SQL, error) {
+			s, err := store.OpenPostgres(context.Background(), url)
+			if err == nil {
+				store.CallersClock(s)
+			}
+			return s, err
+		})
+		var tables []string
+		for _, table := range []string{
+			"environments", "leases", "runs", "events", "resources", "ended", "observations", "evaluations", "approvals", "outbox",
+			"audit_log", "heads",
+		} {
+			tables = append(tables, name+"."+table)
+		}
+		if err := server.Exec(context.Background(), "TRUNCATE "+strings.Join(tables, ", ")); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestReplicas open one empty schema at once, append by turns and read what
+// each other wrote; of those who want a lease, one has it.
+func TestReplicas(t *testing.T) {
+	t.Parallel()
+	url, _ := emptySchema(t)
+	const replicas, rounds = 4, 5
+	var wg sync.WaitGroup
+	stores := make([]*store.SQL, replicas)
+	for i := range stores {
+		wg.Go(func() { stores[i], _ = store.OpenPostgres(context.Background(), url) })
+	}
+	wg.Wait()
+	for i, s := range stores {
+		if s == nil {
+			t.Fatalf("replica %d did not open the store", i)
+		}
+		defer func() { _ = s.Close() }()
+	}
+	held := make(chan int, replicas)
+	for i, s := range stores {
+		wg.Go(func() {
+			if _, err := s.Acquire(t.Context(), "other", fmt.Sprint("replica-", i), time.Minute, time.Now()); err == nil {
+				held <- i
+			} else if !errors.Is(err, store.ErrHeld) {
+				t.Error(err)
+			}
+			for round := 0; round < rounds; {
+				state, err := s.State(t.Context(), "prod")
+				if err == nil {
+					_, err = s.Append(t.Context(), "prod", state.Seq, 0, made(fmt.Sprint("v", i), fmt.Sprintf("t%d-%d", i, round)))
+				}
+				switch {
+				case err == nil:
+					round++
+				case !errors.Is(err, store.ErrConflict):
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if len(held) != 1 {
+		t.Errorf("%d replicas hold the lease", len(held))
+	}
+	for _, s := range stores {
+		checkWhole(t, s, "prod", 2*replicas*rounds)
+	}
+}
+
+// TestStoppedWriter ends the session of a process that stops within a
+// transaction, so that the others go on.
+func TestStoppedWriter(t *testing.T) {
+	t.Parallel()
+	url, _ := emptySchema(t)
+	stopped, other := openSchema(t, url, serversClock), openSchema(t, url, serversClock)
+	inside := make(chan struct{})
+	goOn := make(chan struct{})
+	ended := make(chan error)
+	go func() {
+		ended <- store.Within(t.Context(), stopped, func() {
+			close(inside)
+			<-goOn
+		})
+	}()
+	<-inside
+	if err := other.Audit(t.Context(), store.AuditEntry{Kind: "login", Actor: "ann"}); err != nil {
+		t.Error(err)
+	}
+	close(goOn)
+	if err := <-ended; !errors.Is(err, store.ErrAway) {
+		t.Errorf("the stopped one is told %v", err)
+	}
+}
+
+// TestServersClock measures leases by the server, whatever an owner's clock says.
+func TestServersClock(t *testing.T) {
+	t.Parallel()
+	url, _ := emptySchema(t)
+	s := openSchema(t, url, serversClock)
+	if _, err := s.Acquire(t.Context(), "prod", "fast", time.Hour, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Acquire(t.Context(), "prod", "slow", time.Hour, time.Now().Add(24*time.Hour)); !errors.Is(err, store.ErrHeld) {
+		t.Fatalf("a clock that is a day ahead took the lease: %v", err)
+	}
+}
+
+// TestAwayIsTold for what can't be reached or is no schema, without a password.
+func TestAwayIsTold(t *testing.T) {
+	t.Parallel()
+	real := cluster(t).URL("")
+	odd, err := cluster(t).Schema(t.Context(), "Odd \"name'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, url := range []string{
+		"postgres://ann:hunter2@127.0.0.1:1/none?connect_timeout=1",
+		"postgres://ann:hunter2@127.0.0.1:port/none",
+		cluster(t).URL("nowhere"), odd,
+		strings.Replace(real, "isobar@", "stranger:hunter2@", 1),
+		strings.Replace(real, "/postgres", "/none", 1),
+	} {
+		_, err := store.OpenPostgres(t.Context(), url)
+		f, ok := store.Finding(err)
+		if !errors.Is(err, store.ErrAway) || !ok || strings.Contains(f.Message, "hunter2") {
+			t.Errorf("%v", err)
+		}
+	}
+}
