@@ -91,8 +91,6 @@ type (
 	}
 	// Refreshed says that a person wants lookups asked anew, by address or "all".
 	Refreshed struct{ Lookups []string }
-	// Restarted says that the process began anew: what was under way is not.
-	Restarted struct{}
 )
 
 func (Pushed) event()    {}
@@ -103,7 +101,6 @@ func (Approved) event()  {}
 func (Turned) event()    {}
 func (Applied) event()   {}
 func (Refreshed) event() {}
-func (Restarted) event() {}
 
 // Facts is what the cycle needs to know of a plan.
 type Facts struct {

@@ -152,7 +152,7 @@ func TestStories(t *testing.T) {
 			{some, "tell applying; apply d1"},
 			{cycle.Pushed{Commit: "c2"}, ""},
 			{cycle.Applied{Stopped: true, Key: "r1"}, "tell stopped"},
-			{cycle.Restarted{}, "plan start"},
+			{cycle.Ticked{Trigger: cycle.Start}, "plan start"},
 		}},
 		"held is told once": {cycle.Auto, []line{
 			{cycle.Pushed{Commit: "c1"}, "plan push"},
@@ -280,7 +280,7 @@ func drawEvent(t *rapid.T) cycle.Event {
 	case 7:
 		return cycle.Turned{Digest: digest, By: "bob"}
 	case 8:
-		return cycle.Restarted{}
+		return cycle.Ticked{Trigger: cycle.Start}
 	default:
 		return cycle.Applied{OK: flag, Stopped: !flag && rapid.Bool().Draw(t, "stopped"), Key: digest}
 	}
@@ -414,7 +414,7 @@ func TestUnexpected(t *testing.T) {
 		cycle.Applied{},
 		cycle.Applied{OK: true},
 		cycle.Applied{Stopped: true},
-		cycle.Restarted{},
+		cycle.Ticked{Trigger: cycle.Start},
 	}
 	for _, phase := range []cycle.Phase{cycle.Idle, cycle.Planning, cycle.Waiting, cycle.Applying} {
 		for _, mode := range []cycle.Mode{cycle.Observe, cycle.Approve, cycle.Auto, ""} {

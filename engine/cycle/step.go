@@ -9,11 +9,6 @@ import (
 // do, in order.
 func Step(s State, ev Event, now time.Time, r Rules) (State, []Effect) {
 	switch e := ev.(type) {
-	case Restarted:
-		if s.Phase == Planning || s.Phase == Applying {
-			s.Phase = Idle
-		}
-		return s.plan(Start)
 	case Pushed:
 		s.Commit, s.Rejected = e.Commit, ""
 		return s.plan(Push)

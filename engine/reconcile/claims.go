@@ -251,7 +251,7 @@ func (d *Daemon) tellRefused(ctx context.Context, r Refusal, h *head) {
 }
 
 // wake sets what repositories gained going.
-func (d *Daemon) wake(gained map[string][]string, but string) {
+func (d *Daemon) wake(ctx context.Context, gained map[string][]string, but string) error {
 	for name, envs := range gained {
 		d.mu.Lock()
 		h := d.heads[name]
@@ -260,7 +260,10 @@ func (d *Daemon) wake(gained map[string][]string, but string) {
 			continue
 		}
 		for _, env := range envs {
-			d.queue.add(env, cycle.Pushed{Commit: h.commit.Hash})
+			if err := d.queue.add(ctx, env, cycle.Pushed{Commit: h.commit.Hash}); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
 }

@@ -51,18 +51,17 @@ func (d *Daemon) Verdict(ctx context.Context, env, digest, by string, v store.Ve
 	if err != nil {
 		return row, err
 	}
-	if v == store.Approve {
-		d.queue.add(row.Name, cycle.Approved{Digest: row.PlanDigest, By: by})
-	} else {
-		d.queue.add(row.Name, cycle.Turned{Digest: row.PlanDigest, By: by})
+	var said cycle.Event = cycle.Approved{Digest: row.PlanDigest, By: by}
+	if v != store.Approve {
+		said = cycle.Turned{Digest: row.PlanDigest, By: by}
 	}
-	return row, nil
+	return row, d.queue.add(ctx, row.Name, said)
 }
 
 // Look makes an environment be looked at now.
-func (d *Daemon) Look(env string) {
+func (d *Daemon) Look(ctx context.Context, env string) error {
 	d.ready()
-	d.queue.add(env, cycle.Ticked{Trigger: cycle.Manual})
+	return d.queue.add(ctx, env, cycle.Ticked{Trigger: cycle.Manual})
 }
 
 // Queued counts the environments that wait for a worker.

@@ -44,6 +44,7 @@ type Meter interface {
 type Daemon struct {
 	Runner   *Runner
 	Store    store.Store
+	Inbox    Inbox // of processes that share the store; nil: there is just this one
 	Tenure   Tenure
 	Repos    []Repo // to begin with; see Refollow
 	Chat     Chat   // nil: nobody is told
@@ -57,17 +58,18 @@ type Daemon struct {
 	Workers  int           // environments at once
 
 	once     sync.Once
-	queue    *queue
+	queue    work
 	orders   chan repoOrder
 	claiming sync.Mutex // one assign at a time
 	mu       sync.Mutex
-	repos    map[string]Repo    // that are followed, by name
-	heads    map[string]*head   // by repository
-	envs     map[string]home    // by environment
-	trouble  map[string]string  // repository → why it can not be read now
-	refused  map[string]Refusal // by repository and environment
-	full     string             // why the store can't be written to, "" where it can
-	bell     chan struct{}      // rung when a message waits
+	repos    map[string]Repo               // that are followed, by name
+	heads    map[string]*head              // by repository
+	envs     map[string]home               // by environment
+	trouble  map[string]string             // repository → why it can not be read now
+	refused  map[string]Refusal            // by repository and environment
+	full     string                        // why the store can't be written to, "" where it can
+	bell     chan struct{}                 // rung when a message waits
+	pokes    map[string]chan chan struct{} // to repositories' followers: fetch now, then close what was sent
 }
 
 // head is a repository as last fetched.
@@ -84,9 +86,12 @@ type head struct {
 // before Run has begun.
 func (d *Daemon) ready() {
 	d.once.Do(func() {
-		d.queue = newQueue()
+		if d.queue = newQueue(); d.Inbox != nil {
+			d.queue = &shared{inbox: d.Inbox, log: d.Log, taken: map[string][]store.Inboxed{}}
+		}
 		d.heads, d.envs, d.bell = map[string]*head{}, map[string]home{}, make(chan struct{}, 1)
 		d.trouble, d.orders, d.repos = map[string]string{}, make(chan repoOrder), map[string]Repo{}
+		d.pokes = map[string]chan chan struct{}{}
 		for _, r := range d.Repos {
 			d.repos[r.Name] = r
 		}
@@ -106,8 +111,10 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { d.fleet(ctx) })
-	for range max(d.Workers, 1) {
-		wg.Go(func() { d.work(ctx) })
+	var err error
+	wg.Go(func() { err = d.queue.run(ctx, max(d.Workers, 1), d.safely, d.Backoff) })
+	if d.Inbox != nil {
+		wg.Go(func() { d.reap(ctx) })
 	}
 	out, stop := context.WithCancel(context.WithoutCancel(ctx)) // what the last runs report is still told
 	var mail sync.WaitGroup
@@ -115,7 +122,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	wg.Wait()
 	stop()
 	mail.Wait()
-	return nil
+	return err
 }
 
 // Ready reports why the daemon does not follow its repositories yet, or can do
@@ -147,43 +154,34 @@ func (d *Daemon) restart(ctx context.Context) error {
 	return nil
 }
 
-// work takes environments from the queue, one at a time.
-func (d *Daemon) work(ctx context.Context) {
-	for {
-		env, evs, ok := d.queue.next(ctx)
-		if !ok {
-			return
-		}
-		if rest, err := d.safely(ctx, env, evs); err != nil {
-			d.written(ctx, err)
-			d.Log.ErrorContext(ctx, "environment could not be worked on", "env", env, "error", err)
-			if ctx.Err() == nil {
-				d.queue.at(env, d.Backoff, append(rest, cycle.Ticked{Trigger: cycle.Retry})...)
-			}
-		}
-		d.queue.done(env)
-	}
-}
-
 // safely takes a turn. A fault of our own in one environment must not end the
 // others: it is logged with its place, and tried again like any error.
-func (d *Daemon) safely(ctx context.Context, env string, evs []cycle.Event) (rest []cycle.Event, err error) {
+func (d *Daemon) safely(ctx context.Context, env string) (rest []cycle.Event, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			rest, err = evs, fmt.Errorf("isobar's own fault: %v\n%s", p, debug.Stack())
+			rest, err = nil, fmt.Errorf("isobar's own fault: %v\n%s", p, debug.Stack())
+		}
+		if err != nil {
+			d.written(ctx, err)
+		}
+		if err != nil && !isFenced(err) {
+			d.Log.ErrorContext(ctx, "environment could not be worked on", "env", env, "error", err)
 		}
 	}()
-	return d.turn(ctx, env, evs)
+	return d.turn(ctx, env)
 }
 
 // snapshot gives the repository that an environment belongs to and the head that
 // it was last seen at: nil where it is not followed, was not fetched yet or may
 // not hold the environment.
-func (d *Daemon) snapshot(env string) (*head, Repo) {
+func (d *Daemon) snapshot(row store.Environment) (*head, Repo) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	r, ok := d.holder(env)
-	if !ok || !r.mayHold(env) {
+	if _, known := d.envs[row.Name]; !known && row.Repo != "" {
+		d.envs[row.Name] = home{row.Repo, row.Origin} // another process on the store claimed it
+	}
+	r, ok := d.holder(row.Name)
+	if !ok || !r.mayHold(row.Name) {
 		return nil, r
 	}
 	return d.heads[r.Name], r

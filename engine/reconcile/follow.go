@@ -27,6 +27,10 @@ func (d *Daemon) follow(ctx context.Context, r Repo) {
 	tick := time.NewTicker(cmp.Or(r.Poll, d.Poll))
 	defer tick.Stop()
 	hints := r.Hints
+	d.mu.Lock()
+	pokes := d.pokes[r.Name]
+	d.mu.Unlock()
+	var waiting []chan struct{}
 	for first := true; ; first = false {
 		var err error
 		if r.Source == nil {
@@ -49,10 +53,16 @@ func (d *Daemon) follow(ctx context.Context, r Repo) {
 		if err != nil {
 			d.Log.WarnContext(ctx, "repository could not be read; the last commit stays in force", "repo", r.Name, "error", err, "mend", mendOf(err))
 		}
+		for _, done := range waiting {
+			close(done)
+		}
+		waiting = nil
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case done := <-pokes:
+			waiting = append(waiting, done)
 		case _, ok := <-hints:
 			if !ok {
 				hints = nil
@@ -79,6 +89,10 @@ func (d *Daemon) note(repo string, err error) (mended bool) {
 // out which environments it concerns. A fetch that fails at the start still
 // works with what the mirror holds.
 func (d *Daemon) pull(ctx context.Context, r Repo, first bool) error {
+	_, began, err := d.Store.Head(ctx, r.Name)
+	if err != nil {
+		return err
+	}
 	_, ferr := r.Source.Fetch(ctx)
 	commit, err := r.Source.Head(ctx)
 	if err != nil {
@@ -86,6 +100,11 @@ func (d *Daemon) pull(ctx context.Context, r Repo, first bool) error {
 			return ferr
 		}
 		return err
+	}
+	if ferr == nil {
+		if err := d.see(ctx, r.Name, commit.Hash, began); err != nil {
+			return err // ErrConflict: the next poll looks again
+		}
 	}
 	d.mu.Lock()
 	known := d.heads[r.Name]
@@ -119,8 +138,7 @@ func (d *Daemon) again(ctx context.Context) error {
 		return nil
 	}
 	gained, err := d.assign(ctx)
-	d.wake(gained, "")
-	return err
+	return errors.Join(err, d.wake(ctx, gained, ""))
 }
 
 // affected wakes the environments whose inputs a head changed, and those whose
@@ -140,7 +158,9 @@ func (d *Daemon) affected(ctx context.Context, r Repo, h *head, first bool) erro
 	if err != nil {
 		return err
 	}
-	d.wake(gained, r.Name)
+	if err := d.wake(ctx, gained, r.Name); err != nil {
+		return err
+	}
 	known, err := d.held(ctx, r)
 	if err != nil {
 		return err
@@ -154,14 +174,19 @@ func (d *Daemon) affected(ctx context.Context, r Repo, h *head, first bool) erro
 		digest, derr := d.Runner.Specs.Digest(ctx, h.tree, name)
 		switch {
 		case derr != nil || row.Digest != digest || digest == "" || slices.Contains(gained[r.Name], name):
-			d.queue.add(name, cycle.Pushed{Commit: h.commit.Hash})
+			err = d.queue.add(ctx, name, cycle.Pushed{Commit: h.commit.Hash})
 		case first:
-			d.queue.add(name, cycle.Restarted{})
+			err = d.queue.add(ctx, name, cycle.Ticked{Trigger: cycle.Start})
+		}
+		if err != nil {
+			return err
 		}
 	}
 	for name, row := range known { // no longer in the spec, or the estate is unreadable
 		if row.Resources > 0 || eerr != nil || row.Digest != "" {
-			d.queue.add(name, cycle.Pushed{Commit: h.commit.Hash})
+			if err := d.queue.add(ctx, name, cycle.Pushed{Commit: h.commit.Hash}); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -18,6 +18,9 @@ type Tenure struct {
 	Owner  string
 	TTL    time.Duration
 	Now    func() time.Time
+	// Shared has a lease given up in the store as soon as its run has ended, since
+	// others wait for it.
+	Shared bool
 }
 
 // lease is an environment held for a run.
@@ -87,9 +90,14 @@ func (l *lease) guard(ctx context.Context) context.Context {
 	return provider.WithFence(ctx, l.fence)
 }
 
-// release ends the renewal. The lease itself runs out, or is taken again by the
-// same owner.
+// release ends the renewal, and in a shared store the lease. Elsewhere it runs
+// out, or is taken again by the same owner.
 func (l *lease) release() {
 	l.stop()
 	<-l.ended
+	if l.t.Shared {
+		ctx, cancel := context.WithTimeout(context.Background(), l.t.TTL)
+		defer cancel()
+		_ = l.t.Leases.Release(ctx, l.env, l.t.Owner) // else it runs out
+	}
 }

@@ -83,6 +83,5 @@ func (d *Daemon) Refresh(ctx context.Context, env string, lookups []string) erro
 	if err := d.Store.Audit(ctx, asked(d.Runner.Now(), env, "lookups asked anew", lookups)); err != nil {
 		return err
 	}
-	d.queue.add(env, cycle.Refreshed{Lookups: lookups})
-	return nil
+	return d.queue.add(ctx, env, cycle.Refreshed{Lookups: lookups})
 }

@@ -127,6 +127,10 @@ func (d *Daemon) refit(want map[string]Repo, running map[string]*follower) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.repos = want
+	d.pokes = map[string]chan chan struct{}{}
+	for name := range want {
+		d.pokes[name] = make(chan chan struct{})
+	}
 	for name := range d.heads {
 		if running[name] == nil {
 			delete(d.heads, name)

@@ -31,12 +31,22 @@ type turn struct {
 	news  reporter
 	saved bool // the run is in the store
 	cut   bool // the last apply was cut off: its run is still to be ended
+	lease *lease
 }
 
-// turn works events off. On error it gives those that it did not come to.
-func (d *Daemon) turn(ctx context.Context, env string, evs []cycle.Event) (rest []cycle.Event, err error) {
+// turn works off what an environment was handed, under its lease. On error it
+// gives the events that it did not come to.
+func (d *Daemon) turn(ctx context.Context, env string) (rest []cycle.Event, err error) {
 	t := &turn{d: d, env: env}
 	keep := context.WithoutCancel(ctx)
+	if t.lease, err = d.Tenure.hold(ctx, env); err != nil {
+		return nil, err
+	}
+	defer t.lease.release()
+	evs, err := d.queue.more(ctx, env)
+	if err != nil || len(evs) == 0 {
+		return nil, err
+	}
 	row, err := d.Store.Environment(keep, env)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return evs, err
@@ -48,8 +58,11 @@ func (d *Daemon) turn(ctx context.Context, env string, evs []cycle.Event) (rest 
 			return nil, err
 		}
 	}
-	if t.head, t.repo = d.snapshot(env); t.head == nil {
-		return nil, nil // its repository was not fetched yet: the first fetch wakes it
+	if t.head, t.repo = d.snapshot(t.row); t.head == nil {
+		if d.Inbox != nil && t.repo.Name != "" {
+			return nil, errNotYet // another process may have it
+		}
+		return nil, d.queue.ack(keep, env) // its repository was not fetched yet: the first fetch wakes it
 	}
 	t.row.Repo, t.row.Origin = t.repo.Name, t.repo.Origin
 	t.rules = cycle.Rules{Mode: cycle.Mode(t.row.Mode), Interval: d.Interval, Backoff: d.Backoff}
@@ -72,20 +85,29 @@ func (d *Daemon) turn(ctx context.Context, env string, evs []cycle.Event) (rest 
 			}
 			next = append(next, got...)
 		}
+		more, err := d.queue.more(keep, env)
+		if err != nil {
+			return append(evs[1:], next...), errors.Join(err, t.save(keep))
+		}
 		// what came meanwhile goes first: a newer commit makes the plan just made old
-		evs = append(append(evs[1:], d.queue.more(env)...), next...)
+		evs = append(append(evs[1:], more...), next...)
 	}
 	if err := t.save(keep); err != nil {
 		return nil, err
 	}
 	if wait := t.state.Next.Sub(d.Runner.Now()); !t.state.Next.IsZero() {
-		d.queue.at(env, max(wait, 0), cycle.Ticked{Trigger: cycle.Drift})
+		if err := d.queue.at(keep, env, max(wait, 0), cycle.Ticked{Trigger: cycle.Drift}); err != nil {
+			return nil, err
+		}
 	}
-	return nil, nil
+	return nil, d.queue.ack(keep, env)
 }
 
 // save keeps the environment's row.
 func (t *turn) save(ctx context.Context) error {
+	if err := t.lease.fence(ctx); err != nil && t.d.Inbox != nil {
+		return fmt.Errorf("%w: %w", store.ErrFenced, err) // the row is somebody else's now
+	}
 	body, err := json.Marshal(t.state)
 	if err != nil {
 		return err
@@ -124,7 +146,11 @@ func (t *turn) do(ctx context.Context, e cycle.Effect) ([]cycle.Event, error) {
 // plan drafts the environment and says what the plan came to.
 func (t *turn) plan(ctx context.Context, trigger cycle.Trigger) ([]cycle.Event, error) {
 	d := t.d
-	if h, r := d.snapshot(t.env); h != nil {
+	h, r, err := d.current(ctx, t.row)
+	if err != nil {
+		return nil, err
+	}
+	if h != nil {
 		t.head, t.repo = h, r
 		t.row.Repo, t.row.Origin = r.Name, r.Origin
 	}
@@ -133,20 +159,15 @@ func (t *turn) plan(ctx context.Context, trigger cycle.Trigger) ([]cycle.Event, 
 		Actor: t.head.commit.Author, State: store.Planning, Started: d.Runner.Now(),
 	}
 	t.saved, t.draft, t.news = false, nil, reporter{}
-	l, err := d.Tenure.hold(ctx, t.env)
-	if err != nil {
-		return nil, err
-	}
-	defer l.release()
 	if t.cut {
 		if err := t.bury(context.WithoutCancel(ctx)); err != nil {
 			return nil, err
 		}
 		t.cut = false
 	}
-	draft, err := d.Runner.Draft(l.guard(ctx), Job{
+	draft, err := d.Runner.Draft(t.lease.guard(ctx), Job{
 		Tree: t.head.tree, Env: t.env, Commit: t.head.commit.Hash, Actor: t.head.commit.Author,
-		Trigger: string(trigger), Run: t.run.ID, Epoch: l.epoch, May: t.repo.May, Refresh: RefreshOf(t.env, t.state.Refresh),
+		Trigger: string(trigger), Run: t.run.ID, Epoch: t.lease.epoch, May: t.repo.May, Refresh: RefreshOf(t.env, t.state.Refresh),
 	})
 	t.row.CheckedAt, t.row.Commit = d.Runner.Now(), t.head.commit.Hash
 	if err != nil {
@@ -275,18 +296,12 @@ func (t *turn) apply(ctx context.Context, e cycle.Apply) ([]cycle.Event, error) 
 	if t.draft == nil || t.draft.Plan.Digest != e.Digest { // what may be applied is that digest, and nothing else
 		return nil, fmt.Errorf("plan %s was to be applied and is not at hand any more", view.PlanID(e.Digest))
 	}
-	l, err := d.Tenure.hold(ctx, t.env)
-	if err != nil {
-		return nil, err
-	}
-	defer l.release()
-	t.draft.journal.Epoch = l.epoch
 	t.run.State = store.Applying
 	t.row.State, t.row.Note = "applying", ""
 	if err := t.save(keep); err != nil {
 		return nil, err
 	}
-	out := d.Runner.Apply(l.guard(ctx), t.draft, func(r apply.Result) { t.progress(keep, r) })
+	out := d.Runner.Apply(t.lease.guard(ctx), t.draft, func(r apply.Result) { t.progress(keep, r) })
 	t.news.outcome = out
 	t.finish(out)
 	return []cycle.Event{cycle.Applied{

@@ -32,7 +32,7 @@ type Records interface {
 // Control is what the API sets going.
 type Control interface {
 	Verdict(ctx context.Context, env, digest, by string, v store.Verdict) (store.Environment, error)
-	Look(env string)
+	Look(ctx context.Context, env string) error
 	Refresh(ctx context.Context, env string, lookups []string) error
 	Ready() error
 	Aside(row store.Environment) string // what to say of an environment beside its row; "" for nothing
@@ -181,7 +181,10 @@ func (a *API) verdict(v store.Verdict) http.HandlerFunc {
 }
 
 func (a *API) look(w http.ResponseWriter, r *http.Request) {
-	a.Control.Look(r.PathValue("env"))
+	if err := a.Control.Look(r.Context(), r.PathValue("env")); err != nil {
+		refuse(w, err)
+		return
+	}
 	w.WriteHeader(http.StatusAccepted)
 	answer(w, struct{}{})
 }
