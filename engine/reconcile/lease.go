@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -48,6 +49,22 @@ func (t Tenure) hold(ctx context.Context, env string) (*lease, error) {
 	l := &lease{t: t, env: env, epoch: epoch, stop: stop, ended: make(chan struct{}), expires: at.Add(t.TTL)}
 	go l.renew(beat)
 	return l, nil
+}
+
+// await is hold for somebody who waits: another process may be looking at the
+// environment just now, or have died.
+func (t Tenure) await(ctx context.Context, env string) (*lease, error) {
+	for until := t.Now().Add(2 * t.TTL); ; {
+		l, err := t.hold(ctx, env)
+		if !t.Shared || !errors.Is(err, store.ErrHeld) || !t.Now().Before(until) {
+			return l, err
+		}
+		select {
+		case <-time.After(heldPause):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
 func (l *lease) renew(ctx context.Context) {

@@ -39,7 +39,7 @@ func (o *Once) Draft(ctx context.Context, job Job) (*Attempt, error) {
 		ID: o.NewID(), Env: job.Env, Trigger: job.Trigger, Commit: job.Commit, Actor: job.Actor,
 		State: store.Planning, Started: o.Runner.Now(),
 	}}
-	l, err := o.Tenure.hold(ctx, job.Env)
+	l, err := o.Tenure.await(ctx, job.Env)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func (o *Once) bury(ctx context.Context, env string) error {
 // The error is one of the store: what was done until then is in the ledger.
 func (o *Once) Apply(ctx context.Context, a *Attempt, progress func(view.Step)) (*view.Run, error) {
 	keep := context.WithoutCancel(ctx)
-	l, err := o.Tenure.hold(keep, a.Job.Env)
+	l, err := o.Tenure.await(keep, a.Job.Env)
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ func (d *Daemon) deliver(ctx context.Context) {
 	defer tick.Stop()
 	var until time.Time // the receiver is left alone
 	for {
-		if now := d.Runner.Now(); !now.Before(until) {
+		if now := d.Runner.Now(); !now.Before(until) && d.postman(ctx) {
 			until = now.Add(d.flush(ctx))
 		}
 		select {
@@ -53,12 +53,31 @@ func (d *Daemon) deliver(ctx context.Context) {
 	}
 }
 
+// postKey is the lease under which messages go out: a slash begins no
+// environment's name.
+const postKey = "/outbox"
+
+// postman reports whether this process delivers: of those that share a store one
+// does, and another once it has been silent for a while.
+func (d *Daemon) postman(ctx context.Context) bool {
+	if !d.Tenure.Shared {
+		return true
+	}
+	_, err := d.Tenure.Leases.Acquire(ctx, postKey, d.Tenure.Owner, 2*d.Tenure.TTL, d.Runner.Now())
+	return err == nil
+}
+
 // lastFlush gives what the last runs reported a moment to go out; the rest
 // waits for the next start.
 func (d *Daemon) lastFlush(ctx context.Context) {
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 	defer cancel()
-	d.flush(last)
+	if d.postman(last) {
+		d.flush(last)
+		if d.Tenure.Shared {
+			_ = d.Tenure.Leases.Release(last, postKey, d.Tenure.Owner) // else it runs out
+		}
+	}
 }
 
 // flush sends what is due until nothing is, or the receiver is down: then it
