@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"isobar.dev/engine/diag"
+	"isobar.dev/engine/store"
 	"isobar.dev/engine/view"
 	"isobar.dev/engine/web"
 )
@@ -19,7 +20,7 @@ func (a *app) approveCommand() *cobra.Command {
 		Long: "Approves the waiting plan with this digest, or the first eight digits of it as in 9c1e-44b0, and no other: a plan\n" +
 			"that has changed since is not applied.",
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.verdict(c.Context(), args, "approved", (*web.Client).Approve)
+			return a.verdict(c.Context(), args, "approved", store.Approve)
 		},
 	}
 }
@@ -28,34 +29,26 @@ func (a *app) rejectCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "reject [ENV] DIGEST", Short: "Turn the plan that waits away", Args: cobra.RangeArgs(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.verdict(c.Context(), args, "rejected", (*web.Client).Reject)
+			return a.verdict(c.Context(), args, "rejected", store.Reject)
 		},
 	}
 }
 
-// sendVerdict is one of the client's calls.
-type sendVerdict func(c *web.Client, ctx context.Context, env, digest, by string) (web.VerdictAnswer, error)
-
 // verdict gives a person's word to the daemon.
-func (a *app) verdict(ctx context.Context, args []string, done string, send sendVerdict) error {
+func (a *app) verdict(ctx context.Context, args []string, done string, v store.Verdict) error {
 	env, digest := "", args[len(args)-1]
 	if len(args) == 2 {
 		env = args[0]
 	}
-	path, err := a.localStore()
+	var got web.VerdictAnswer
+	err := a.withDesk(ctx, "start isobar serve, or name its store with --store sqlite:PATH", func(d desk) (err error) {
+		if got, err = d.Verdict(ctx, env, digest, actor(), v); err != nil && !errors.Is(err, web.ErrNoDaemon) && !errors.Is(err, fs.ErrPermission) {
+			err = errorf(diag.CommandVerdict, "isobar status shows what waits", "%v", err)
+		}
+		return err
+	})
 	if err != nil {
 		return err
-	}
-	got, err := send(web.NewClient(socketPath(path)), ctx, env, digest, actor())
-	if errors.Is(err, web.ErrNoDaemon) {
-		return errorf(diag.CommandDaemon, "start isobar serve, or name its store with --store sqlite:PATH",
-			"no isobar daemon answers at %s", socketPath(path))
-	}
-	if errors.Is(err, fs.ErrPermission) {
-		return notLet(path, err)
-	}
-	if err != nil {
-		return errorf(diag.CommandVerdict, "isobar status shows what waits", "%v", err)
 	}
 	if a.output == "json" {
 		return a.writeJSON(got)

@@ -20,36 +20,49 @@ type door struct {
 
 type doors []door
 
-// openDoors opens the control socket beside the store and, where asked for, the
-// listener for health and metrics.
-func openDoors(listen, path string, d *reconcile.Daemon, m *web.Metrics) (doors, error) {
-	socket, err := web.ListenSocket(socketPath(path))
-	if err != nil {
-		return nil, err
-	}
-	spool := path + ".copying"
-	if err := os.Remove(spool); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a daemon that was killed
-		return nil, errors.Join(err, socket.Close())
-	}
+// openDoors opens the control socket beside a store's file and, where asked for,
+// the listener for health and metrics. A store that is shared needs no socket:
+// commands ask it themselves.
+func openDoors(listen string, at place, d *reconcile.Daemon, m *web.Metrics) (out doors, err error) {
 	health := web.Health(d, m)
-	mux := http.NewServeMux()
-	mux.Handle("/api/v1/", (&web.API{Records: d.Store, Control: d, Now: time.Now, Version: version(), Spool: spool}).Handler())
-	mux.Handle("/", health)
-	out := doors{{socket, mux}}
+	if !at.shared() {
+		socket, err := web.ListenSocket(at.socket())
+		if err != nil {
+			return nil, err
+		}
+		spool := at.file + ".copying"
+		if err := os.Remove(spool); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a daemon that was killed
+			return nil, errors.Join(err, socket.Close())
+		}
+		mux := http.NewServeMux()
+		mux.Handle("/api/v1/", (&web.API{Records: d.Store, Control: d, Now: time.Now, Version: version(), Spool: spool}).Handler())
+		mux.Handle("/", health)
+		out = doors{{socket, mux}}
+	}
 	if listen == "" {
 		return out, nil
 	}
 	l, err := net.Listen("tcp", listen)
 	if err != nil {
-		return nil, errors.Join(err, socket.Close())
+		for _, o := range out {
+			err = errors.Join(err, o.listener.Close())
+		}
+		return nil, err
 	}
 	return append(out, door{l, health}), nil
 }
 
 // address is where health and metrics are answered, or "".
-func (ds doors) address() string {
-	if len(ds) < 2 {
-		return ""
+func (ds doors) address() string { return ds.on("tcp") }
+
+// socket is where commands are answered, or "".
+func (ds doors) socket() string { return ds.on("unix") }
+
+func (ds doors) on(network string) string {
+	for _, d := range ds {
+		if a := d.listener.Addr(); a.Network() == network {
+			return a.String()
+		}
 	}
-	return ds[1].listener.Addr().String()
+	return ""
 }

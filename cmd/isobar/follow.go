@@ -18,7 +18,7 @@ import (
 
 // office holds the settings in force. Safe for concurrent use.
 type office struct {
-	store string // its path; the repositories' mirrors lie beside it
+	store place // the repositories' mirrors lie beside it
 
 	mu  sync.Mutex
 	now *settings
@@ -47,7 +47,7 @@ func (o *office) repos() []reconcile.Repo {
 	out := make([]reconcile.Repo, 0, len(s.Repos))
 	for _, r := range s.Repos {
 		r.At = diag.Place{} // a line more in the file changes nothing
-		opts := s.gitOptions(r, filepath.Join(o.store+".mirrors", r.Name))
+		opts := s.gitOptions(r, filepath.Join(o.store.beside+".mirrors", r.Name))
 		one := reconcile.Repo{
 			Name: r.Name, Origin: git.Redact(opts.URL), Poll: r.Poll, Holds: r.Environments, May: s.may(r), Channel: r.Channel,
 			Version: fmt.Sprintf("%+v %s %t", r, s.dir, len(s.Credentials) > 0),

@@ -26,22 +26,22 @@ const leaseTTL = 6 * time.Second
 // (docs/reference/performance.md).
 const oneShotGC = 50
 
-// localStore is the path of the store that one-shot commands use.
-func (a *app) localStore() (string, error) {
+// localStore is the store that one-shot commands use.
+func (a *app) localStore() (place, error) {
 	if a.store != "" {
-		return storePath(a.store)
+		return placeOf(a.store, a.homeStore())
 	}
 	s, err := a.server()
 	if err != nil {
-		return "", err
+		return place{}, err
 	}
-	if path, err := s.storeFile(); path != "" || err != nil {
-		return path, err
+	if s.Store != "" {
+		return s.place(a.homeStore())
 	}
 	if a.repo != "" {
-		return "", diag.List{usage("with --repo, the ledger has no place of its own", "name it with --store sqlite:PATH")}
+		return place{}, diag.List{usage("with --repo, the ledger has no place of its own", "name it with --store sqlite:PATH")}
 	}
-	return a.homeStore(), nil
+	return placeOf(a.homeStore(), "")
 }
 
 // homeStore is the store that the repository's directory has of its own.
@@ -49,17 +49,13 @@ func (a *app) homeStore() string { return filepath.Join(a.dir, ".isobar", "store
 
 // openStore opens the store to work with, and makes the local one where there
 // is none: in a directory that Git leaves alone.
-func (a *app) openStore(ctx context.Context) (store.Store, error) {
-	path, err := a.localStore()
-	if err != nil {
-		return nil, err
-	}
-	if path == a.homeStore() {
-		if err := makePrivate(filepath.Dir(path)); err != nil {
+func (a *app) openStore(ctx context.Context, at place) (*store.SQL, error) {
+	if at.beside == a.homeStore() {
+		if err := makePrivate(filepath.Dir(at.beside)); err != nil {
 			return nil, err
 		}
 	}
-	st, err := store.Open(ctx, path, time.Now())
+	st, err := at.open(ctx)
 	if errors.Is(err, store.ErrLocked) {
 		f, _ := store.Finding(err)
 		f.Mend = "ask it with isobar status, runs or approve, let it do the work, or stop it first"
@@ -85,15 +81,19 @@ func (a *app) once(ctx context.Context) (*reconcile.Once, error) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(oneShotGC)
 	}
-	st, err := a.openStore(ctx)
+	at, err := a.localStore()
 	if err != nil {
 		return nil, err
 	}
-	path, err := a.localStore()
+	st, err := a.openStore(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	tenure, err := at.tenure(st, leaseTTL)
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
-	runner, err := newRunner(st, nil, keeper(path, ownAllowance()))
+	runner, err := newRunner(st, nil, keeper(at.beside, ownAllowance()))
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
@@ -102,10 +102,7 @@ func (a *app) once(ctx context.Context) (*reconcile.Once, error) {
 		return nil, errors.Join(err, st.Close())
 	}
 	runner.Sessions.Profile = server.profile
-	return &reconcile.Once{
-		Runner: runner, Store: st, NewID: newID,
-		Tenure: reconcile.Tenure{Leases: st, Owner: "local", TTL: leaseTTL, Now: time.Now},
-	}, nil
+	return &reconcile.Once{Runner: runner, Store: st, NewID: newID, Tenure: tenure}, nil
 }
 
 // records is what can be asked of a store, here or through its daemon.
@@ -122,55 +119,67 @@ type records interface {
 // withRecords calls f with the store's records: from its daemon where one holds
 // it, else from the store itself.
 func (a *app) withRecords(ctx context.Context, f func(records) error) error {
-	path, err := a.localStore()
+	at, err := a.localStore()
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return errorf(diag.CommandNoStore, "isobar plan makes one; name another with --store sqlite:PATH", "there is no store at %s", path)
+	if _, err := os.Stat(at.file); errors.Is(err, fs.ErrNotExist) && !at.shared() {
+		return errorf(diag.CommandNoStore, "isobar plan makes one; name another with --store sqlite:PATH", "there is no store at %s", at)
 	}
-	st, err := store.Open(ctx, path, time.Now())
+	st, err := at.open(ctx)
 	if errors.Is(err, store.ErrLocked) {
-		return a.throughSocket(f, path, err)
+		return a.throughSocket(f, at.socket(), err)
 	}
 	if err != nil {
 		return err
 	}
-	return errors.Join(f(shelf{st}), st.Close())
+	return errors.Join(f(shelf{st, at.shared()}), st.Close())
 }
 
 // throughSocket asks the process that holds the store.
-func (a *app) throughSocket(f func(records) error, path string, held error) error {
-	err := f(web.NewClient(socketPath(path)))
+func (a *app) throughSocket(f func(records) error, socket string, held error) error {
+	err := f(web.NewClient(socket))
 	if errors.Is(err, web.ErrNoDaemon) {
 		return held // by a process that has no socket: another one-shot command
 	}
-	return notLet(path, err)
+	return notLet(socket, err)
 }
 
 // notLet makes of a socket's refusal to be opened one that says whose it is.
-func notLet(path string, err error) error {
+func notLet(socket string, err error) error {
 	if errors.Is(err, fs.ErrPermission) {
-		return store.Foreign(socketPath(path), err)
+		return store.Foreign(socket, err)
 	}
 	return err
 }
 
-// interrupted is what applying comes to in a store that nobody holds: the
-// process that was at it ended first.
+// interrupted is what applying comes to where nobody is at it: the process that
+// was ended first.
 const (
 	interrupted     = "interrupted"
 	interruptedNote = "its process ended first; the next apply settles what it had begun"
 )
 
-// shelf is a store that nobody else holds.
-type shelf struct{ store.Store }
+// shelf is a store that is read directly: nobody else holds it, or it is shared.
+type shelf struct {
+	store.Store
+	shared bool
+}
+
+// idle reports whether no process works on an environment.
+func (s shelf) idle(ctx context.Context, env string) bool {
+	if !s.shared {
+		return true
+	}
+	l, err := s.Lease(ctx, env)
+	return err == nil && l.Owner == ""
+}
 
 // Environments implements records.
 func (s shelf) Environments(ctx context.Context) ([]view.Status, error) {
 	rows, err := s.Store.Environments(ctx)
 	for i := range rows {
-		if rows[i].State == string(store.Applying) {
+		if rows[i].State == string(store.Applying) && s.idle(ctx, rows[i].Name) {
 			rows[i].State, rows[i].Note = interrupted, interruptedNote
 		}
 	}
@@ -181,7 +190,7 @@ func (s shelf) Environments(ctx context.Context) ([]view.Status, error) {
 func (s shelf) Runs(ctx context.Context, env string, limit int) ([]view.RunLine, error) {
 	rows, err := s.Store.Runs(ctx, store.RunFilter{Env: env, Limit: limit})
 	for i := range rows {
-		lapse(&rows[i])
+		s.lapse(ctx, &rows[i])
 	}
 	return web.RunLines(rows, time.Now()), err
 }
@@ -189,7 +198,7 @@ func (s shelf) Runs(ctx context.Context, env string, limit int) ([]view.RunLine,
 // Run implements records.
 func (s shelf) Run(ctx context.Context, id string) (web.RunAnswer, error) {
 	row, err := s.Store.Run(ctx, id)
-	lapse(&row)
+	s.lapse(ctx, &row)
 	return web.RunAnswer{Run: row, Plan: row.Plan, Report: row.Report}, err
 }
 
@@ -211,8 +220,8 @@ func (s shelf) Backup(ctx context.Context, file, by string) error {
 }
 
 // lapse says of a run under way that it is no longer so.
-func lapse(run *store.Run) {
-	if run.State == store.Applying {
+func (s shelf) lapse(ctx context.Context, run *store.Run) {
+	if run.State == store.Applying && s.idle(ctx, run.Env) {
 		run.State, run.Note = interrupted, interruptedNote
 	}
 }

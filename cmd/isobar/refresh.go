@@ -19,20 +19,16 @@ func (a *app) refreshCommand() *cobra.Command {
 			"What they find is planned, and goes the way of the environment's mode: it waits, is applied or is only reported.\n" +
 			"Without a daemon say isobar apply ENV --refresh-lookups.",
 		RunE: func(c *cobra.Command, args []string) error {
-			path, err := a.localStore()
+			mend := "start isobar serve, name its store with --store sqlite:PATH, or say isobar apply " + args[0] + " --refresh-lookups"
+			err := a.withDesk(c.Context(), mend, func(d desk) error {
+				err := d.Refresh(c.Context(), args[0], args[1:])
+				if err == nil || errors.Is(err, web.ErrNoDaemon) || errors.Is(err, fs.ErrPermission) {
+					return err
+				}
+				return errorf(diag.CommandUsage, "isobar status lists the environments, and its spec the lookups", "%s: %v", args[0], err)
+			})
 			if err != nil {
 				return err
-			}
-			err = web.NewClient(socketPath(path)).Refresh(c.Context(), args[0], args[1:])
-			if errors.Is(err, web.ErrNoDaemon) {
-				return errorf(diag.CommandDaemon, "start isobar serve, name its store with --store sqlite:PATH, or say isobar apply "+args[0]+" --refresh-lookups",
-					"no isobar daemon answers at %s", socketPath(path))
-			}
-			if errors.Is(err, fs.ErrPermission) {
-				return notLet(path, err)
-			}
-			if err != nil {
-				return errorf(diag.CommandUsage, "isobar status lists the environments, and its spec the lookups", "%s: %v", args[0], err)
 			}
 			what := "all lookups"
 			if len(args) > 1 {

@@ -350,7 +350,7 @@ func refuse(ts *testscript.TestScript, _ bool, args []string) {
 // plan STORE VAR makes the name of the plan that waits at the daemon of a store
 // a variable.
 func waitingPlan(ts *testscript.TestScript, _ bool, args []string) {
-	rows, err := web.NewClient(socketPath(ts.MkAbs(args[0]))).Environments(context.Background())
+	rows, err := web.NewClient(place{file: ts.MkAbs(args[0])}.socket()).Environments(context.Background())
 	ts.Check(err)
 	for _, row := range rows {
 		if name := regexp.MustCompile(`[0-9a-f]{4}-[0-9a-f]{4}`).FindString(row.Note); name != "" {

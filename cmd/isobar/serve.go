@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -158,11 +157,11 @@ func profiles(n int) string {
 // serve runs the daemon until a signal, then lets it come to a checkpoint.
 func (a *app) serve(ctx context.Context, set *settings) (err error) {
 	log := slog.New(slog.NewJSONHandler(a.err, nil))
-	path, err := a.servedStore(set)
+	at, err := a.servedStore(set)
 	if err != nil {
 		return err
 	}
-	st, err := store.Open(ctx, path, time.Now())
+	st, err := at.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -170,13 +169,13 @@ func (a *app) serve(ctx context.Context, set *settings) (err error) {
 
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	keep := &office{store: path, now: set}
+	keep := &office{store: at, now: set}
 	d, metrics, err := daemon(keep, st, log)
 	if err != nil {
 		return err
 	}
 	if set.name == "" {
-		err = openOne(ctx, d, path+".mirror", set, log)
+		err = openOne(ctx, d, at.beside+".mirror", set, log)
 	}
 	if err != nil {
 		return err
@@ -186,7 +185,7 @@ func (a *app) serve(ctx context.Context, set *settings) (err error) {
 		notify("STOPPING=1")
 		log.Info("stopping: calls under way are finished, nothing new is started; a second signal ends at once")
 	})
-	doors, err := openDoors(set.Listen, path, d, metrics)
+	doors, err := openDoors(set.Listen, at, d, metrics)
 	if err != nil {
 		return err
 	}
@@ -197,7 +196,7 @@ func (a *app) serve(ctx context.Context, set *settings) (err error) {
 	for i := range d.Repos {
 		names[i] = d.Repos[i].Name
 	}
-	log.Info("serving", "repo", strings.Join(names, ", "), "store", path, "socket", socketPath(path), "listen", doors.address(), "version", version())
+	log.Info("serving", "repo", strings.Join(names, ", "), "store", at.String(), "socket", doors.socket(), "listen", doors.address(), "version", version())
 	var wg sync.WaitGroup
 	failed := make(chan error, len(doors))
 	for _, door := range doors {
@@ -216,13 +215,12 @@ func (a *app) serve(ctx context.Context, set *settings) (err error) {
 }
 
 // servedStore is the store that a daemon runs on.
-func (a *app) servedStore(set *settings) (string, error) {
-	if a.store == "" {
-		if path, err := set.storeFile(); path != "" || err != nil {
-			return path, err
-		}
+func (a *app) servedStore(set *settings) (place, error) {
+	beside := stateDir("isobar")
+	if a.store == "" && set.Store != "" {
+		return set.place(beside)
 	}
-	return storePath(cmp.Or(a.store, filepath.Join(os.Getenv("STATE_DIRECTORY"), "isobar.db")))
+	return placeOf(cmp.Or(a.store, stateDir("isobar.db")), beside)
 }
 
 // hangups reads the server's file anew at each SIGHUP, until what it returns is
@@ -248,11 +246,20 @@ func (a *app) hangups(ctx context.Context, keep *office, d *reconcile.Daemon, lo
 }
 
 // daemon wires the daemon to its store, repositories and chat.
-func daemon(keep *office, st store.Store, log *slog.Logger) (*reconcile.Daemon, *web.Metrics, error) {
+func daemon(keep *office, st *store.SQL, log *slog.Logger) (*reconcile.Daemon, *web.Metrics, error) {
 	set := keep.now
+	tenure, err := keep.store.tenure(st, set.Lease)
+	if err != nil {
+		return nil, nil, err
+	}
 	d := &reconcile.Daemon{
 		Store: st, Log: log, NewID: newID, Poll: set.Poll, Interval: set.Interval, Backoff: set.Backoff, Workers: set.Workers,
-		Tenure: reconcile.Tenure{Leases: st, Owner: "local", TTL: set.Lease, Now: time.Now}, Repos: keep.repos(),
+		Tenure: tenure, Repos: keep.repos(),
+	}
+	if tenure.Shared {
+		if d.Inbox, err = st.Queue(log); err != nil {
+			return nil, nil, err
+		}
 	}
 	metrics := web.NewMetrics(version(), d.Queued)
 	d.Meter = metrics
@@ -260,7 +267,7 @@ func daemon(keep *office, st store.Store, log *slog.Logger) (*reconcile.Daemon, 
 	if err != nil {
 		return nil, nil, err
 	}
-	if d.Runner, err = newRunner(st, metrics.Call, keeper(keep.store, allow)); err != nil {
+	if d.Runner, err = newRunner(st, metrics.Call, keeper(keep.store.beside, allow)); err != nil {
 		return nil, nil, err
 	}
 	d.Runner.Sessions.Profile = keep.profile
@@ -285,20 +292,6 @@ func openOne(ctx context.Context, d *reconcile.Daemon, dir string, set *settings
 	}
 	return nil
 }
-
-// storePath takes the path out of a store's name.
-func storePath(name string) (string, error) {
-	kind, path, ok := strings.Cut(name, ":")
-	if !ok {
-		return name, nil
-	}
-	if kind != "sqlite" || path == "" {
-		return "", diag.List{usage(fmt.Sprintf("the store %q is of no known kind", name), "write --store sqlite:PATH")}
-	}
-	return path, nil
-}
-
-func socketPath(store string) string { return store + ".sock" }
 
 // notify tells the service manager how far the daemon is, as sd_notify(3)
 // describes, where there is one.

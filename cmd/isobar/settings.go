@@ -119,13 +119,15 @@ func (s *settings) exposed(from resource.SecretSource) bool {
 	})
 }
 
-// storeFile is where the file says that the store is, or "".
-func (s *settings) storeFile() (string, error) {
-	if s.Store == "" {
-		return "", nil
+// place is where the file says that the store is; a relative path is taken from
+// the file's directory.
+func (s *settings) place(beside string) (place, error) {
+	p, err := placeOf(s.Store, beside)
+	if err == nil && !p.shared() {
+		p.file = s.path(p.file)
+		p.beside = p.file
 	}
-	p, err := storePath(s.Store)
-	return s.path(p), err
+	return p, err
 }
 
 // profile gives the credentials of a name, or nil.

@@ -32,12 +32,20 @@ func (a *app) sourceFlags(c *cobra.Command) *cobra.Command {
 // they must be given again.
 func (a *app) sourceArgs() string {
 	var b strings.Builder
-	for _, f := range [][2]string{{"--repo", a.repo}, {"--rev", a.rev}, {"--base", a.base}, {"--store", a.store}} {
+	for _, f := range [][2]string{{"--repo", a.repo}, {"--rev", a.rev}, {"--base", a.base}, {"--store", a.storeName()}} {
 		if f[1] != "" {
 			b.WriteString(" " + f[0] + " " + shellWord(f[1]))
 		}
 	}
 	return b.String()
+}
+
+// storeName is what --store says, without a password.
+func (a *app) storeName() string {
+	if at, err := placeOf(a.store, ""); err == nil && at.shared() {
+		return at.String()
+	}
+	return a.store
 }
 
 // shellWord quotes what a shell would take apart.

@@ -35,7 +35,7 @@ func transcript(ts *testscript.TestScript, _ bool, args []string) {
 // newest STORE VAR makes the id of the newest run at the daemon of a store a
 // variable.
 func newest(ts *testscript.TestScript, _ bool, args []string) {
-	runs, err := web.NewClient(socketPath(ts.MkAbs(args[0]))).Runs(context.Background(), "", 1)
+	runs, err := web.NewClient(place{file: ts.MkAbs(args[0])}.socket()).Runs(context.Background(), "", 1)
 	ts.Check(err)
 	if len(runs) == 0 {
 		ts.Fatalf("there is no run")

@@ -57,9 +57,9 @@ func (a *app) backedUp(file string, info store.Info) error {
 		return a.writeJSON(storeJSON{Schema: view.SchemaVersion, File: file, Store: info})
 	}
 	text := "backup " + file + "  " + described(info)
-	if path, err := a.localStore(); err == nil {
-		if _, err := os.Stat(keyPath(path)); err == nil {
-			text += "  the key that tells secrets apart, " + keyPath(path) + ", is not in it: keep a copy of it elsewhere\n"
+	if at, err := a.localStore(); err == nil {
+		if _, err := os.Stat(keyPath(at.beside)); err == nil {
+			text += "  the key that tells secrets apart, " + keyPath(at.beside) + ", is not in it: keep a copy of it elsewhere\n"
 		}
 	}
 	a.table(text)
@@ -138,10 +138,15 @@ func (a *app) checkBackup(ctx context.Context, file string) error {
 }
 
 func (a *app) restore(ctx context.Context, file string, altered bool) error {
-	path, err := a.localStore()
+	at, err := a.localStore()
 	if err != nil {
 		return err
 	}
+	if at.shared() {
+		return errorf(diag.StoreRestore, "stop every daemon on it, then use pg_restore; what the cloud holds since then is found by its marks",
+			"%s is PostgreSQL's: its own tools restore it", at)
+	}
+	path := at.file
 	if path == a.homeStore() {
 		if err := makePrivate(filepath.Dir(path)); err != nil {
 			return err
@@ -177,7 +182,7 @@ func (a *app) infoCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "info", Short: "Say what the store holds", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			path, err := a.localStore()
+			at, err := a.localStore()
 			if err != nil {
 				return err
 			}
@@ -187,9 +192,9 @@ func (a *app) infoCommand() *cobra.Command {
 					return err
 				}
 				if a.output == "json" {
-					return a.writeJSON(storeJSON{Schema: view.SchemaVersion, File: path, Store: info})
+					return a.writeJSON(storeJSON{Schema: view.SchemaVersion, File: at.String(), Store: info})
 				}
-				a.table(strings.TrimPrefix(path, "./") + "  " + described(info))
+				a.table(strings.TrimPrefix(at.String(), "./") + "  " + described(info))
 				return nil
 			})
 		},

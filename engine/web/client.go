@@ -75,19 +75,10 @@ func (c *Client) Run(ctx context.Context, id string) (RunAnswer, error) {
 	return out, err
 }
 
-// Approve approves the plan that waits under digest.
-func (c *Client) Approve(ctx context.Context, env, digest, by string) (VerdictAnswer, error) {
-	return c.verdict(ctx, "approve", digest, VerdictRequest{env, by})
-}
-
-// Reject rejects the plan that waits under digest.
-func (c *Client) Reject(ctx context.Context, env, digest, by string) (VerdictAnswer, error) {
-	return c.verdict(ctx, "reject", digest, VerdictRequest{env, by})
-}
-
-func (c *Client) verdict(ctx context.Context, word, digest string, req VerdictRequest) (VerdictAnswer, error) {
+// Verdict approves or rejects the plan that waits under digest; env may be "".
+func (c *Client) Verdict(ctx context.Context, env, digest, by string, v store.Verdict) (VerdictAnswer, error) {
 	var out VerdictAnswer
-	err := c.call(ctx, http.MethodPost, "/api/v1/plans/"+url.PathEscape(digest)+"/"+word, req, &out)
+	err := c.call(ctx, http.MethodPost, "/api/v1/plans/"+url.PathEscape(digest)+"/"+string(v), VerdictRequest{env, by}, &out)
 	return out, err
 }
 
