@@ -72,6 +72,10 @@ func (d *Daemon) turn(ctx context.Context, env string) (rest []cycle.Event, err 
 	}
 	for len(evs) > 0 {
 		ev := evs[0]
+		if said, ok := ev.(cycle.Approved); ok && t.spent(keep, said.Digest) {
+			evs = evs[1:]
+			continue
+		}
 		var effects []cycle.Effect
 		t.state, effects = cycle.Step(t.state, ev, d.Runner.Now(), t.rules)
 		var next []cycle.Event
@@ -101,6 +105,13 @@ func (d *Daemon) turn(ctx context.Context, env string) (rest []cycle.Event, err 
 		}
 	}
 	return nil, d.queue.ack(keep, env)
+}
+
+// spent reports whether an approval was used up: what was handed to a process
+// that died may come twice.
+func (t *turn) spent(ctx context.Context, digest string) bool {
+	a, err := t.d.Store.Approval(ctx, t.env, digest)
+	return err == nil && a.Run != ""
 }
 
 // save keeps the environment's row.
