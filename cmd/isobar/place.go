@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"net/url"
 	"os"
@@ -85,9 +83,7 @@ func (p place) tenure(st store.Leases, ttl time.Duration) (reconcile.Tenure, err
 	if err != nil {
 		return t, err
 	}
-	unique := make([]byte, 4)
-	_, _ = rand.Read(unique) // it never fails
-	t.Owner = fmt.Sprintf("%s/%d/%s", host, os.Getpid(), hex.EncodeToString(unique))
+	t.Owner = fmt.Sprintf("%s/%d", host, os.Getpid())
 	return t, nil
 }
 

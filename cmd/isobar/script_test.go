@@ -25,6 +25,7 @@ import (
 	"isobar.dev/engine/lab/slack"
 	"isobar.dev/engine/lab/vcsim"
 	"isobar.dev/engine/spec"
+	"isobar.dev/engine/view"
 	"isobar.dev/engine/web"
 	"isobar.dev/examples"
 )
@@ -45,15 +46,19 @@ func TestScript(t *testing.T) {
 	}
 	t.Cleanup(center.Close)
 	t.Run("terminal", func(t *testing.T) { t.Parallel(); testTerminal(t, cloud) })
+	pg := newPostgres(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", UpdateScripts: *update, RequireExplicitExec: true, RequireUniqueNames: true,
-		Setup: func(e *testscript.Env) error { return setScript(e, &stage{cloud: cloud, center: center}) },
+		Setup: func(e *testscript.Env) error {
+			e.Values[pgKey{}] = pg
+			return setScript(e, &stage{cloud: cloud, center: center})
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"newrepo": newRepo, "exit": exits, "await": await, "awaitfile": awaitFile,
 			"ec2": ec2, "s3": s3, "parameter": parameter, "vcenter": vcenter, "hold": hold, "held": held, "release": release, "refuse": refuse, "shape": shape, "plan": waitingPlan,
 			"example": example, "sshrepo": sshRepo, "trustssh": trustSSH, "nowhere": nowhere, "mode": mode,
 			"slack": slackLab, "scrape": scrape, "httprepo": httpRepo, "fill": fill, "hangup": hangUp,
-			"describe": describe, "lasthash": lastHash, "told": transcript, "newest": newest,
+			"describe": describe, "lasthash": lastHash, "told": transcript, "newest": newest, "postgres": postgresLab,
 		},
 	})
 }
@@ -347,11 +352,22 @@ func refuse(ts *testscript.TestScript, _ bool, args []string) {
 	st.allow = append(st.allow, st.proxy.Inject(rule))
 }
 
-// plan STORE VAR makes the name of the plan that waits at the daemon of a store
-// a variable.
+// plan STORE VAR makes the name of the plan that waits in a store a variable.
 func waitingPlan(ts *testscript.TestScript, _ bool, args []string) {
-	rows, err := web.NewClient(place{file: ts.MkAbs(args[0])}.socket()).Environments(context.Background())
+	ctx := context.Background()
+	at, err := placeOf(args[0], "")
 	ts.Check(err)
+	var rows []view.Status
+	if at.shared() {
+		st, err := at.open(ctx)
+		ts.Check(err)
+		defer st.Close()
+		rows, err = shelf{st, true}.Environments(ctx)
+		ts.Check(err)
+	} else {
+		rows, err = web.NewClient(place{file: ts.MkAbs(at.file)}.socket()).Environments(ctx)
+		ts.Check(err)
+	}
 	for _, row := range rows {
 		if name := regexp.MustCompile(`[0-9a-f]{4}-[0-9a-f]{4}`).FindString(row.Note); name != "" {
 			ts.Setenv(args[1], name)

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"sync"
@@ -27,6 +28,7 @@ type Tenure struct {
 // lease is an environment held for a run.
 type lease struct {
 	t     Tenure
+	owner string
 	env   string
 	epoch int64
 	stop  context.CancelFunc
@@ -40,13 +42,17 @@ type lease struct {
 // hold takes an environment's lease and renews it until release. The lease's
 // fence falls as soon as it may have expired.
 func (t Tenure) hold(ctx context.Context, env string) (*lease, error) {
+	owner := t.Owner
+	if t.Shared { // two workers of one process are two owners as well
+		owner += "/" + rand.Text()[:6]
+	}
 	at := t.Now()
-	epoch, err := t.Leases.Acquire(ctx, env, t.Owner, t.TTL, at)
+	epoch, err := t.Leases.Acquire(ctx, env, owner, t.TTL, at)
 	if err != nil {
 		return nil, err
 	}
 	beat, stop := context.WithCancel(context.WithoutCancel(ctx))
-	l := &lease{t: t, env: env, epoch: epoch, stop: stop, ended: make(chan struct{}), expires: at.Add(t.TTL)}
+	l := &lease{t: t, owner: owner, env: env, epoch: epoch, stop: stop, ended: make(chan struct{}), expires: at.Add(t.TTL)}
 	go l.renew(beat)
 	return l, nil
 }
@@ -78,7 +84,7 @@ func (l *lease) renew(ctx context.Context) {
 		case <-tick.C:
 		}
 		at := l.t.Now()
-		err := l.t.Leases.Heartbeat(ctx, l.env, l.t.Owner, l.t.TTL, at)
+		err := l.t.Leases.Heartbeat(ctx, l.env, l.owner, l.t.TTL, at)
 		l.mu.Lock()
 		if err == nil {
 			l.expires = at.Add(l.t.TTL)
@@ -115,6 +121,6 @@ func (l *lease) release() {
 	if l.t.Shared {
 		ctx, cancel := context.WithTimeout(context.Background(), l.t.TTL)
 		defer cancel()
-		_ = l.t.Leases.Release(ctx, l.env, l.t.Owner) // else it runs out
+		_ = l.t.Leases.Release(ctx, l.env, l.owner) // else it runs out
 	}
 }
