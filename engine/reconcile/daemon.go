@@ -164,7 +164,7 @@ func (d *Daemon) safely(ctx context.Context, env string) (rest []cycle.Event, er
 		if err != nil {
 			d.written(ctx, err)
 		}
-		if err != nil && !isFenced(err) {
+		if err != nil && !isFenced(err) && !errors.Is(err, errNotYet) && ctx.Err() == nil {
 			d.Log.ErrorContext(ctx, "environment could not be worked on", "env", env, "error", err)
 		}
 	}()

@@ -115,11 +115,11 @@ func (l *lease) guard(ctx context.Context) context.Context {
 
 // release ends the renewal, and in a shared store the lease. Elsewhere it runs
 // out, or is taken again by the same owner.
-func (l *lease) release() {
+func (l *lease) release(ctx context.Context) {
 	l.stop()
 	<-l.ended
 	if l.t.Shared {
-		ctx, cancel := context.WithTimeout(context.Background(), l.t.TTL)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.t.TTL)
 		defer cancel()
 		_ = l.t.Leases.Release(ctx, l.env, l.owner) // else it runs out
 	}

@@ -43,7 +43,7 @@ func (o *Once) Draft(ctx context.Context, job Job) (*Attempt, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer l.release()
+	defer l.release(ctx)
 	if err := o.bury(ctx, job.Env); err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func (o *Once) Apply(ctx context.Context, a *Attempt, progress func(view.Step)) 
 	if err != nil {
 		return nil, err
 	}
-	defer l.release()
+	defer l.release(ctx)
 	a.journal.Epoch = l.epoch
 	a.Run.State, a.Run.Started = store.Applying, o.Runner.Now()
 	shown := a.ViewPlan(o.Runner.Catalogue.Descriptors, a.Run.Subject)

@@ -42,7 +42,7 @@ func (d *Daemon) turn(ctx context.Context, env string) (rest []cycle.Event, err 
 	if t.lease, err = d.Tenure.hold(ctx, env); err != nil {
 		return nil, err
 	}
-	defer t.lease.release()
+	defer t.lease.release(ctx)
 	evs, err := d.queue.more(ctx, env)
 	if err != nil || len(evs) == 0 {
 		return nil, err
@@ -98,6 +98,11 @@ func (d *Daemon) turn(ctx context.Context, env string) (rest []cycle.Event, err 
 	}
 	if err := t.save(keep); err != nil {
 		return nil, err
+	}
+	if d.Inbox != nil && ctx.Err() != nil { // this process ends: another goes on
+		if err := d.queue.add(keep, env, cycle.Ticked{Trigger: cycle.Start}); err != nil {
+			return nil, err
+		}
 	}
 	if wait := t.state.Next.Sub(d.Runner.Now()); !t.state.Next.IsZero() {
 		if err := d.queue.at(keep, env, max(wait, 0), cycle.Ticked{Trigger: cycle.Drift}); err != nil {
@@ -183,7 +188,7 @@ func (t *turn) plan(ctx context.Context, trigger cycle.Trigger) ([]cycle.Event, 
 	t.row.CheckedAt, t.row.Commit = d.Runner.Now(), t.head.commit.Hash
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil, nil // a shutdown: it starts over
+			return nil, ctx.Err() // a shutdown: it starts over
 		}
 		return t.broken(ctx, err), nil
 	}

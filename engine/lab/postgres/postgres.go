@@ -88,8 +88,8 @@ func Start(ctx context.Context) (*Server, error) {
 // find gives the folder of PostgreSQL's programs.
 func find() (string, error) {
 	if bin, err := exec.LookPath("initdb"); err == nil {
-		if real, err := filepath.EvalSymlinks(bin); err == nil {
-			bin = real
+		if target, err := filepath.EvalSymlinks(bin); err == nil {
+			bin = target
 		}
 		return filepath.Dir(bin), nil
 	}
