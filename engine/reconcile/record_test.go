@@ -50,14 +50,14 @@ func TestEveryDecisionIsOnRecord(t *testing.T) {
 	play(t, func(_ *testing.T, s *stage) {
 		digest := s.wait()
 		s.pass(20 * time.Minute)
-		s.wantRecord("prod", "lease taken", "run waiting")
+		s.wantRecord("prod", "run waiting")
 		s.say(digest, "ann", store.Reject)
 		s.push("c2", map[string]environment{"prod": withMode(nets("prod", "a", "b"), "approve")})
 		s.pass(time.Minute)
 		s.say(s.row("prod").PlanDigest, "mei", store.Approve)
 		s.pass(20 * time.Minute)
 		s.wantState("prod", "in sync")
-		s.wantRecord("prod", "lease taken", "run waiting", "approval reject ann", "run waiting", "approval approve mei", "approval used mei",
+		s.wantRecord("prod", "run waiting", "approval reject ann", "run waiting", "approval approve mei", "approval used mei",
 			"run applying", "events", "run applied")
 	})
 }
@@ -70,7 +70,7 @@ func TestDenialIsOnRecord(t *testing.T) {
 		s.push("c1", map[string]environment{"prod": nets("prod", "a")})
 		s.start()
 		s.pass(20 * time.Minute)
-		s.wantRecord("prod", "lease taken", "policy denied", "run denied")
+		s.wantRecord("prod", "policy denied", "run denied")
 		once := reconcile.Once{Runner: s.Runner, Store: s.data, Tenure: s.Tenure, NewID: s.token}
 		_, err := once.Draft(t.Context(), reconcile.Job{Tree: tree("c1"), Env: "prod", Trigger: "command", Actor: "ann"})
 		must(t, err)
@@ -89,7 +89,7 @@ func TestRefusedEnvironmentIsOnRecord(t *testing.T) {
 		p.pass(10 * time.Second)
 		p.has(p.b, "b1", "prod")
 		p.pass(20 * time.Minute)
-		p.wantRecord("prod", "lease taken", "run applying", "events", "run applied", "environment refused")
+		p.wantRecord("prod", "run applying", "events", "run applied", "environment refused")
 		rows, err := p.data.AuditRows(t.Context(), store.AuditFilter{Env: "prod", Limit: 1})
 		must(t, err)
 		if body := string(rows[0].Body); !strings.Contains(body, `"rule":"SRV-801"`) || !strings.Contains(body, `"repo":"b"`) {

@@ -15,7 +15,7 @@ func TestAuditText(t *testing.T) {
 		return AuditLine{Row: n, At: at, What: what, Env: "prod", By: by, Run: run, Detail: json.RawMessage(detail)}
 	}
 	rows := []AuditLine{
-		row(1, "lease taken", "local", "", `{"epoch":2}`),
+		row(1, "lease ran out", "local", "", `{"epoch":2}`),
 		row(2, "run", "mei", "r-1", `{"state":"applying","trigger":"push","commit":"3f2a91c8d0","digest":"9c1e44b0aa","counts":{"create":2,"delete":1}}`),
 		row(3, "approval", "ann", "", `{"digest":"9c1e44b0aa","verdict":"reject"}`),
 		row(4, "policy", "mei", "r-1", `{"verdict":"denied","rules":[{"rule":"SG-004"},{"rule":"SG-004"},{"rule":"OWN-1"}]}`),
@@ -30,7 +30,7 @@ func TestAuditText(t *testing.T) {
 		}},
 	}
 	const want = `ROW  AT                    ENVIRONMENT  WHAT                BY     RUN  NOTE
-1    2026-11-24T08:00:00Z  prod         lease taken         local  –    epoch 2
+1    2026-11-24T08:00:00Z  prod         lease ran out       local  –    epoch 2
 2    2026-11-24T08:00:00Z  prod         run                 mei    r-1  applying, plan 9c1e-44b0, by push, @ 3f2a91c, 2 create 1 delete
 3    2026-11-24T08:00:00Z  prod         approval            ann    –    reject, plan 9c1e-44b0
 4    2026-11-24T08:00:00Z  prod         policy              mei    r-1  denied, SG-004 OWN-1
