@@ -69,6 +69,13 @@ plan changes, so it never speaks of what is left alone. What would hold up every
 `
 
 const policiesOwn = `
+## What is adopted
+Adopting an object, as isobar import does, writes isobar's mark on it and nothing else. So where a plan
+adopts an object and does nothing else to it, a deny rule that names the object only warns, with POL-311, be it
+one of isobar's or your own. The same rule denies the first plan that changes anything of the object, be it what
+the rule is about or not, and one that adopts and changes it at once. A decision that names no object denies as ever.
+` + "`isobar validate` judges every resource as if it were new, so that it goes on denying such a\nresource until it is mended or waived." + `
+
 ## Letting a case through
 A waiver in the environment accepts a rule's findings, for one resource or all, until a day or for
 good. It stays visible as a note in every plan.

@@ -12,6 +12,7 @@ const (
 	PolicyFailed     Code = "POL-308" // a rule broke while it ran
 	PolicyShape      Code = "POL-309" // a rule's decision cannot be read
 	PolicyIdle       Code = "POL-310" // a rule has no effect
+	PolicyAdopted    Code = "POL-311" // a rule would deny an object that is only adopted
 )
 
 // policyPages holds the POL codes.
@@ -56,6 +57,10 @@ func policyPages() map[Code]Page {
 		PolicyIdle: {
 			Title: "a policy has no effect",
 			Text:  "A file has deny, violation or warn rules in a package other than main. Only package main is asked; other packages are for helpers. Write package main at the file's top.",
+		},
+		PolicyAdopted: {
+			Title: "what is adopted breaks a policy",
+			Text:  "A deny or violation rule decided against an object that the plan adopts and does nothing else to. Adopting writes isobar's mark alone, so the object is no worse for it and the rule only warns. The same rule denies the first plan that changes anything of the object, be it what the rule is about or not. isobar validate, which judges every resource as if it were new, denies it at once. Mend the spec as the mend line says, which the next apply then carries out; or let the object be with a waiver that has a reason and an end: policy: waivers: [{rule: \"S3-001\", address: \"aws.bucket/old\", reason: \"…\", until: \"2027-06-30\"}].",
 		},
 	}
 }

@@ -22,7 +22,7 @@ type Decision struct{ Items []Item }
 
 // Item is one thing that a rule says.
 type Item struct {
-	Code    diag.Code        // POL-301 denied, POL-302 warned, POL-303 waived; else why a rule counts as denied
+	Code    diag.Code        // POL-301 denied, POL-302 warned, POL-303 waived, POL-311 adopted all the same; else why a rule counts as denied
 	Rule    string           // "deny_open_ssh"
 	ID      string           // "SG-001": the decision's own, else the rule's metadata's; or ""
 	Message string           //
@@ -47,8 +47,14 @@ func (d Decision) Findings() diag.List {
 	return out
 }
 
+// Waivable reports whether a rule decided, as against one that could not be
+// asked: that is what an exception or a waiver accepts.
+func (i *Item) Waivable() bool {
+	return i.Code == diag.PolicyDenied || i.Code == diag.PolicyWarned || i.Code == diag.PolicyAdopted
+}
+
 func (i *Item) severity() diag.Severity {
-	if i.Code == diag.PolicyWarned {
+	if i.Code == diag.PolicyWarned || i.Code == diag.PolicyAdopted {
 		return diag.Warning
 	}
 	if i.Code == diag.PolicyWaived {
@@ -64,6 +70,9 @@ func (i *Item) finding() diag.Finding {
 	}
 	if i.ID != "" && !strings.HasPrefix(f.Message, i.ID) {
 		f.Message = i.ID + ": " + f.Message
+	}
+	if i.Code == diag.PolicyAdopted {
+		f.Message += "; it is adopted as it is, and denied once anything of it changes"
 	}
 	rule := diag.Place{File: i.RuleAt.File, Line: i.RuleAt.Line}.String()
 	switch {
@@ -105,7 +114,7 @@ func (e *Engine) Evaluate(ctx context.Context, d *Document) (Decision, error) {
 			continue
 		}
 		for _, it := range p.items(rs, d) {
-			if slices.Contains(waived, p.suffix) && (it.Code == diag.PolicyDenied || it.Code == diag.PolicyWarned) {
+			if slices.Contains(waived, p.suffix) && it.Waivable() {
 				it.Code = diag.PolicyWaived
 			}
 			items = append(items, it)
@@ -263,6 +272,9 @@ func (p *probe) item(msg string, x map[string]any, d *Document) Item {
 			path = f + "." + path // within the field that Terraform has as a resource
 		}
 		it.SpecAt = d.place(a, path)
+		if it.Code == diag.PolicyDenied && d.adopted[a] {
+			it.Code = diag.PolicyAdopted
+		}
 	}
 	return it
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"isobar.dev/engine/diag"
+	"isobar.dev/engine/ledger"
 	"isobar.dev/engine/plan"
 	"isobar.dev/engine/resource"
 )
@@ -32,6 +33,7 @@ type Document struct {
 	kinds   resource.Descriptors
 	names   map[string]resource.Address // every name that a rule may give an object
 	parts   map[string]string           // of those, the names of parts: the field that each is
+	adopted map[resource.Address]bool   // what the plan adopts and leaves as it is
 
 	// Used while the document is built, and not after.
 	keys      map[string]*ast.Term
@@ -55,7 +57,7 @@ type Document struct {
 func NewDocument(in Input) *Document {
 	d := &Document{
 		desired: make(map[resource.Address]*resource.Desired, len(in.Desired)),
-		kinds:   in.Kinds, names: map[string]resource.Address{}, parts: map[string]string{},
+		kinds:   in.Kinds, names: map[string]resource.Address{}, parts: map[string]string{}, adopted: adoptions(in.Plan),
 		keys: map[string]*ast.Term{}, fieldKeys: map[*resource.Field]*ast.Term{},
 	}
 	var spec, planned []*ast.Term
@@ -99,6 +101,29 @@ func NewDocument(in Input) *Document {
 	).Value
 	d.keys, d.fieldKeys = nil, nil
 	return d
+}
+
+// adoptions gives the objects on which the plan writes isobar's mark and
+// nothing else. One that differs from the spec is among them if this plan
+// leaves it so, as an import does.
+func adoptions(p *plan.Plan) map[resource.Address]bool {
+	out := map[resource.Address]bool{}
+	for i := range p.Changes {
+		if c := &p.Changes[i]; c.Action == plan.Adopt {
+			out[c.Address] = true
+		}
+	}
+	for i := range p.Changes { // an address may have a deposed object beside it
+		if c := &p.Changes[i]; c.Action != plan.Adopt {
+			delete(out, c.Address)
+		}
+	}
+	for i := range p.Steps {
+		if s := &p.Steps[i]; s.Op != ledger.Adopt {
+			delete(out, s.Address)
+		}
+	}
+	return out
 }
 
 // looksUp reports whether an address is a lookup's.

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"isobar.dev/engine/diag"
+	"isobar.dev/engine/ledger"
 	"isobar.dev/engine/plan"
 	"isobar.dev/engine/policy"
 	"isobar.dev/engine/resource"
@@ -397,5 +398,55 @@ func TestOneDocumentManyReaders(t *testing.T) {
 	}
 	if !strings.Contains(first, "SG-001") {
 		t.Errorf("nothing is denied:\n%s", first)
+	}
+}
+
+// TestAdoptedIsWarnedOf: a rule over an object that the plan only adopts warns;
+// what the plan changes as well, and what names no object, is denied.
+func TestAdoptedIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	open := ingress(22, "0.0.0.0/0")
+	named := `package main
+deny_open contains {"msg": "open to the world", "address": rc.address} if some rc in input.resource_changes
+`
+	warned := "POL-311 warning environments/prod/net.cue:40:2: aws.security_group/web: open to the world; " +
+		"it is adopted as it is, and denied once anything of it changes (rule policies/p0.rego:2)\n"
+	denied := "POL-301 error environments/prod/net.cue:40:2: aws.security_group/web: open to the world (rule policies/p0.rego:2)\n"
+	differs := []plan.FieldChange{{Path: resource.Path{"tags", "owner"}, After: resource.String("net"), Cause: plan.CauseSpec}}
+	mark, update := plan.Step{Op: ledger.Adopt}, plan.Step{Op: ledger.Update}
+	for name, c := range map[string]struct {
+		rules  string
+		fields []plan.FieldChange
+		steps  []plan.Step
+		beside []plan.Change
+		want   string
+	}{
+		"adopted":                        {rules: named, steps: []plan.Step{mark}, want: warned},
+		"adopted by its mark, no call":   {rules: named, want: warned},
+		"adopted, and left as it is":     {rules: named, fields: differs, steps: []plan.Step{mark}, want: warned},
+		"adopted and changed":            {rules: named, fields: differs, steps: []plan.Step{mark, update}, want: denied},
+		"beside one that waits to go":    {rules: named, steps: []plan.Step{mark}, beside: []plan.Change{{Action: plan.Delete, Deposed: true}}, want: denied},
+		"named in the message alone":     {rules: "package main\n" + `deny contains "aws_security_group.web is open to the world" if true`, steps: []plan.Step{mark}, want: strings.Replace(warned, ": open", ": aws_security_group.web is open", 1)},
+		"a decision that names nothing":  {rules: "package main\n" + `deny contains "not on a Friday" if true`, steps: []plan.Step{mark}, want: "POL-301 error policies/p0.rego:2:1: not on a Friday\n"},
+		"a warning stays what it is":     {rules: strings.Replace(named, "deny", "warn", 1), steps: []plan.Step{mark}, want: strings.NewReplacer("POL-301 error", "POL-302 warning").Replace(denied)},
+		"an exception waives it as ever": {rules: named + `exception contains ["open"] if true`, steps: []plan.Step{mark}, want: strings.NewReplacer("POL-301 error", "POL-303 note").Replace(denied)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := group(t, open)
+			ch := &in.Plan.Changes[0]
+			ch.Action, ch.Fields, ch.Before, ch.ID = plan.Adopt, c.fields, ch.After, "sg-1"
+			for _, s := range c.steps {
+				s.Address = ch.Address
+				in.Plan.Steps = append(in.Plan.Steps, s)
+			}
+			for _, b := range c.beside {
+				b.Address, b.At = ch.Address, ch.At
+				in.Plan.Changes = append(in.Plan.Changes, b)
+			}
+			if got := lines(decide(t, compile(t, c.rules), in).Findings()); got != c.want {
+				t.Errorf("got:\n%swant:\n%s", got, c.want)
+			}
+		})
 	}
 }
