@@ -3,44 +3,124 @@ package observe
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"isobar.dev/engine/ledger"
 	"isobar.dev/engine/resource"
 )
 
-// An aspect may cost a call an object, so a look asks for those of a kind in
-// which the environment sets or has set a field, and for the bare fields.
+// An aspect may cost a call an object, so a look asks of each object for those
+// in which the spec sets, or the ledger has set, a field of this very object,
+// and for the bare fields.
 
-// uses notes the aspects of the fields that are set.
-func (k *kindLook) uses(d *resource.Descriptor, set resource.Map) {
+// aspects is a set of them; the bare fields' is "".
+type aspects map[string]bool
+
+// uses adds the aspects of the fields that are set.
+func (a aspects) uses(d *resource.Descriptor, set resource.Map) {
 	if d == nil {
 		return
 	}
 	for name := range set {
 		if f := d.Field(name); f != nil {
-			k.aspects[f.Aspect] = true
+			a[f.Aspect] = true
 		}
 	}
 }
 
-// usesEntry notes those of what the ledger says is, or may be, applied.
-func (k *kindLook) usesEntry(d *resource.Descriptor, e *ledger.Entry) {
-	k.uses(d, e.Record.Applied)
-	if e.Open != nil {
-		k.uses(d, e.Open.Record.Applied)
+// asked lists the aspects that a want names.
+func (a aspects) asked() []string { return slices.Sorted(maps.Keys(a)) }
+
+// desired gives the aspects that the spec sets, by the addresses at which an
+// object may be known: its own and the one that it moved from.
+func (o *Observer) desired(r Request) map[resource.Address]aspects {
+	out := make(map[resource.Address]aspects, len(r.Desired))
+	for i := range r.Desired {
+		d := &r.Desired[i]
+		_, desc, _ := o.kinds.Kind(d.Address.Type())
+		at := []resource.Address{d.Address}
+		if d.Meta.MovedFrom != nil {
+			at = append(at, *d.Meta.MovedFrom)
+		}
+		for _, a := range at {
+			if out[a] == nil {
+				out[a] = aspects{"": true}
+			}
+			out[a].uses(desc, d.Fields)
+		}
 	}
+	return out
 }
 
-// asked lists the aspects that a want names.
-func (k *kindLook) asked() []string { return slices.Sorted(maps.Keys(k.aspects)) }
+// needs gives the aspects of the object of an entry that the environment has to
+// do with; e is nil for an object that the ledger does not know.
+func (l *look) needs(d *resource.Descriptor, at resource.Address, e *ledger.Entry) aspects {
+	out := aspects{"": true}
+	maps.Copy(out, l.desired[at])
+	if e != nil {
+		out.uses(d, e.Record.Applied)
+		if e.Open != nil {
+			out.uses(d, e.Open.Record.Applied)
+		}
+	}
+	return out
+}
 
-// trim drops what is unread in the aspects that nobody asked for: nothing in
-// the environment has to do with it, so that it must not hold anything up.
+// byAspects sorts ids into one want for each set of aspects that is asked for.
+func byAspects(kind string, needs map[resource.ID]aspects) []resource.Want {
+	groups := map[string]*resource.Want{}
+	for _, id := range slices.Sorted(maps.Keys(needs)) {
+		asked := needs[id].asked()
+		key := strings.Join(asked, "\x00")
+		if groups[key] == nil {
+			groups[key] = &resource.Want{Kind: kind, Aspects: asked}
+		}
+		groups[key].By.IDs = append(groups[key].By.IDs, id)
+	}
+	out := make([]resource.Want, 0, len(groups))
+	for _, key := range slices.Sorted(maps.Keys(groups)) {
+		out = append(out, *groups[key])
+	}
+	return out
+}
+
+// closer gives the wants for aspects of objects that came by their mark alone:
+// the ledger does not know them, or not their ids. Mostly there are none.
+func (o *Observer) closer(l *look, r Request) []resource.Want {
+	var out []resource.Want
+	for _, kind := range l.kinds {
+		k := l.byKind[kind]
+		if k.byMark < 0 {
+			continue
+		}
+		_, d, _ := o.kinds.Kind(kind)
+		needs := map[resource.ID]aspects{}
+		for _, obj := range l.answers[k.byMark].Objects {
+			m := obj.Mark
+			if m.Estate != r.Estate || m.Env != r.Env || m.Address.Type() != kind || k.needs[obj.ID] != nil {
+				continue
+			}
+			if need := l.needs(d, m.Address, r.Ledger.Entries[ledger.Key{Address: m.Address, Token: m.Token}]); len(need) > 1 {
+				needs[obj.ID], k.needs[obj.ID] = need, need
+			}
+		}
+		_, name, _ := cutKind(kind)
+		for _, w := range byAspects(name, needs) {
+			k.byID = append(k.byID, len(l.wants)+len(out))
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// trim drops what is unread in the aspects that nobody needs of the object:
+// nothing in the environment has to do with it, so that it must not hold
+// anything up.
 func (k *kindLook) trim(d *resource.Descriptor, o resource.Object) resource.Object {
 	var fields resource.Map
 	for name, v := range o.Fields {
 		f := d.Field(name)
-		if f == nil || k.aspects[f.Aspect] || !resource.HasUnread(v) {
+		if f == nil || f.Aspect == "" || k.needs[o.ID][f.Aspect] || !resource.HasUnread(v) {
 			continue
 		}
 		if fields == nil {

@@ -77,7 +77,12 @@ func gather(l *look, k *kindLook, d *resource.Descriptor) sight {
 		}
 		return a.Err
 	}
-	s.markErr, s.idErr = take(k.byMark), take(k.byID)
+	s.markErr = take(k.byMark)
+	for _, i := range k.byID { // after the mark's, which asks for less of each
+		if err := take(i); err != nil && s.idErr == nil {
+			s.idErr = err
+		}
+	}
 	return s
 }
 

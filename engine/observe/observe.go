@@ -50,7 +50,7 @@ type World struct {
 	Found  map[resource.Address]plan.Reading // what the lookups found that were asked: those without a pin, and those to refresh
 	Strays []resource.Object                 // marked by this estate and environment, unknown to the ledger
 	Blind  map[string]string                 // alias → why it could not be read
-	Wants  int                               // wants that were asked
+	Wants  int                               // what was asked: a kind's objects by their mark, or by their ids, count one
 }
 
 // Observer looks. It is safe for concurrent use; looks at one session by
@@ -77,11 +77,16 @@ func (o *Observer) Observe(ctx context.Context, r Request) World {
 	secret := o.secretive(r)
 	var wg sync.WaitGroup
 	for _, l := range looks {
-		wg.Go(func() { l.answers = o.flights.read(ctx, l.session, l.wants) })
+		wg.Go(func() {
+			l.answers = o.flights.read(ctx, l.session, l.wants)
+			if more := o.closer(l, r); len(more) > 0 {
+				l.wants, l.answers = append(l.wants, more...), slices.Concat(l.answers, o.flights.read(ctx, l.session, more))
+			}
+		})
 	}
 	wg.Wait()
 	for _, l := range looks {
-		w.Wants += len(l.wants)
+		w.Wants += l.reads()
 		o.join(l, r, secret, &w)
 	}
 	slices.SortFunc(w.Strays, func(a, b resource.Object) int {
@@ -97,25 +102,35 @@ type look struct {
 	kinds   []string
 	byKind  map[string]*kindLook
 	lookups []lookup
+	desired map[resource.Address]aspects // that the spec sets
 	wants   []resource.Want
 	answers []resource.Answer
 }
 
 type kindLook struct {
-	entries      []*ledger.Entry
-	ids          []resource.ID
-	byMark, byID int             // indexes into wants; -1 is none
-	aspects      map[string]bool // that the environment has to do with; "" always
+	entries []*ledger.Entry
+	needs   map[resource.ID]aspects // what is asked of an object by its id
+	byMark  int                     // index into wants; -1 is none
+	byID    []int                   // indexes into wants, one for each set of aspects
+}
+
+// reads counts what is asked; how it is parted by aspects does not tell.
+func (l *look) reads() int {
+	n := len(l.wants)
+	for _, k := range l.byKind {
+		n -= max(len(k.byID)-1, 0)
+	}
+	return n
 }
 
 // looks sorts what must be asked by session. Entries without a session become
 // unread at once.
 func (o *Observer) looks(r Request, w World) []*look {
-	byAlias := map[string]*look{}
+	byAlias, desired := map[string]*look{}, o.desired(r)
 	lookAt := func(alias string) *look {
 		l := byAlias[alias]
 		if s := r.Sessions[alias]; l == nil && s != nil {
-			l = &look{alias: alias, session: s, byKind: map[string]*kindLook{}}
+			l = &look{alias: alias, session: s, byKind: map[string]*kindLook{}, desired: desired}
 			byAlias[alias] = l
 		}
 		return l
@@ -127,7 +142,7 @@ func (o *Observer) looks(r Request, w World) []*look {
 		}
 		k := l.byKind[kind]
 		if k == nil {
-			k = &kindLook{byMark: -1, byID: -1, aspects: map[string]bool{"": true}}
+			k = &kindLook{byMark: -1, needs: map[resource.ID]aspects{}}
 			l.byKind[kind] = k
 			l.kinds = append(l.kinds, kind)
 		}
@@ -143,12 +158,8 @@ func (o *Observer) looks(r Request, w World) []*look {
 	}
 	for i := range r.Desired {
 		d := &r.Desired[i]
-		if o.looksUp(d.Address) {
-			continue
-		}
-		if k := at(cmp.Or(d.Meta.Alias, d.Address.Provider), d.Address.Type()); k != nil {
-			_, desc, _ := o.kinds.Kind(d.Address.Type())
-			k.uses(desc, d.Fields)
+		if !o.looksUp(d.Address) {
+			at(cmp.Or(d.Meta.Alias, d.Address.Provider), d.Address.Type())
 		}
 	}
 	for _, e := range r.Ledger.Sorted() {
@@ -156,16 +167,17 @@ func (o *Observer) looks(r Request, w World) []*look {
 			continue // its pin is in the ledger
 		}
 		alias, why := o.sessionOf(r, e)
-		k := at(alias, e.Address.Type())
+		k, l := at(alias, e.Address.Type()), byAlias[alias]
 		if k == nil || why != "" {
 			w.Live[e.Key] = plan.Reading{Seen: plan.Unread, Why: cmp.Or(why, w.Blind[alias], "no provider "+alias+" is configured")}
 			continue
 		}
 		k.entries = append(k.entries, e)
-		_, desc, _ := o.kinds.Kind(e.Address.Type())
-		k.usesEntry(desc, e)
-		if e.Record.ID != "" {
-			k.ids = append(k.ids, e.Record.ID)
+		if id := e.Record.ID; id != "" {
+			_, desc, _ := o.kinds.Kind(e.Address.Type())
+			need := l.needs(desc, e.Address, e)
+			maps.Copy(need, k.needs[id])
+			k.needs[id] = need
 		}
 	}
 	var out []*look
@@ -206,10 +218,10 @@ func (o *Observer) ask(l *look, kind, estate string) {
 	}
 	if !spec.Unmarked {
 		k.byMark = len(l.wants)
-		l.wants = append(l.wants, resource.Want{Kind: name, By: resource.Selector{Estate: estate}, Aspects: k.asked()})
+		l.wants = append(l.wants, resource.Want{Kind: name, By: resource.Selector{Estate: estate}, Aspects: []string{""}})
 	}
-	if len(k.ids) > 0 {
-		k.byID = len(l.wants)
-		l.wants = append(l.wants, resource.Want{Kind: name, By: resource.Selector{IDs: k.ids}, Aspects: k.asked()})
+	for _, w := range byAspects(name, k.needs) {
+		k.byID = append(k.byID, len(l.wants))
+		l.wants = append(l.wants, w)
 	}
 }
