@@ -93,7 +93,7 @@ func setScript(e *testscript.Env, st *stage) error {
 	st.proxy, st.region, st.reached, st.let = proxy, regions[int(sum[0])%len(regions)], make(chan struct{}), make(chan struct{})
 	e.Values[stageKey{}], e.Values[sshKey{}], e.Values[slackKey{}] = st, &sshStage{}, new(*slack.Server)
 	e.Vars = append(append(e.Vars, st.cloud.Env()...), st.center.Env()...)
-	e.Vars = append(e.Vars, "REGION="+st.region, "AWS_ENDPOINT_URL="+proxy.URL(), "HOME="+e.WorkDir, "USER=mei", "CI=1", "GORACE="+os.Getenv("GORACE"),
+	e.Vars = append(e.Vars, "REGION="+st.region, "AWS_ENDPOINT_URL="+proxy.URL(), "MOTO="+st.cloud.URL(), "HOME="+e.WorkDir, "USER=mei", "CI=1", "GORACE="+os.Getenv("GORACE"),
 		"GIT_AUTHOR_NAME=mei", "GIT_AUTHOR_EMAIL=mei@example.com", "GIT_COMMITTER_NAME=mei", "GIT_COMMITTER_EMAIL=mei@example.com",
 		"GIT_CONFIG_NOSYSTEM=1")
 	root, err := os.OpenRoot(e.WorkDir)

@@ -274,5 +274,6 @@ func (t *taking) mark() event {
 	}
 	m := markOf(t.x.run.Estate, t.entry.Key)
 	err := t.account.Session.Mark(t.x.calls, live, &m)
+	rec.Bare = rec.Bare && err != nil
 	return t.outcome(ledger.Event{Type: ledger.Done, Record: &rec}, err)
 }

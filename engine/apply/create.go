@@ -41,6 +41,9 @@ func (t *taking) create() event {
 		ev.retry = false // it is there, broken: only a new plan replaces it
 		return ev
 	}
+	if err == nil && p.Dropped {
+		return t.dropped(rec, want, p.Object)
+	}
 	if err == nil {
 		seen := t.x.complete(t.x.calls, t.account.Session, t.step.Address, p.Object)
 		seen.Fields = t.x.run.Veil.Conceal(seen.Fields, want)

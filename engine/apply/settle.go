@@ -258,6 +258,7 @@ func (s settling) marked(ctx context.Context, e ledger.Entry, seen sighting) (ve
 		return s.write(ctx, e.Key, ledger.Event{Gone: true}, wasDone)
 	case e.Open.Op == ledger.Adopt && ours:
 		rec := e.Open.Record
+		rec.Bare = false
 		return s.write(ctx, e.Key, ledger.Event{Record: &rec}, wasDone)
 	case e.Open.Op == ledger.Adopt && seen.young:
 		return notSettled, nil

@@ -83,6 +83,7 @@ type Record struct {
 	Meta     resource.Lifecycle `json:"meta,omitzero"`
 	Schema   string             `json:"schema,omitempty"` // the schema's version
 	Broken   string             `json:"broken,omitempty"` // why it must be replaced, or ""
+	Bare     bool               `json:"bare,omitempty"`   // its create's mark was dropped, and none has been put yet
 }
 
 // Dep is one dependency: this object refers to that one, by a field of aspect.

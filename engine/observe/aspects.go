@@ -28,6 +28,17 @@ func (a aspects) uses(d *resource.Descriptor, set resource.Map) {
 	}
 }
 
+// unread reports whether a field of one of the aspects, beside the bare ones, is
+// unread.
+func (a aspects) unread(d *resource.Descriptor, fields resource.Map) bool {
+	for name, v := range fields {
+		if f := d.Field(name); f != nil && f.Aspect != "" && a[f.Aspect] && resource.HasUnread(v) {
+			return true
+		}
+	}
+	return false
+}
+
 // asked lists the aspects that a want names.
 func (a aspects) asked() []string { return slices.Sorted(maps.Keys(a)) }
 
@@ -84,8 +95,9 @@ func byAspects(kind string, needs map[resource.ID]aspects) []resource.Want {
 	return out
 }
 
-// closer gives the wants for aspects of objects that came by their mark alone:
-// the ledger does not know them, or not their ids. Mostly there are none.
+// closer gives the wants for aspects of objects that came by their mark alone,
+// and without them: the ledger does not know them, or not their ids. Mostly
+// there are none.
 func (o *Observer) closer(l *look, r Request) []resource.Want {
 	var out []resource.Want
 	for _, kind := range l.kinds {
@@ -100,8 +112,9 @@ func (o *Observer) closer(l *look, r Request) []resource.Want {
 			if m.Estate != r.Estate || m.Env != r.Env || m.Address.Type() != kind || k.needs[obj.ID] != nil {
 				continue
 			}
-			if need := l.needs(d, m.Address, r.Ledger.Entries[ledger.Key{Address: m.Address, Token: m.Token}]); len(need) > 1 {
-				needs[obj.ID], k.needs[obj.ID] = need, need
+			need := l.needs(d, m.Address, r.Ledger.Entries[ledger.Key{Address: m.Address, Token: m.Token}])
+			if k.needs[obj.ID] = need; need.unread(d, obj.Fields) {
+				needs[obj.ID] = need
 			}
 		}
 		_, name, _ := cutKind(kind)

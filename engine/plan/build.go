@@ -238,7 +238,7 @@ func (b *builder) compare(it *item) {
 		it.action, it.touched = Update, true
 	}
 	if it.unmarked() {
-		it.reasons = append(it.reasons, Reason{Cause: CauseDrift, Text: MarkGone})
+		it.reasons = append(it.reasons, it.markReason())
 	}
 	if it.action == "" && (it.stray || it.entry.Address != it.addr || it.misnamed() || it.unmarked()) {
 		it.action = Adopt

@@ -196,6 +196,7 @@ func (b *builder) corrections(it *item) []Correction {
 	rec := *old
 	rec.Applied, rec.Schema = it.diff.applied, it.kind.Schema
 	rec.Outs = known(it.kind.Outputs(it.live.Object), old.Outs)
+	rec.Bare = old.Bare && it.live.Object.Mark.Token != it.entry.Token
 	if !it.replaces() {
 		rec.Meta = it.want.Meta
 	}
@@ -235,7 +236,7 @@ func known(m, before resource.Map) resource.Map {
 }
 
 func recordsEqual(a, b *ledger.Record) bool {
-	return a.Schema == b.Schema && sameDeps(a.Deps, b.Deps) && metaEqual(a.Meta, b.Meta) &&
+	return a.Schema == b.Schema && a.Bare == b.Bare && sameDeps(a.Deps, b.Deps) && metaEqual(a.Meta, b.Meta) &&
 		mapsEqual(a.Applied, b.Applied) && mapsEqual(a.Outs, b.Outs)
 }
 

@@ -22,8 +22,8 @@ var update = flag.Bool("update", false, "write want.json anew")
 // A golden's files, all JSON and all but want.json optional:
 //
 //	desired  address → {fields, meta}
-//	ledger   token → {address, applied, outs, deps, meta, broken, open, ended}; a later token at an address deposes an earlier one
-//	live     token → what differs from applied and outs, null for a field that is not there; "absent"; {"unread": why}; {"mark": …}
+//	ledger   token → {address, applied, outs, deps, meta, broken, bare, open, ended}; a later token at an address deposes an earlier one
+//	live     token → what differs from applied and outs, null for a field that is not there; "absent"; {"unread": why}; {"mark": estate, "" for none}
 //	found    address → {id, fields} that a lookup found; null for nothing; {"unread": why}
 //	strays   token → {address, id, fields}
 //	imports  address → {id, fields}, with {mark: {estate, address}}, or {absent: why}, {unread: why}
@@ -41,6 +41,7 @@ type (
 		Deps          []ledger.Dep
 		Meta          resource.Lifecycle
 		Broken, Ended string
+		Bare          bool
 		Open          ledger.Op
 	}
 	goldenStray struct {
@@ -209,7 +210,7 @@ func own(t *testing.T, in *plan.Input, token string, e goldenEntry, seen json.Ra
 	a := parseLocal(t, e.Address)
 	key := ledger.Key{Address: a, Token: token}
 	id := resource.ID(a.Kind + "-" + token)
-	rec := &ledger.Record{ID: id, Applied: e.Applied, Outs: resource.Map{"id": resource.String(id)}, Deps: e.Deps, Meta: e.Meta, Schema: "1", Broken: e.Broken}
+	rec := &ledger.Record{ID: id, Applied: e.Applied, Outs: resource.Map{"id": resource.String(id)}, Deps: e.Deps, Meta: e.Meta, Schema: "1", Broken: e.Broken, Bare: e.Bare}
 	for k, v := range e.Outs {
 		rec.Outs[k] = v
 	}

@@ -129,6 +129,11 @@ func TestALostMarkOfANamedObjectIsOnlyTold(t *testing.T) {
 		p.Notes[0].Text != "its mark was taken off outside: deleting it is refused until isobar import prod t.net/a net-1 puts it back" {
 		t.Errorf("steps %+v, notes %+v, kept %d", p.Steps, p.Notes, p.Kept)
 	}
+	in.Ledger.Entries[key].Record.Bare = true // but of one whose create's mark was dropped
+	if p = plan.Build(in); len(p.Steps) != 1 || p.Steps[0].Op != ledger.Adopt || len(p.Notes) != 0 || p.Changes[0].Drifted() {
+		t.Errorf("of a dropped mark: steps %+v, notes %+v, changes %+v", p.Steps, p.Notes, p.Changes)
+	}
+	in.Ledger.Entries[key].Record.Bare = false
 	blurred := r
 	blurred.MarkUnread = true
 	for _, named := range []bool{true, false} { // whether it is gone, nobody knows

@@ -28,8 +28,19 @@ func (it *item) bare() bool {
 }
 
 // unmarked reports whether the item's mark is lost and is put back unasked. An id
-// that is never given twice says by itself that the object is ours.
-func (it *item) unmarked() bool { return it.want != nil && it.bare() && !it.kind.Named }
+// that is never given twice says by itself that the object is ours; of one whose
+// create's mark was dropped the ledger says so.
+func (it *item) unmarked() bool {
+	return it.want != nil && it.bare() && (!it.kind.Named || it.entry.Record.Bare)
+}
+
+// markReason says why the item is unmarked.
+func (it *item) markReason() Reason {
+	if it.entry.Record.Bare {
+		return Reason{Cause: CauseMark, Text: "the mark of its create was dropped"}
+	}
+	return Reason{Cause: CauseDrift, Text: MarkGone}
+}
 
 // markStep writes our mark onto an object that the ledger owns.
 func (it *item) markStep() Step {
@@ -44,7 +55,7 @@ func (b *builder) ofMark(it *item) []Note {
 	switch {
 	case it.want == nil || it.entry == nil || !it.kind.Marked || it.live.Seen != Present || it.fresh:
 		return nil
-	case it.bare() && it.kind.Named:
+	case it.bare() && it.kind.Named && !it.unmarked():
 		return []Note{{Address: it.addr, Drift: true, Text: fmt.Sprintf(
 			"%s: deleting it is refused until isobar import %s %s %s puts it back", MarkGone, b.in.Env, it.addr.Local(), it.live.Object.ID)}}
 	case m.IsZero() || b.ours(it):

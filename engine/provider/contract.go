@@ -140,6 +140,11 @@ type Progress struct {
 	Object resource.Object // as far as the call's answer tells; Fields may be partial
 	Handle resource.Handle // long work to poll
 	After  time.Duration   // when to poll first
+	// Dropped says of a create that the object, read back, lacks the mark that
+	// the call carried: the peer took the call and dropped its tags. The Object
+	// is then as it was read. The caller marks it and sets what else it lacks,
+	// by calls of their own.
+	Dropped bool
 }
 
 // Polled is a handle's state.

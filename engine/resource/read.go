@@ -7,7 +7,7 @@ type Want struct {
 	Kind    string   // the kind within the provider, "vpc"
 	By      Selector // which ones
 	Via     *Object  // the live parent, for a kind that lives within another; else nil
-	Aspects []string // aspects that must be read; nil means all
+	Aspects []string // aspects that must be read; nil means all. A field of another one is Unread, or told if it came anyway
 }
 
 // Selector picks objects. Exactly one of its fields is set.

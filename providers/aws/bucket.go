@@ -46,6 +46,7 @@ func bucket() *kind {
 		create:  createBucket,
 		update:  updateBucket,
 		remove:  removeBucket,
+		rereads: true,
 	}
 }
 
@@ -73,7 +74,8 @@ func dnsSuffix(partition string) string {
 
 // createBucket makes a bucket under a name that nobody has. It looks first:
 // in us-east-1 S3 answers the create of a bucket that the account has already
-// with success.
+// with success. It looks once more afterwards: not every store that speaks S3's
+// API takes the tags of a create.
 func createBucket(ctx context.Context, s *session, want resource.Object, tags map[string]string, token string) (resource.Object, error) {
 	id := want.Fields.Text(fieldBucket)
 	if id == "" {
@@ -105,6 +107,9 @@ func createBucket(ctx context.Context, s *session, want resource.Object, tags ma
 			"the name "+id+" belongs to somebody else: bucket names are unique among all AWS accounts, so choose another one")
 	default:
 		return resource.Object{}, err
+	}
+	if have, err := s.bucketTags(ctx, id); err == nil {
+		tags = have
 	}
 	return s.bucketObject(id, tags), nil
 }

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"isobar.dev/engine/lab/fault"
+	"isobar.dev/engine/provider"
 	"isobar.dev/engine/resource"
 )
 
@@ -310,6 +311,15 @@ func TestBucketAspectsCostACallEach(t *testing.T) {
 			t.Errorf("aspects %v: %d objects, %v in %d requests, want at most %d", c.aspects, len(got[0].Objects), got[0].Err, r.proxy.Count(""), c.most)
 		}
 	}
+	r.proxy.Forget()
+	got := r.Read(t.Context(), []resource.Want{ // as an environment asks of which one bucket has a policy
+		{Kind: "bucket", By: resource.Selector{Estate: r.estate}, Aspects: []string{""}},
+		{Kind: "bucket", By: resource.Selector{IDs: ids[:1]}, Aspects: []string{"", "policy"}},
+		{Kind: "bucket", By: resource.Selector{IDs: ids[1:]}, Aspects: []string{""}},
+	})
+	if n := r.proxy.Count("GetBucketPolicy"); n != 1 || r.proxy.Count("") != 3 || len(got[2].Objects) != 4 {
+		t.Errorf("one bucket's policy is read by %d calls of %d", n, r.proxy.Count(""))
+	}
 	r.proxy.Inject(fault.Rule{Action: "GetBucketPolicy", Times: 1, Do: fault.Refuse(http.StatusForbidden, "AccessDenied", "Access Denied")})
 	o := r.one(t, "bucket", ids[0])
 	if u, ok := o.Fields["policy"].(resource.Unread); !ok || !strings.Contains(u.Why, "GetBucketPolicy") {
@@ -387,6 +397,40 @@ func TestPolicySpellings(t *testing.T) {
 		}
 		if got := r.one(t, "bucket", o.ID).Fields["policy"]; !resource.Equal(got, tlsOnly) {
 			t.Errorf("%s reads as %s", doc, resource.Encode(got))
+		}
+	}
+}
+
+// A store that drops the tags of a create is told apart from S3, which takes
+// them: moto_server is one.
+func TestDroppedTagsAreTold(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "eu-west-2")
+	direct := &http.Client{Transport: provider.FenceTransport(&http.Transport{})}
+	t.Cleanup(func() { closeIdle(direct) })
+	for _, c := range []struct {
+		session provider.Session
+		dropped bool
+	}{{r.Session, false}, {r.open(t, r.estate, direct), true}} {
+		a := address("bucket")
+		m := r.mark(a)
+		want := resource.Object{Address: a, Fields: resource.Map{"bucket": bucketName(), "tags": tags("team", "x")}}
+		r.proxy.Forget()
+		p, err := c.session.Create(t.Context(), want, m)
+		if err != nil || p.Dropped != c.dropped || p.Object.Mark.IsZero() != c.dropped || (p.Object.Fields["tags"] == nil) != c.dropped {
+			t.Fatalf("%+v %v", p, err)
+		}
+		if n := r.proxy.Count("PutBucketTagging"); n != 0 {
+			t.Errorf("the create puts tags by %d calls of its own", n)
+		}
+		if err := c.session.Mark(t.Context(), p.Object, &m); err != nil {
+			t.Fatal(err)
+		}
+		if n := r.proxy.Count("PutBucketTagging"); n != 0 {
+			t.Errorf("a mark that is there is put again by %d calls", n)
+		}
+		if got := r.one(t, "bucket", p.Object.ID); got.Mark != m {
+			t.Errorf("it bears %+v", got.Mark)
 		}
 	}
 }

@@ -63,6 +63,9 @@ type kind struct {
 	// tombs says that calls may be answered with success after an object's end,
 	// so that a change looks first.
 	tombs bool
+	// rereads says that create gives the object as read back with its tags,
+	// since some peers drop those of the creating call.
+	rereads bool
 	// parts names what else carries an object's tags and mark; nil for none.
 	parts func(live resource.Object) []resource.ID
 }

@@ -164,7 +164,11 @@ func (s *session) Create(ctx context.Context, want resource.Object, m resource.M
 	if err != nil {
 		return provider.Progress{}, err
 	}
-	obj.Address, obj.Mark = want.Address, m
+	obj.Address = want.Address
+	if k.rereads && obj.Mark.Token != m.Token {
+		return provider.Progress{Object: obj, Dropped: true}, nil
+	}
+	obj.Mark = m
 	return k.progress(provider.OpCreate, "", obj, want), nil
 }
 

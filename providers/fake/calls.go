@@ -44,6 +44,7 @@ type knobs struct {
 	after    time.Duration
 	lists    map[string]int
 	denied   map[[2]string]bool
+	drops    map[string]bool
 }
 
 // OnCall asks decide what befalls each call from now on; nil asks nobody. It is
@@ -83,6 +84,17 @@ func (w *World) DenyAspect(kind, aspect string, deny bool) {
 		w.knobs.denied = map[[2]string]bool{}
 	}
 	w.knobs.denied[[2]string{kind, aspect}] = deny
+}
+
+// DropTags makes creates of a kind drop the mark and the tags that they carry,
+// and say so, or keep them again.
+func (w *World) DropTags(kind string, drop bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.knobs.drops == nil {
+		w.knobs.drops = map[string]bool{}
+	}
+	w.knobs.drops[kind] = drop
 }
 
 // Calls gives the log so far, in order of the calls' ends.

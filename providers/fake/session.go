@@ -100,7 +100,11 @@ func (w *World) create(k *kind, scope string, want resource.Map, m resource.Mark
 	if err := w.whole(k, scope, "", fields); err != nil {
 		return provider.Progress{}, err
 	}
-	if k.Unmarked {
+	drops := w.knobs.drops[k.Name]
+	if drops {
+		delete(fields, "tags")
+	}
+	if k.Unmarked || drops {
 		m = resource.Mark{}
 	}
 	t := w.add(scope, k.Name, id, version{fields: fields, mark: m})
@@ -111,7 +115,7 @@ func (w *World) create(k *kind, scope string, want resource.Map, m resource.Mark
 		h := w.start(t)
 		return provider.Progress{Object: resource.Object{Address: resource.Address{Provider: Name, Kind: k.Name}, ID: t.id, Mark: m}, Handle: h, After: w.opt.PollAfter}, nil
 	}
-	return provider.Progress{Object: t.object(k, t.now())}, nil
+	return provider.Progress{Object: t.object(k, t.now()), Dropped: drops}, nil
 }
 
 // replayed answers a create whose token was seen before.
