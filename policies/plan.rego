@@ -36,8 +36,9 @@ going contains rc if {
 	not rc.isobar.part
 }
 
-# meant holds for isobar destroy, which a person runs by the environment's name.
-meant if input.isobar.trigger == "destroy"
+# meant holds for isobar destroy, which a person runs by the environment's name,
+# and where a person named each object that is deleted.
+meant if input.isobar.trigger in {"destroy", "confirm"}
 
 # production holds where the environment's name says so: prod, live_eu.
 production if regex.match(`(^|_)(prod|production|live)(_|$)`, input.isobar.environment)

@@ -95,7 +95,7 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&a.config, "config", "", "the server's `FILE`: its credentials, and its store unless --store names one; ISOBAR_CONFIG unless told")
 	root.PersistentFlags().StringVarP(&a.output, "output", "o", "text", "`FORMAT`: text, json or markdown")
 	root.AddCommand(
-		a.initCommand(), a.validateCommand(), a.graphCommand(), a.planCommand(), a.applyCommand(), a.destroyCommand(), a.driftCommand(),
+		a.initCommand(), a.validateCommand(), a.graphCommand(), a.planCommand(), a.applyCommand(), a.destroyCommand(), a.confirmCommand(), a.forgetCommand(), a.driftCommand(),
 		a.importCommand(),
 		a.statusCommand(), a.runsCommand(), a.approveCommand(), a.rejectCommand(), a.refreshCommand(), a.auditCommand(), a.storeCommand(), a.serveCommand(), a.policyCommand(),
 		a.explainCommand(), a.versionCommand(), a.docsCommand(),

@@ -93,7 +93,7 @@ func newRunner(st store.Store, trace func(context.Context, provider.Span), secre
 		return nil, err
 	}
 	return &reconcile.Runner{
-		Specs: &reconcile.Evaluated{Specs: loader, Kept: st, Now: time.Now}, Policies: rules, Ledger: st, Catalogue: cat,
+		Specs: &reconcile.Evaluated{Specs: loader, Kept: st, Now: time.Now}, Policies: rules, Ledger: st, Words: st, Catalogue: cat,
 		Sessions: &reconcile.Sessions{
 			Catalogue: cat, // each provider makes its own fenced client, which honours its SDK's settings
 			Options:   provider.Options{Budgets: provider.NewBudgets(provider.Rate{}, provider.Clock{}), Trace: trace},

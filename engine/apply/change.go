@@ -255,9 +255,24 @@ func (t *taking) confirmed(live resource.Object) bool {
 	return t.kind.Unmarked || live.Mark.Token == t.entry.Token && live.Mark.Estate == t.x.run.Estate
 }
 
+// letGo forgets an object that bears no mark of ours, or is gone: nobody is called.
+func (t *taking) letGo(there bool) event {
+	why := "gone"
+	if there {
+		why = "released"
+	}
+	if err := t.write(ledger.Event{Type: ledger.Forgotten, Why: why}); err != nil {
+		return t.fatal(err)
+	}
+	return t.end(Done)
+}
+
 // mark writes our mark onto an object, or takes it off.
 func (t *taking) mark() event {
 	live, ok := t.ground()
+	if t.step.Op == ledger.Release && (!ok || t.kind.Unmarked || !t.confirmed(live)) {
+		return t.letGo(ok)
+	}
 	if !ok {
 		return t.moved("it is gone")
 	}

@@ -19,6 +19,7 @@ const (
 	CommandImport   Code = "CMD-716"
 	CommandUnspoken Code = "CMD-717"
 	CommandFind     Code = "CMD-720"
+	CommandWord     Code = "CMD-722"
 )
 
 // commandPages holds the CMD codes.
@@ -88,6 +89,12 @@ func commandPages() map[Code]Page {
 			Title: "no such run",
 			Text: "No run has this id, or several begin like this. A run is named by its id or by the beginning of it, as " +
 				"`isobar runs` lists them.",
+		},
+		CommandWord: {
+			Title: "that object can't be named so",
+			Text: "`isobar confirm` names orphans that may be deleted: objects whose spec was lost, not edited, or that bear this " +
+				"estate's mark and are in no ledger. It refuses anything else, for that is deleted by editing the spec. `isobar " +
+				"forget` names objects that isobar owns or finds by its mark. Both want addresses as a plan prints them.",
 		},
 		CommandDeclined: {
 			Title: "declined",

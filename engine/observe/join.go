@@ -41,6 +41,7 @@ func (o *Observer) join(l *look, r Request, secret map[resource.Address]resource
 			if r.Ledger.Entries[ledger.Key{Address: obj.Mark.Address, Token: token}] == nil {
 				obj.Fields = r.Veil.Conceal(obj.Fields, secret[obj.Mark.Address])
 				w.Strays = append(w.Strays, obj)
+				w.Homes[token] = l.alias
 			}
 		}
 	}

@@ -48,6 +48,7 @@ func (r Refresh) has(a resource.Address) bool { return r.All || r.Only[a] }
 type World struct {
 	Live   map[ledger.Key]plan.Reading
 	Found  map[resource.Address]plan.Reading // what the lookups found that were asked: those without a pin, and those to refresh
+	Homes  map[string]string                 // token of a stray → the alias whose session sees it
 	Strays []resource.Object                 // marked by this estate and environment, unknown to the ledger
 	Blind  map[string]string                 // alias → why it could not be read
 	Wants  int                               // what was asked: a kind's objects by their mark, or by their ids, count one
@@ -69,7 +70,7 @@ func New(kinds Kinds, now func() time.Time) *Observer {
 // Observe looks at everything that the request's ledger and spec concern. It
 // never fails as a whole: what could not be read is Unread, with the reason.
 func (o *Observer) Observe(ctx context.Context, r Request) World {
-	w := World{Live: map[ledger.Key]plan.Reading{}, Found: map[resource.Address]plan.Reading{}, Blind: maps.Clone(r.Blind)}
+	w := World{Live: map[ledger.Key]plan.Reading{}, Found: map[resource.Address]plan.Reading{}, Homes: map[string]string{}, Blind: maps.Clone(r.Blind)}
 	if w.Blind == nil {
 		w.Blind = map[string]string{}
 	}

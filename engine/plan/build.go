@@ -96,11 +96,7 @@ func (b *builder) strays() {
 			b.notes = append(b.notes, Note{Address: o.Mark.Address, Text: fmt.Sprintf("%s bears the mark of an object that was %s: a copy, left alone", o.ID, why)})
 			continue
 		}
-		b.held = append(b.held, Held{
-			Address: o.Mark.Address, Action: Delete, Why: HeldOrphan,
-			Text: fmt.Sprintf("%s bears this estate's mark, but neither the spec nor the ledger knows it", o.ID),
-			Mend: "put it back into the spec to adopt it, or delete it by hand",
-		})
+		b.held = append(b.held, b.adrift(&o))
 	}
 }
 
@@ -282,7 +278,6 @@ func (b *builder) unwanted(it *item) {
 	if it.action != "" || it.held != nil || it.lost {
 		return
 	}
-	deposed := it.entry.Role == ledger.Deposed && b.byAddr[it.addr] != nil
 	it.action = Delete
 	if it.kind.Found || it.kind.Lookup {
 		it.action = Forget
@@ -291,9 +286,10 @@ func (b *builder) unwanted(it *item) {
 	if b.in.Destroy {
 		it.reasons[0].Text = "asked for by destroy"
 	}
-	if deposed {
+	if b.replaced(it) {
 		it.reasons = []Reason{{Cause: CauseSpec, Text: "replaced earlier"}}
 	}
+	b.name(it)
 	switch {
 	case it.entry.Open != nil:
 		b.doubtful(it)
@@ -301,10 +297,12 @@ func (b *builder) unwanted(it *item) {
 		it.lost, it.action = true, ""
 	case it.live.Seen != Present:
 		it.holdUnseen()
-	case b.in.Lost && !deposed && !b.in.Confirmed[it.addr]:
-		it.hold(HeldOrphan, "its spec is gone or empty, not edited", "bring the spec back, or delete what it made: isobar destroy "+b.in.Env)
+	case it.letGo(): // it stays as it is, whoever marks it by then
+	case b.pending(it):
+		b.orphaned(it)
 	case it.entry.Record.Meta.PreventDestroy && it.action == Delete:
-		it.hold(HeldProtect, "it is protected by preventDestroy", "first apply a spec with preventDestroy: false, then remove it")
+		it.hold(HeldProtect, "it is protected by preventDestroy",
+			fmt.Sprintf("first apply a spec with preventDestroy: false, then remove it; or let go of it: isobar forget %s %s", b.in.Env, Named))
 	default:
 		it.holdHalfRead()
 		b.confirm(it)

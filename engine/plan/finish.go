@@ -55,7 +55,7 @@ func (b *builder) finish(g *graph) *Plan {
 		switch {
 		case it.held != nil:
 			h := *it.held
-			h.Action = it.action
+			h.Action, h.Token = it.action, it.key().Token
 			p.Held = append(p.Held, h)
 		case it.action != "":
 			p.Changes = append(p.Changes, b.change(it))
@@ -111,7 +111,7 @@ func (b *builder) change(it *item) Change {
 	}
 	c := Change{
 		Address: it.addr, Action: it.action, Token: it.key().Token, Reasons: b.followed(it.reasons), First: it.first && it.replaces(),
-		Disruptive: it.replaces(),
+		Disruptive: it.replaces(), Named: it.named,
 	}
 	if it.entry != nil && !it.lost {
 		c.ID = it.entry.Record.ID
@@ -188,6 +188,12 @@ func (b *builder) corrections(it *item) []Correction {
 	if it.want != nil && it.entry.Address != it.addr { // held or not: what refers to it looks for it here
 		from := it.entry.Address
 		out = append(out, Correction{Address: it.addr, Token: it.entry.Token, Type: ledger.Moved, From: &from})
+	}
+	if it.want == nil && it.stray && it.held == nil {
+		rec := it.entry.Record
+		rec.Deps, rec.Schema = b.seen(it), it.kind.Schema
+		c.Type, c.Record = ledger.Adopted, &rec
+		return append(out, c)
 	}
 	if it.want == nil || it.live.Seen != Present || it.diff == nil || it.entry.Open != nil || it.action == Pin {
 		return out

@@ -64,7 +64,9 @@ type (
 		Lost      bool
 		Deletes   plan.Budget
 		Blind     map[string]string
-		Confirmed []resource.Address
+		Confirmed map[string]string // token → address, as ann said
+		Released  map[string]string // the same
+		Homes     map[string]string
 		Outs      map[resource.Address]resource.Map
 	}
 )
@@ -137,10 +139,14 @@ func readGolden(t *testing.T, ar *txtar.Archive) plan.Input {
 	opts := part[goldenInput](t, ar, "input")
 	in := plan.Input{
 		Env: "prod", Estate: estate, Kinds: kinds(), Ledger: &ledger.State{}, Live: map[ledger.Key]plan.Reading{},
-		Lost: opts.Lost, Deletes: opts.Deletes, Blind: opts.Blind, Outs: opts.Outs, Confirmed: map[resource.Address]bool{},
+		Lost: opts.Lost, Deletes: opts.Deletes, Blind: opts.Blind, Outs: opts.Outs, Confirmed: map[ledger.Key]string{}, Released: map[ledger.Key]string{},
+		Homes: opts.Homes,
 	}
-	for _, a := range opts.Confirmed {
-		in.Confirmed[a] = true
+	for token, local := range opts.Confirmed {
+		in.Confirmed[ledger.Key{Address: parseLocal(t, local), Token: token}] = "ann"
+	}
+	for token, local := range opts.Released {
+		in.Released[ledger.Key{Address: parseLocal(t, local), Token: token}] = "ann"
 	}
 	for local, d := range part[map[string]goldenDesired](t, ar, "desired") {
 		want := resource.Desired{Address: parseLocal(t, local), Fields: d.Fields, Meta: d.Meta, At: resource.Position{File: "prod.cue", Line: 1}}

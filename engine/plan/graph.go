@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -261,6 +262,9 @@ func (g *graph) linkMaking(it *item) {
 
 // linkGoing joins an item's deletion to whatever must let go of it first.
 func (g *graph) linkGoing(it *item) {
+	if it.letGo() {
+		return // it stays, and so may what refers to it
+	}
 	del := g.steps[it.deleteID()]
 	for _, y := range g.b.dependants(it) {
 		update := g.steps[y.it.updateID(y.dep.Aspect)]
@@ -270,6 +274,9 @@ func (g *graph) linkGoing(it *item) {
 		switch {
 		case y.field != "" && !y.it.goes() && y.it.held == nil && !y.it.changes(y.field):
 			it.hold(HeldFollows, y.it.addr.Local()+" refers to it by "+y.field+", and nothing here changes that", "take the reference out by hand")
+		case y.it.letGo():
+			it.hold(HeldFollows, y.it.addr.Local()+" refers to it, and is let go of as it is",
+				fmt.Sprintf("let go of both: isobar forget %s %s, or delete both", g.b.in.Env, Named))
 		case y.it.goes():
 			if y.it.releases() && y.dep.Aspect != "" { // letting go of it takes no reference away
 				if c := g.clear(y.it, y.dep.Aspect, it); c != nil {

@@ -24,6 +24,7 @@ type item struct {
 	diff     *differ
 	reasons  []Reason
 	stray    bool // entry is made up from a stray
+	named    bool // a person named it, to be deleted or let go of
 	lost     bool // its entry's object is gone
 	fresh    bool // it gets a new object: all its outputs are to come
 	touched  bool // it is updated: its volatile outputs are to come
@@ -86,6 +87,9 @@ func holdsText(v, out resource.Value) bool {
 // replaces reports whether the entry's object is to be replaced.
 func (it *item) replaces() bool { return it.action == Replace }
 
+// letGo reports whether a person lets go of the item's object: it stays as it is.
+func (it *item) letGo() bool { return it.named && it.action == Forget && !it.kind.Lookup }
+
 // releases reports whether what goes is let go of and not deleted.
 func (it *item) releases() bool { return it.action == Forget || it.kind.Found }
 
@@ -120,6 +124,7 @@ func collect(in *Input) []*item {
 			items = append(items, &item{addr: e.Address, entry: e})
 		}
 	}
+	items = append(items, namedStrays(in, wanted)...)
 	for _, it := range items {
 		kind, known := in.Kinds[it.addr.Type()]
 		it.kind = kind
@@ -130,7 +135,9 @@ func collect(in *Input) []*item {
 		if it.want != nil {
 			it.refs = usesOf(it.want.Fields, it.kind.Descriptor)
 		}
-		it.see(in)
+		if it.live.Seen == "" {
+			it.see(in)
+		}
 	}
 	slices.SortFunc(items, func(a, b *item) int {
 		return cmp.Or(a.addr.Compare(b.addr), cmp.Compare(wantRank(a), wantRank(b)), a.key().Compare(b.key()))
@@ -191,10 +198,7 @@ func (it *item) adoptStray(in *Input) {
 	}
 	it.stray = true
 	it.live = Reading{Seen: Present, Object: *best}
-	it.entry = &ledger.Entry{
-		Key: ledger.Key{Address: it.addr, Token: best.Mark.Token}, Role: ledger.Current, Made: true,
-		Record: ledger.Record{ID: best.ID, Outs: it.kind.Outputs(*best)},
-	}
+	it.entry = strayEntry(best, it.kind)
 }
 
 // usesOf lists the references in a resource's fields with their aspects.

@@ -166,6 +166,15 @@ func hide(t *rapid.T, in *plan.Input) {
 	if rapid.IntRange(0, 14).Draw(t, "lost") == 0 {
 		in.Lost, in.Desired = true, nil
 	}
+	in.Confirmed, in.Released = map[ledger.Key]string{}, map[ledger.Key]string{}
+	for _, e := range in.Ledger.Sorted() {
+		switch rapid.IntRange(0, 19).Draw(t, "word") {
+		case 0, 1:
+			in.Confirmed[e.Key] = "ann"
+		case 2:
+			in.Released[e.Key] = "ann"
+		}
+	}
 }
 
 func differs(a, b resource.Map, field string) bool { return !resource.Equal(a[field], b[field]) }
@@ -241,7 +250,7 @@ func safe(in *plan.Input, p *plan.Plan) error {
 		if err := safeStep(in, &s, held); err != nil {
 			return fmt.Errorf("%s: %w", s.ID, err)
 		}
-		if e := in.Ledger.Entries[ledger.Key{Address: s.Address, Token: s.Token}]; s.Op == ledger.Delete && e != nil && e.Role == ledger.Current {
+		if e := in.Ledger.Entries[ledger.Key{Address: s.Address, Token: s.Token}]; s.Op == ledger.Delete && e != nil && e.Role == ledger.Current && (!in.Lost || in.Confirmed[e.Key] == "") {
 			gone++
 		}
 	}
@@ -291,7 +300,11 @@ func safeStep(in *plan.Input, s *plan.Step, held map[resource.Address]bool) erro
 		return fmt.Errorf("it was %q", r.Seen)
 	case s.Op == ledger.Adopt && (r.Object.ID != e.Record.ID || !r.Object.Mark.IsZero() && r.Object.Mark.Token != e.Token):
 		return fmt.Errorf("marks what is another's, or not known by its id")
-	case s.Op == ledger.Update || s.Op == ledger.Clear || s.Op == ledger.Adopt:
+	case s.Op == ledger.Release && in.Released[e.Key] == "" && !in.Kinds[s.Address.Type()].Found:
+		return fmt.Errorf("nobody lets go of it")
+	case s.Op == ledger.Delete && in.Released[e.Key] != "" && !slices.ContainsFunc(in.Desired, func(d resource.Desired) bool { return d.Address == s.Address }):
+		return fmt.Errorf("a person lets go of it")
+	case s.Op == ledger.Update || s.Op == ledger.Clear || s.Op == ledger.Adopt || s.Op == ledger.Release:
 		return nil
 	case resource.HasUnread(r.Object.Fields):
 		return fmt.Errorf("a field of it is unread")
@@ -299,7 +312,7 @@ func safeStep(in *plan.Input, s *plan.Step, held map[resource.Address]bool) erro
 		return nil
 	case e.Record.Meta.PreventDestroy:
 		return fmt.Errorf("it is protected")
-	case in.Lost && e.Role == ledger.Current && !in.Confirmed[s.Address]:
+	case in.Lost && e.Role == ledger.Current && in.Confirmed[e.Key] == "":
 		return fmt.Errorf("the spec was lost")
 	case in.Kinds[s.Address.Type()].Marked && (r.Object.Mark.Token != e.Token || r.Object.Mark.Estate != in.Estate):
 		return fmt.Errorf("its mark does not confirm it")
@@ -312,7 +325,7 @@ func safeStep(in *plan.Input, s *plan.Step, held map[resource.Address]bool) erro
 func safeLookup(in *plan.Input, s *plan.Step) error {
 	r, asked := in.Found[s.Address]
 	switch {
-	case s.Op == ledger.Forget && !in.Lost:
+	case s.Op == ledger.Forget && (!in.Lost || in.Confirmed[ledger.Key{Address: s.Address, Token: s.Token}] != ""):
 		return nil
 	case s.Op != ledger.Pin:
 		return fmt.Errorf("%s of a lookup", s.Op)

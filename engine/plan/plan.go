@@ -66,6 +66,7 @@ type Change struct {
 	ID         resource.ID
 	Action     Action
 	Deposed    bool          // a replaced object that waited for its deletion
+	Named      bool          // a person named the object: no budget counts it
 	Before     resource.Map  // the live fields that isobar manages, and its outputs; nil for a creation
 	After      resource.Map  // all wanted fields, Unknown where only apply will tell; nil for a deletion
 	Fields     []FieldChange // sorted by path; for a creation each field set
@@ -144,10 +145,11 @@ type Step struct {
 // Held is something that is not done, and why.
 type Held struct {
 	Address resource.Address
+	Token   string // of the existing object; "" for what is to be made
 	Action  Action
 	Why     HeldWhy
 	Text    string // in words, with the names concerned
-	Mend    string // what a person may do
+	Mend    string // what a person may do; Named in it stands for the addresses that it is said of
 	Late    *Late  // for HeldLate: what can't be told yet
 }
 
@@ -201,6 +203,7 @@ type Input struct {
 	Live      map[ledger.Key]Reading            // what was seen of each entry; a missing one counts as unread, but for lookups, whose pin is in the ledger
 	Found     map[resource.Address]Reading      // what the lookups found that were asked; a missing one is taken from its pin, if it has one
 	Strays    []resource.Object                 // objects that bear this estate's and environment's mark, with tokens that the ledger does not hold
+	Homes     map[string]string                 // token of a stray → the alias whose session sees it
 	Kinds     map[string]Kind                   // by full name, "aws.vpc"
 	Outs      map[resource.Address]resource.Map // outputs of other environments' resources that are referred to
 	Scopes    map[string]string                 // alias → what its session sees now; a missing one is not compared
@@ -209,7 +212,8 @@ type Input struct {
 	Deletes   Budget
 	Destroy   bool                        // a person asked for everything to go
 	Imports   map[resource.Address]Import // existing objects that a person names: the plan brings them under management and does nothing else
-	Confirmed map[resource.Address]bool   // orphans that a person said may be deleted
+	Confirmed map[ledger.Key]string       // orphans that a person said may be deleted, with who said so
+	Released  map[ledger.Key]string       // objects that a person said to let go of once nothing wants them, with who said so
 }
 
 // Unready is why a secret of a resource can't be had: its Secrets have neither

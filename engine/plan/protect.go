@@ -85,7 +85,7 @@ func (b *builder) protect() {
 			it.hold(HeldProtect, "it must be replaced, and is protected by preventDestroy", "undo the change, or first apply a spec with preventDestroy: false")
 			continue
 		}
-		if (it.action == Delete || it.replaces()) && it.entry.Role == ledger.Current {
+		if it.spends() {
 			n++
 		}
 	}
@@ -94,11 +94,17 @@ func (b *builder) protect() {
 		return
 	}
 	for _, it := range b.items {
-		if (it.action == Delete || it.replaces()) && it.entry.Role == ledger.Current {
+		if it.spends() {
 			it.hold(HeldBudget, fmt.Sprintf("%d objects would be deleted or replaced, and at most %d may be at once", n, limit),
 				"split the change, or raise deletes in the environment's spec")
 		}
 	}
+}
+
+// spends reports whether the item counts for the budget: what a person named
+// does not.
+func (it *item) spends() bool {
+	return (it.action == Delete || it.replaces()) && it.entry.Role == ledger.Current && !it.named
 }
 
 // Exceeds reports whether the plan deletes or replaces more objects than a
@@ -107,7 +113,7 @@ func (p *Plan) Exceeds(bu Budget, owned int) bool {
 	limit, bounded := bu.limit(owned)
 	n := 0
 	for i := range p.Changes {
-		if c := &p.Changes[i]; (c.Action == Delete || c.Action == Replace) && !c.Deposed {
+		if c := &p.Changes[i]; (c.Action == Delete || c.Action == Replace) && !c.Deposed && !c.Named {
 			n++
 		}
 	}

@@ -158,7 +158,7 @@ func (w *world) step(s *plan.Step) error {
 		if o != nil && w.kinds[o.kind].Marked && o.mark.Token != key.Token {
 			return fmt.Errorf("%s does not bear our mark", id)
 		}
-		if o != nil && w.kinds[o.kind].Found != (s.Op == ledger.Release) {
+		if o != nil && w.kinds[o.kind].Found && s.Op == ledger.Delete {
 			return fmt.Errorf("%s of a %s", s.Op, o.kind)
 		}
 		end.Gone = true

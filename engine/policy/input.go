@@ -21,7 +21,7 @@ type Input struct {
 	Live    []resource.Object    // the live inventory, with addresses
 	Commit  string               // the commit's hash, or ""
 	Actor   string               // who asked: a committer, a user
-	Trigger string               // what began the run: push, pull_request, drift, command or destroy
+	Trigger string               // what began the run: push, pull_request, drift, command, destroy, or confirm where a person named all that is deleted
 	Mode    string               // observe, approve or auto
 }
 

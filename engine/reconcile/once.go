@@ -47,7 +47,11 @@ func (o *Once) Draft(ctx context.Context, job Job) (*Attempt, error) {
 	if err := o.bury(ctx, job.Env); err != nil {
 		return nil, err
 	}
-	job.Run, job.Epoch = a.Run.ID, l.epoch
+	row, err := o.Store.Environment(ctx, job.Env)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	job.Run, job.Epoch, job.Orphans = a.Run.ID, l.epoch, row.Orphans
 	if a.Draft, err = o.Runner.Draft(l.guard(ctx), job); err != nil {
 		return nil, err
 	}
@@ -64,7 +68,7 @@ func (o *Once) Draft(ctx context.Context, job Job) (*Attempt, error) {
 		}
 		row.State, row.Note = state, note
 		row.Drift, _ = a.Drift()
-		row.Resources, row.Unread = a.Owned, a.Unread
+		row.Resources, row.Unread, row.Orphans = a.Owned, a.Unread, a.orphans(o.Runner.Now())
 	})
 }
 

@@ -44,6 +44,7 @@ type Runner struct {
 	Specs     Specs
 	Policies  Policies
 	Ledger    Ledger
+	Words     Words // what people said of objects; nil: nothing
 	Catalogue provider.Catalogue
 	Sessions  *Sessions
 	Observer  *observe.Observer
@@ -72,6 +73,9 @@ type Job struct {
 	Destroy bool     // plan the deletion of everything, as a person asked by name
 	Imports []Import // bring these under management, and do nothing else
 	Refresh Refresh  // lookups to ask anew, though they are pinned
+	// Orphans are those that waited for a person before, as the environment's row
+	// has them.
+	Orphans map[string]time.Time
 }
 
 // Draft is a plan with all that applying it needs.
@@ -95,6 +99,7 @@ type Draft struct {
 	opened  accounts
 	outs    map[resource.Address]resource.Map
 	imports map[resource.Address]plan.Import
+	words   words
 }
 
 // Denied reports whether a policy forbids the plan.
@@ -144,6 +149,9 @@ func (r *Runner) Draft(ctx context.Context, job Job) (*Draft, error) {
 	}
 	r.look(ctx, d)
 	r.seek(ctx, d)
+	if err := r.hear(ctx, d); err != nil {
+		return nil, err
+	}
 	d.Plan = r.build(d, lost)
 	d.Findings, err = r.judge(ctx, d)
 	return d, err
@@ -214,7 +222,7 @@ func (r *Runner) build(d *Draft, lost bool) *plan.Plan {
 		Destroy: d.Job.Destroy, Scopes: d.opened.scopes(), Imports: d.imports,
 		Env: d.Job.Env, Estate: d.Estate.ID, Desired: d.Spec.Desired, Lost: lost,
 		Live: d.world.Live, Strays: d.world.Strays, Kinds: r.kinds(), Outs: d.outs, Blind: d.world.Blind, Unready: d.unready,
-		Found: d.world.Found,
+		Found: d.world.Found, Homes: d.world.Homes, Confirmed: d.words.confirmed, Released: d.words.released,
 	}
 	if d.Job.Bounded && !d.Job.Destroy {
 		in.Deletes = budget(d.Spec.Deletes)
@@ -261,6 +269,9 @@ func (r *Runner) judge(ctx context.Context, d *Draft) (diag.List, error) {
 	trigger := d.Job.Trigger
 	if d.Job.Destroy {
 		trigger = "destroy" // a person named the environment: the rule on mass deletion stands aside
+	}
+	if d.meant() {
+		trigger = "confirm" // a person named each object
 	}
 	rules := d.Job.Rules
 	if rules == nil {

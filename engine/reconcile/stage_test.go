@@ -217,7 +217,7 @@ func (s *stage) start() {
 	cat := fake.Catalogue(s.world)
 	s.Daemon = &reconcile.Daemon{
 		Runner: &reconcile.Runner{
-			Specs: s.specs, Policies: s.judge, Ledger: s.disk, Catalogue: cat, Now: time.Now, Schema: "1", Secrets: s.box.bind,
+			Specs: s.specs, Policies: s.judge, Ledger: s.disk, Words: s.disk, Catalogue: cat, Now: time.Now, Schema: "1", Secrets: s.box.bind,
 			Sessions: &reconcile.Sessions{Catalogue: cat, Profile: s.known}, Observer: observe.New(cat, time.Now),
 			Engine: &apply.Engine{Kinds: cat, Now: time.Now, NewToken: s.token, Sleep: sleep},
 		},

@@ -183,7 +183,7 @@ func (t *turn) plan(ctx context.Context, trigger cycle.Trigger) ([]cycle.Event, 
 	}
 	draft, err := d.Runner.Draft(t.lease.guard(ctx), Job{
 		Tree: t.head.tree, Env: t.env, Commit: t.head.commit.Hash, Actor: t.head.commit.Author,
-		Trigger: string(trigger), Run: t.run.ID, Epoch: t.lease.epoch, May: t.repo.May, Refresh: RefreshOf(t.env, t.state.Refresh),
+		Trigger: string(trigger), Run: t.run.ID, Epoch: t.lease.epoch, May: t.repo.May, Refresh: RefreshOf(t.env, t.state.Refresh), Orphans: t.row.Orphans,
 	})
 	t.row.CheckedAt, t.row.Commit = d.Runner.Now(), t.head.commit.Hash
 	if err != nil {
@@ -210,6 +210,7 @@ func (t *turn) learn(draft *Draft) {
 	t.rules.Mode = cycle.Mode(t.row.Mode)
 	t.row.Digest, t.row.Resources, t.row.Unread = draft.Spec.Digest, draft.Owned, draft.Unread
 	t.row.Drift, _ = draft.Drift()
+	t.row.Orphans = draft.orphans(t.d.Runner.Now())
 	t.row.State, t.row.Note = stateWords(draft)
 	t.run.Digest, t.run.Counts = draft.Plan.Digest, counts(draft.Plan)
 }

@@ -85,6 +85,12 @@ func lapsedEntry(l Lease, at int64) AuditEntry {
 }
 
 func approvalEntry(a Approval) AuditEntry {
+	if a.Verdict.OfObject() {
+		return AuditEntry{
+			At: a.At, Kind: "word on an object", Env: a.Env, Actor: a.By,
+			Body: mustJSON(map[string]string{"object": a.Digest, "verdict": string(a.Verdict)}),
+		}
+	}
 	return AuditEntry{
 		At: a.At, Kind: "approval", Env: a.Env, Actor: a.By,
 		Body: mustJSON(map[string]string{"digest": a.Digest, "verdict": string(a.Verdict)}),

@@ -3,26 +3,31 @@ package store
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"strings"
 	"time"
 )
 
 // Environment is what was last known of an environment.
 type Environment struct {
-	Name       string          `json:"name"`
-	Repo       string          `json:"repo,omitempty"`
-	Origin     string          `json:"origin,omitempty"` // where the repository was, without credentials
-	Mode       string          `json:"mode,omitempty"`
-	Commit     string          `json:"commit,omitempty"` // last seen
-	Digest     string          `json:"digest,omitempty"` // of its inputs
-	State      string          `json:"state,omitempty"`
-	Note       string          `json:"note,omitempty"`
-	PlanDigest string          `json:"plan_digest,omitempty"` // of the plan that waits
-	Drift      int             `json:"drift,omitempty"`       // drifted resources
-	Resources  int             `json:"resources,omitempty"`   // owned resources
-	Unread     int             `json:"unread,omitempty"`      // resources that could not be read
-	CheckedAt  time.Time       `json:"checked_at,omitzero"`
-	Cycle      json.RawMessage `json:"cycle,omitempty"` // engine/cycle's own state, JSON
+	Name       string    `json:"name"`
+	Repo       string    `json:"repo,omitempty"`
+	Origin     string    `json:"origin,omitempty"` // where the repository was, without credentials
+	Mode       string    `json:"mode,omitempty"`
+	Commit     string    `json:"commit,omitempty"` // last seen
+	Digest     string    `json:"digest,omitempty"` // of its inputs
+	State      string    `json:"state,omitempty"`
+	Note       string    `json:"note,omitempty"`
+	PlanDigest string    `json:"plan_digest,omitempty"` // of the plan that waits
+	Drift      int       `json:"drift,omitempty"`       // drifted resources
+	Resources  int       `json:"resources,omitempty"`   // owned resources
+	Unread     int       `json:"unread,omitempty"`      // resources that could not be read
+	CheckedAt  time.Time `json:"checked_at,omitzero"`
+	// Orphans are the objects that wait for a person to name them, as Object gives
+	// them, with since when they do without a break: an older word is not meant for
+	// now.
+	Orphans map[string]time.Time `json:"orphans,omitempty"`
+	Cycle   json.RawMessage      `json:"cycle,omitempty"` // engine/cycle's own state, JSON
 }
 
 // RunState is how far a run has come.
@@ -99,9 +104,18 @@ type Verdict string
 const (
 	Approve Verdict = "approve"
 	Reject  Verdict = "reject"
+
+	// Of an object, in place of a plan: what a person said of it by name.
+	Delete  Verdict = "delete"
+	Release Verdict = "let go"
+	Keep    Verdict = "keep" // takes back what was said before
 )
 
-// Approval is a person's verdict on a plan's digest. It is used up by one run.
+// OfObject reports whether a verdict is on an object and not on a plan.
+func (v Verdict) OfObject() bool { return v == Delete || v == Release || v == Keep }
+
+// Approval is a person's verdict on a plan's digest, used up by one run; or on an
+// object, which its Digest then names.
 type Approval struct {
 	Env     string
 	Digest  string
@@ -191,7 +205,10 @@ func raw(s string) json.RawMessage {
 }
 
 func (e Environment) normal() Environment {
-	e.CheckedAt, e.Cycle = whole(e.CheckedAt), compact(e.Cycle)
+	e.CheckedAt, e.Cycle, e.Orphans = whole(e.CheckedAt), compact(e.Cycle), maps.Clone(e.Orphans)
+	for object, since := range e.Orphans {
+		e.Orphans[object] = whole(since)
+	}
 	return e
 }
 

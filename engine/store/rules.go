@@ -69,8 +69,8 @@ func (a Approval) check() error {
 	if a.Env == "" || a.Digest == "" || a.By == "" {
 		return errorf(ErrRefused, "an approval wants an environment, a digest and a name")
 	}
-	if a.Verdict != Approve && a.Verdict != Reject {
-		return errorf(ErrRefused, "%q is no verdict: it is approve or reject", a.Verdict)
+	if a.Verdict != Approve && a.Verdict != Reject && !a.Verdict.OfObject() {
+		return errorf(ErrRefused, "%q is no verdict: it is approve or reject, or of an object delete, let go or keep", a.Verdict)
 	}
 	return nil
 }
@@ -81,6 +81,8 @@ func consume(a Approval, run string) (_ Approval, used bool, err error) {
 	switch {
 	case run == "":
 		return a, false, errorf(ErrRefused, "an approval is used by a run")
+	case a.Verdict.OfObject():
+		return a, false, errorf(ErrRefused, "%s of %s is no approval of a plan", a.Digest, a.Env)
 	case a.Verdict == Reject:
 		return a, false, errorf(ErrRejected, "%s of %s, by %s", a.Digest, a.Env, a.By)
 	case a.Run == run:

@@ -60,6 +60,21 @@ func (g heldGroup) names(most int, as func(string) string) string {
 	return s
 }
 
+// mend is what may be done about the group, with its addresses in place.
+func (g heldGroup) mend() string {
+	if !strings.Contains(g[0].Mend, plan.Named) {
+		return g[0].Mend
+	}
+	var names []string
+	for _, h := range g[:min(len(g), heldNames)] {
+		names = append(names, h.Address.Local())
+	}
+	if len(g) > heldNames {
+		names = append(names, "…")
+	}
+	return strings.ReplaceAll(g[0].Mend, plan.Named, strings.Join(names, " "))
+}
+
 // number is "7 resources:" where there are several.
 func (g heldGroup) number() string {
 	if len(g) == 1 {
@@ -76,7 +91,7 @@ func (g heldGroup) write(b *strings.Builder, pg Page) {
 	line := join(" ", g.number(), g.names(most, clean)) + "  " + join(": ", g.action(), string(h.Why), clean(h.Text))
 	b.WriteString(ink(pg.Color).paint(yellow, "held") + "  " + strings.Join(wrap(line, room(pg, 6)), "\n      ") + "\n")
 	if h.Mend != "" {
-		b.WriteString("      mend: " + strings.Join(wrap(clean(h.Mend), room(pg, 12)), "\n            ") + "\n")
+		b.WriteString("      mend: " + strings.Join(wrap(clean(g.mend()), room(pg, 12)), "\n            ") + "\n")
 	}
 }
 
@@ -85,6 +100,6 @@ func (g heldGroup) chat() ChatLine {
 	h := g[0]
 	return ChatLine{
 		Key:  "held " + h.Address.String(),
-		Text: join(" ", "held", g.number(), g.names(heldNames, slackCode), slackText(join(": ", string(h.Why), h.Text, h.Mend))),
+		Text: join(" ", "held", g.number(), g.names(heldNames, slackCode), slackText(join(": ", string(h.Why), h.Text, g.mend()))),
 	}
 }

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"strings"
 	"time"
 
 	"isobar.dev/engine/diag"
@@ -110,6 +111,7 @@ func (j *RunJSON) Run() (*Run, error) {
 			return nil, err
 		}
 		held := plan.Held{Address: addr, Action: h.Action, Why: h.Why, Text: h.Text, Mend: h.Mend}
+		held.Mend = strings.ReplaceAll(h.Mend, " "+h.Address, " "+plan.Named) // so that one reason is told once, as it was
 		if !h.Until.IsZero() {
 			held.Late = &plan.Late{Address: addr, Until: h.Until}
 		}
@@ -140,7 +142,7 @@ func (j *RunJSON) Run() (*Run, error) {
 }
 
 func heldJSON(h plan.Held) HeldJSON {
-	out := HeldJSON{Address: h.Address.Local(), Action: h.Action, Why: h.Why, Text: clean(h.Text), Mend: clean(h.Mend)}
+	out := HeldJSON{Address: h.Address.Local(), Action: h.Action, Why: h.Why, Text: clean(h.Text), Mend: clean(heldGroup{h}.mend())}
 	if h.Late != nil {
 		out.Until = h.Late.Until.UTC()
 	}

@@ -34,6 +34,7 @@ type Control interface {
 	Verdict(ctx context.Context, env, digest, by string, v store.Verdict) (store.Environment, error)
 	Look(ctx context.Context, env string) error
 	Refresh(ctx context.Context, env string, lookups []string) error
+	Say(ctx context.Context, w reconcile.Word) error
 	Ready() error
 	Aside(row store.Environment) string // what to say of an environment beside its row; "" for nothing
 	Refused() []reconcile.Refusal
@@ -90,6 +91,7 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("POST /api/v1/plans/{digest}/reject", a.verdict(store.Reject))
 	mux.HandleFunc("POST /api/v1/environments/{env}/look", a.look)
 	mux.HandleFunc("POST /api/v1/environments/{env}/refresh", a.refresh)
+	mux.HandleFunc("POST /api/v1/environments/{env}/objects", a.say)
 	mux.HandleFunc("GET /api/v1/audit", a.audit)
 	mux.HandleFunc("GET /api/v1/audit/proof", a.proof)
 	mux.HandleFunc("GET /api/v1/store", a.info)
@@ -105,7 +107,7 @@ func answer(w http.ResponseWriter, v any) {
 func refuse(w http.ResponseWriter, err error) {
 	code := http.StatusInternalServerError
 	switch {
-	case errors.Is(err, store.ErrNotFound), errors.Is(err, reconcile.ErrNoPlan), errors.Is(err, reconcile.ErrNoLookup):
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, reconcile.ErrNoPlan), errors.Is(err, reconcile.ErrNoLookup), errors.Is(err, reconcile.ErrNotNamed):
 		code = http.StatusNotFound
 	case errors.Is(err, store.ErrAmbiguous):
 		code = http.StatusConflict

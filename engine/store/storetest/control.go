@@ -71,6 +71,9 @@ func approvals(t *testing.T, s store.Store) {
 	_, err = s.Approval(ctx, "dev", "d1")
 	wantErr(t, err, store.ErrNotFound)
 	wantErr(t, s.PutApproval(ctx, store.Approval{Env: "prod", Digest: "d", By: "ann", Verdict: "maybe"}), store.ErrRefused)
+	must(t, s.PutApproval(ctx, store.Approval{Env: "prod", Digest: "aws.vpc/main t1", By: "ann", At: now, Verdict: store.Delete}))
+	_, err = s.Consume(ctx, "prod", "aws.vpc/main t1", "r1", now) // a word on an object lets no plan through
+	wantErr(t, err, store.ErrRefused)
 	must(t, s.PutApproval(ctx, a)) // a new verdict on the same plan
 	_, err = s.Consume(ctx, "prod", "d1", "r2", now)
 	must(t, err)

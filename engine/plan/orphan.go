@@ -1,0 +1,85 @@
+package plan
+
+import (
+	"fmt"
+
+	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/resource"
+)
+
+// An orphan is an object whose spec was lost rather than edited, or one that
+// bears this estate's mark and that neither spec nor ledger knows. It waits for
+// a person who names it, in every mode: to be deleted, or to be let go of.
+
+// Named stands in a Held's Mend for the addresses of what is held.
+const Named = "ADDRESS…"
+
+// strayEntry is the entry that a stray would have if the ledger had known it.
+func strayEntry(o *resource.Object, k Kind) *ledger.Entry {
+	return &ledger.Entry{
+		Key: ledger.Key{Address: o.Mark.Address, Token: o.Mark.Token}, Role: ledger.Current, Made: true,
+		Record: ledger.Record{ID: o.ID, Outs: k.Outputs(*o)},
+	}
+}
+
+// namedStrays gives items of the strays that a person named, as if the ledger
+// had known them. What the spec wants to adopt is none of them.
+func namedStrays(in *Input, wanted map[resource.Address]bool) []*item {
+	var out []*item
+	for i := range in.Strays {
+		o := &in.Strays[i]
+		key := ledger.Key{Address: o.Mark.Address, Token: o.Mark.Token}
+		kind, known := in.Kinds[key.Address.Type()]
+		ended := in.Ledger.Ended[key.Token]
+		if in.Confirmed[key] == "" && in.Released[key] == "" || !known || ended != "" && ended != "not done" || wanted[key.Address] && newestStray(in, key.Address) == o {
+			continue
+		}
+		e := strayEntry(o, kind)
+		if home := in.Homes[key.Token]; home != key.Address.Provider {
+			e.Record.Meta.Alias = home
+		}
+		out = append(out, &item{addr: key.Address, entry: e, stray: true, live: Reading{Seen: Present, Object: *o}})
+	}
+	return out
+}
+
+// pending reports whether an item that nothing wants waits for a person to name
+// it.
+func (b *builder) pending(it *item) bool {
+	return !b.replaced(it) && (b.in.Lost || it.stray) && b.in.Confirmed[it.entry.Key] == ""
+}
+
+// replaced reports whether an item's object has been replaced and only waits to
+// be deleted.
+func (b *builder) replaced(it *item) bool {
+	return it.entry.Role == ledger.Deposed && b.byAddr[it.addr] != nil
+}
+
+// name takes in what a person said of an item that nothing wants.
+func (b *builder) name(it *item) {
+	if by := b.in.Released[it.entry.Key]; by != "" && !it.kind.Lookup {
+		it.named, it.action = true, Forget
+		it.reasons = []Reason{{Cause: CauseSpec, Text: "let go of, asked for by " + by}}
+		return
+	}
+	if by := b.in.Confirmed[it.entry.Key]; by != "" && !b.replaced(it) && (b.in.Lost || it.stray) {
+		it.named = true
+		it.reasons = []Reason{{Cause: CauseSpec, Text: "an orphan, confirmed by " + by}}
+	}
+}
+
+// orphaned holds an item until a person names it.
+func (b *builder) orphaned(it *item) {
+	it.hold(HeldOrphan, "its spec is gone or empty, not edited", fmt.Sprintf(
+		"bring the spec back; or name what is to be deleted: isobar confirm %s %s, or let go of: isobar forget %s %s", b.in.Env, Named, b.in.Env, Named))
+}
+
+// adrift is a stray that nobody named, as it is held.
+func (b *builder) adrift(o *resource.Object) Held {
+	return Held{
+		Address: o.Mark.Address, Token: o.Mark.Token, Action: Delete, Why: HeldOrphan,
+		Text: fmt.Sprintf("%s bears this estate's mark, but neither the spec nor the ledger knows it", o.ID),
+		Mend: fmt.Sprintf("put it back into the spec to adopt it; or delete it: isobar confirm %s %s, or let go of it: isobar forget %s %s",
+			b.in.Env, Named, b.in.Env, Named),
+	}
+}

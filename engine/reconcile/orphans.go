@@ -1,0 +1,209 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"isobar.dev/engine/cycle"
+	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/plan"
+	"isobar.dev/engine/resource"
+	"isobar.dev/engine/store"
+)
+
+// Words tells what people said of objects by name. It fails with
+// store.ErrNotFound where nobody said anything.
+type Words interface {
+	Approval(ctx context.Context, env, digest string) (store.Approval, error)
+}
+
+// Word is what a person says of objects: to delete orphans, to let go of
+// objects, or to take back what was said before.
+type Word struct {
+	Env       string
+	Addresses []string // "aws.vpc/main"
+	By        string
+	Verdict   store.Verdict
+}
+
+// ErrNotNamed says that a word is on something that it can't be said of.
+var ErrNotNamed = errors.New("nothing was recorded")
+
+// objectName is an object as a word and a row name it: one address may have had
+// several, and a word is on one of them.
+func objectName(k ledger.Key) string { return k.Address.Local() + " " + k.Token }
+
+// say records a word, once it is known to be on objects that are there.
+func say(ctx context.Context, st store.Store, w Word, now time.Time) error {
+	row, err := st.Environment(ctx, w.Env)
+	if errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("%w: nothing is known of %s", ErrNotNamed, w.Env)
+	}
+	if err != nil {
+		return err
+	}
+	state, err := st.State(ctx, w.Env)
+	if err != nil {
+		return err
+	}
+	var objects []string
+	for _, text := range w.Addresses {
+		found, err := named(row, state, w, text)
+		if err != nil {
+			return err
+		}
+		objects = append(objects, found...)
+	}
+	for _, o := range objects {
+		if err := st.PutApproval(ctx, store.Approval{Env: w.Env, Digest: o, By: w.By, At: now, Verdict: w.Verdict}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// named gives the objects at an address that a word may be on: for a deletion
+// orphans, else whatever isobar owns or finds by its mark.
+func named(row store.Environment, state *ledger.State, w Word, text string) ([]string, error) {
+	a, err := resource.ParseAddress(w.Env + "/" + text)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %q is no address, such as aws.vpc/main", ErrNotNamed, text)
+	}
+	found := map[string]bool{}
+	for o := range row.Orphans {
+		if strings.HasPrefix(o, a.Local()+" ") {
+			found[o] = true
+		}
+	}
+	if w.Verdict == store.Delete && len(found) == 0 {
+		return nil, fmt.Errorf("%w: %s is no orphan (%s)", ErrNotNamed, text, orphanNames(row))
+	}
+	if w.Verdict != store.Delete {
+		for _, e := range state.At(a) {
+			found[objectName(e.Key)] = true
+		}
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("%w: isobar owns no %s in %s", ErrNotNamed, text, w.Env)
+	}
+	return slices.Sorted(maps.Keys(found)), nil
+}
+
+// orphanNames lists what waits to be named.
+func orphanNames(row store.Environment) string {
+	var names []string
+	for o := range row.Orphans {
+		address, _, _ := strings.Cut(o, " ")
+		names = append(names, address)
+	}
+	slices.Sort(names)
+	return cmp.Or(strings.Join(slices.Compact(names), ", "), "nothing is, as last looked")
+}
+
+// Say records what a person says of objects.
+func (o *Once) Say(ctx context.Context, w Word) error {
+	return say(ctx, o.Store, w, o.Runner.Now())
+}
+
+// Say records what a person says of objects, and looks at their environment: a
+// plan takes it up, and goes the environment's way from there.
+func (d *Daemon) Say(ctx context.Context, w Word) error {
+	d.ready()
+	if err := say(ctx, d.Store, w, d.Runner.Now()); err != nil {
+		return err
+	}
+	d.queue.add(w.Env, cycle.Ticked{Trigger: cycle.Manual})
+	return nil
+}
+
+// words are what people said of a draft's objects.
+type words struct {
+	confirmed, released map[ledger.Key]string // with who said so
+}
+
+// hear gathers what people said of the objects that nothing wants: only they
+// are asked about.
+func (r *Runner) hear(ctx context.Context, d *Draft) error {
+	d.words = words{map[ledger.Key]string{}, map[ledger.Key]string{}}
+	if r.Words == nil || d.Job.Imports != nil {
+		return nil
+	}
+	wanted := map[resource.Address]bool{}
+	for i := range d.Spec.Desired {
+		wanted[d.Spec.Desired[i].Address] = true
+	}
+	var keys []ledger.Key
+	d.journal.View(func(s *ledger.State) {
+		for _, e := range s.Sorted() {
+			if !wanted[e.Address] {
+				keys = append(keys, e.Key)
+			}
+		}
+	})
+	for i := range d.world.Strays {
+		keys = append(keys, ledger.Key{Address: d.world.Strays[i].Mark.Address, Token: d.world.Strays[i].Mark.Token})
+	}
+	for _, k := range keys {
+		a, err := r.Words.Approval(ctx, d.Job.Env, objectName(k))
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		since, waits := d.Job.Orphans[objectName(k)]
+		switch {
+		case a.Verdict == store.Release:
+			d.words.released[k] = a.By
+		case a.Verdict == store.Delete && waits && !a.At.Before(since):
+			d.words.confirmed[k] = a.By
+		}
+	}
+	return nil
+}
+
+// orphans gives what waits to be named after a draft, with since when: what was
+// named and is not gone yet still does.
+func (d *Draft) orphans(now time.Time) map[string]time.Time {
+	if d.Job.Imports != nil || d.Job.Destroy {
+		return d.Job.Orphans // it says nothing of them
+	}
+	out := map[string]time.Time{}
+	add := func(k ledger.Key) {
+		since, waits := d.Job.Orphans[objectName(k)]
+		if !waits {
+			since = now
+		}
+		out[objectName(k)] = since
+	}
+	for _, h := range d.Plan.Held {
+		if h.Why == plan.HeldOrphan {
+			add(ledger.Key{Address: h.Address, Token: h.Token})
+		}
+	}
+	for k := range d.words.confirmed {
+		add(k)
+	}
+	return out
+}
+
+// meant reports whether a plan deletes nothing but what a person named.
+func (d *Draft) meant() bool {
+	n := 0
+	for i := range d.Plan.Changes {
+		c := &d.Plan.Changes[i]
+		switch {
+		case c.Action == plan.Delete && c.Named:
+			n++
+		case c.Action == plan.Delete || c.Action == plan.Replace:
+			return false
+		}
+	}
+	return n > 0
+}
