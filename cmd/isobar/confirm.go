@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -64,27 +65,12 @@ type wordJSON struct {
 // the store itself.
 func (a *app) say(ctx context.Context, args []string, v store.Verdict) error {
 	w := reconcile.Word{Env: args[0], Addresses: args[1:], By: actor(), Verdict: v}
-	path, err := a.localStore()
-	if err != nil {
+	next, err := a.record(ctx, w)
+	switch {
+	case errors.Is(err, reconcile.ErrNotNamed):
+		return errorf(diag.CommandWord, "isobar plan "+w.Env+" lists what is held", "%v", err)
+	case err != nil:
 		return err
-	}
-	if _, err := os.Stat(path); err != nil {
-		return errorf(diag.CommandNoStore, "isobar plan makes one; name another with --store sqlite:PATH", "there is no store at %s", path)
-	}
-	next := "the next plan that the daemon makes says so"
-	err = web.NewClient(socketPath(path)).Say(ctx, w)
-	if errors.Is(err, web.ErrNoDaemon) {
-		next = "isobar plan " + w.Env + a.sourceArgs()
-		err = a.withOnce(ctx, func(o *reconcile.Once) error { return o.Say(ctx, w) })
-		if errors.Is(err, reconcile.ErrNotNamed) {
-			err = errorf(diag.CommandWord, "isobar plan "+w.Env+" lists what is held", "%v", err)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if err != nil {
-		return errorf(diag.CommandWord, "isobar runs shows what is held", "%v", err)
 	}
 	if a.output == "json" {
 		return a.writeJSON(wordJSON{view.SchemaVersion, w.Env, w.Addresses, w.Verdict})
@@ -94,4 +80,27 @@ func (a *app) say(ctx context.Context, args []string, v store.Verdict) error {
 	}[v]
 	fmt.Fprintf(a.out, "%s  %s %s · %s\n", w.Env, strings.Join(w.Addresses, ", "), what, next)
 	return nil
+}
+
+// record keeps a word where it is taken up, and says what comes next.
+func (a *app) record(ctx context.Context, w reconcile.Word) (next string, err error) {
+	const daemon = "the next plan that the daemon makes says so"
+	at, err := a.localStore()
+	if err != nil {
+		return "", err
+	}
+	if at.shared() {
+		return daemon, a.withDesk(ctx, "", func(d desk) error { return d.Say(ctx, w) })
+	}
+	if _, err := os.Stat(at.file); errors.Is(err, fs.ErrNotExist) {
+		return "", errorf(diag.CommandNoStore, "isobar plan makes one; name another with --store sqlite:PATH", "there is no store at %s", at)
+	}
+	err = web.NewClient(at.socket()).Say(ctx, w)
+	if errors.Is(err, web.ErrNoDaemon) {
+		return "isobar plan " + w.Env + a.sourceArgs(), a.withOnce(ctx, func(o *reconcile.Once) error { return o.Say(ctx, w) })
+	}
+	if err = notLet(at.socket(), err); err != nil {
+		return "", errorf(diag.CommandWord, "isobar runs shows what is held", "%v", err)
+	}
+	return daemon, nil
 }

@@ -16,6 +16,7 @@ import (
 type desk interface {
 	Verdict(ctx context.Context, env, digest, by string, v store.Verdict) (web.VerdictAnswer, error)
 	Refresh(ctx context.Context, env string, lookups []string) error
+	Say(ctx context.Context, w reconcile.Word) error
 }
 
 // withDesk calls f with the daemon that holds a file's store, or with the store

@@ -35,7 +35,7 @@ var unsteady = []struct {
 	{regexp.MustCompile(`isobar wrote it \d+ \w+ ago`), "isobar wrote it SOME TIME ago"},
 	{regexp.MustCompile(`("(read_ms|took_ms|checked|started|took)": )[0-9.e-]+`), "${1}0"},
 	{regexp.MustCompile(`("(actor|by)": ")[^"]*`), "${1}WHO"},
-	{regexp.MustCompile(`\b((approved|rejected|confirmed|asked for) by )[^\s,"]+`), "${1}WHO"},
+	{regexp.MustCompile(`\b((approved|rejected|confirmed|requested) by )[^\s,"]+`), "${1}WHO"},
 	{regexp.MustCompile(`@ [0-9a-f]{7}\b`), "@ COMMIT"},
 	{regexp.MustCompile("` at `[0-9a-f]{7}`"), "` at `COMMIT`"},
 	{regexp.MustCompile(`(?m)^(\S+ +(?:\S+ +)?(?:approve|auto|observe|–) +)[0-9a-f]{7}\b`), "${1}COMMIT"},

@@ -59,7 +59,7 @@ func (b *builder) replaced(it *item) bool {
 func (b *builder) name(it *item) {
 	if by := b.in.Released[it.entry.Key]; by != "" && !it.kind.Lookup {
 		it.named, it.action = true, Forget
-		it.reasons = []Reason{{Cause: CauseSpec, Text: "let go of, asked for by " + by}}
+		it.reasons = []Reason{{Cause: CauseSpec, Text: "let go of, requested by " + by}}
 		return
 	}
 	if by := b.in.Confirmed[it.entry.Key]; by != "" && !b.replaced(it) && (b.in.Lost || it.stray) {

@@ -118,8 +118,7 @@ func (d *Daemon) Say(ctx context.Context, w Word) error {
 	if err := say(ctx, d.Store, w, d.Runner.Now()); err != nil {
 		return err
 	}
-	d.queue.add(w.Env, cycle.Ticked{Trigger: cycle.Manual})
-	return nil
+	return d.queue.add(ctx, w.Env, cycle.Ticked{Trigger: cycle.Manual})
 }
 
 // words are what people said of a draft's objects.

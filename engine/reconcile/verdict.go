@@ -229,5 +229,6 @@ func (t *turn) recall(ctx context.Context, digest string) {
 		}
 	case store.Reject:
 		t.state.Rejected = a.Digest
+	case store.Delete, store.Release, store.Keep: // of an object, not of a plan
 	}
 }
