@@ -45,6 +45,7 @@ func (a *app) applyCommand() *cobra.Command {
 	c.Flags().BoolVar(&f.approve, "auto-approve", false, "do not ask")
 	detailedFlag(c, &f.detailed)
 	refreshFlag(c, &f.refresh)
+	a.fullFlag(c)
 	return a.sourceFlags(c)
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"isobar.dev/engine/diag"
 	"isobar.dev/engine/reconcile"
+	"isobar.dev/engine/view"
 )
 
 func (a *app) destroyCommand() *cobra.Command {
@@ -14,7 +15,8 @@ func (a *app) destroyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "destroy ENV", Short: "Delete everything that an environment owns", Args: cobra.ExactArgs(1),
 		Long: "Plans the deletion of everything that the ledger owns in ENV, shows it, and asks for the environment's name.\n" +
-			"Without a terminal it wants --plan DIGEST or --auto-approve. Objects with preventDestroy stay.",
+			"Without a terminal it wants --plan DIGEST or --auto-approve. Objects with preventDestroy stay.\n" +
+			"Where another environment refers to ENV, the plan says so, and --auto-approve is not enough.",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.interruptible(c.Context(), stopping, func(ctx context.Context) error {
 				return a.withOnce(ctx, func(o *reconcile.Once) error { return a.destroy(ctx, o, args[0], f) })
@@ -44,5 +46,23 @@ func (a *app) destroy(ctx context.Context, o *reconcile.Once, env string, f appl
 		}
 		return a.take(ctx, o, tries)
 	}
+	if f.approve && f.plan == "" && len(tries[0].Plan.Steps) > 0 {
+		for _, w := range tries[0].Warnings {
+			if w.Code == diag.CommandReferred {
+				return a.notUnasked(o, tries, w)
+			}
+		}
+	}
 	return a.apply(ctx, o, tries, f)
+}
+
+// notUnasked shows the plan and wants more than --auto-approve for it.
+func (a *app) notUnasked(o *reconcile.Once, tries []*reconcile.Attempt, because diag.Finding) error {
+	if a.output == "text" {
+		if err := a.showPlans(o, tries, false); err != nil {
+			return err
+		}
+	}
+	return errorf(diag.CommandReferred, "look at the plan, then add --plan "+view.PlanID(tries[0].Plan.Digest)+" in place of --auto-approve",
+		"%s %s; nothing was deleted", because.Subject, because.Message)
 }

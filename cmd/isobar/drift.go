@@ -10,7 +10,7 @@ import (
 )
 
 func (a *app) driftCommand() *cobra.Command {
-	return a.sourceFlags(&cobra.Command{
+	c := &cobra.Command{
 		Use: "drift [ENV…]", Short: "Show what was changed behind isobar's back",
 		Long: "Shows what differs from what isobar last applied, and nothing that only the spec changed.\n" +
 			"Exits 2 where something drifted, 1 where something could not be read, else 0.",
@@ -19,7 +19,9 @@ func (a *app) driftCommand() *cobra.Command {
 				return a.withOnce(ctx, func(o *reconcile.Once) error { return a.drift(ctx, o, args) })
 			})
 		},
-	})
+	}
+	a.fullFlag(c)
+	return a.sourceFlags(c)
 }
 
 func (a *app) drift(ctx context.Context, o *reconcile.Once, envs []string) error {

@@ -32,11 +32,17 @@ func (a *app) planCommand() *cobra.Command {
 	}
 	detailedFlag(c, &detailed)
 	refreshFlag(c, &refresh)
+	a.fullFlag(c)
 	return a.sourceFlags(c)
 }
 
 func detailedFlag(c *cobra.Command, to *bool) {
 	c.Flags().BoolVar(to, "detailed-exitcode", false, "exit 2 where there are changes, 0 where there are none")
+}
+
+// fullFlag lets a verb show the fields of all that is created.
+func (a *app) fullFlag(c *cobra.Command) {
+	c.Flags().BoolVar(&a.full, "full", false, "list the fields of all that is created, and all that is held, however long the plan gets")
 }
 
 // withOnce opens the store for f and closes it after.
@@ -55,6 +61,8 @@ type draftFlags struct {
 	bounded bool // nobody is asked: the spec's limit of deletes holds
 	imports []reconcile.Import
 	refresh []string // lookups to ask anew, by address; AllLookups is every one
+
+	warn diag.List // what to say of every plan
 }
 
 // draft drafts the environments. What is wrong with any of their specs is told
@@ -67,6 +75,11 @@ func (a *app) draft(ctx context.Context, o *reconcile.Once, f draftFlags) ([]*re
 	known, err := o.Store.Environments(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if f.destroy {
+		if f.warn, err = referrers(ctx, o.Runner.Specs, r, known, f.envs[0]); err != nil {
+			return nil, err
+		}
 	}
 	envs, err := r.choose(f.envs, known)
 	if err != nil {
@@ -82,10 +95,20 @@ func (a *app) draft(ctx context.Context, o *reconcile.Once, f draftFlags) ([]*re
 	if wrong.Errors() > 0 {
 		return nil, a.refuse(wrong, "nothing was planned")
 	}
-	if len(wrong) > 0 && a.output == "text" {
+	for _, t := range tries {
+		t.Warnings = append(t.Warnings, f.warn...)
+	}
+	if wrong = untold(wrong, tries); len(wrong) > 0 && a.output == "text" {
 		a.tell(wrong, "")
 	}
 	return tries, areLookups(o, tries, f.refresh)
+}
+
+// untold leaves out of the estate's findings what a plan tells too.
+func untold(found diag.List, tries []*reconcile.Attempt) diag.List {
+	return slices.DeleteFunc(slices.Clone(found), func(f diag.Finding) bool {
+		return slices.ContainsFunc(tries, func(t *reconcile.Attempt) bool { return slices.Contains(t.Warnings, f) })
+	})
 }
 
 // draftsAtOnce is how many environments are drafted at the same time.
@@ -144,6 +167,7 @@ func planCode(tries []*reconcile.Attempt, detailed bool) int {
 func (a *app) shown(o *reconcile.Once, t *reconcile.Attempt) *view.Plan {
 	p := t.ViewPlan(o.Runner.Catalogue.Descriptors, "")
 	p.Mode = "" // no daemon runs here: the next step is a person's
+	p.Verb = a.verb
 	given := refreshArgs(t.Job.Refresh) + a.sourceArgs()
 	switch {
 	case t.Job.Destroy:

@@ -35,6 +35,8 @@ type app struct {
 	output   string                    // -o
 	config   string                    // --config
 	server   func() (*settings, error) // the server's file that is named, read once
+	full     bool                      // --full, of the verbs with fullFlag
+	verb     string                    // the command's own name
 	began    bool                      // the command line was understood
 	code     int
 }
@@ -83,7 +85,7 @@ func (a *app) root() *cobra.Command {
 				a.output = "text"
 				return err
 			}
-			a.began = true
+			a.began, a.verb = true, c.Name()
 			if c.Name() != "init" { // which makes it
 				return a.directory()
 			}

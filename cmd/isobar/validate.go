@@ -64,7 +64,7 @@ func (a *app) validate(ctx context.Context, named []string) error {
 		valid.WriteString("no environments yet: write one under environments/NAME\n")
 	}
 	all := append(slices.Concat(lists...), r.estate.Findings...)
-	all = all.Sorted()
+	all = slices.Compact(all.Sorted())
 	if all.Errors() > 0 {
 		return a.refuse(all, "not valid")
 	}
@@ -121,10 +121,11 @@ func (a *app) plans(ps []*view.Plan) error {
 		}
 		return a.writeJSON(out)
 	case "markdown":
-		fmt.Fprint(a.out, view.Markdown(ps))
+		fmt.Fprint(a.out, view.Markdown(ps, a.full))
 		return nil
 	}
 	pg := page(a.out)
+	pg.Detail = a.full
 	texts := make([]string, len(ps))
 	for i, p := range ps {
 		texts[i] = p.Text(pg)

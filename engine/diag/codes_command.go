@@ -18,6 +18,7 @@ const (
 	CommandRun      Code = "CMD-715"
 	CommandImport   Code = "CMD-716"
 	CommandUnspoken Code = "CMD-717"
+	CommandReferred Code = "CMD-718"
 	CommandFind     Code = "CMD-720"
 	CommandWord     Code = "CMD-722"
 )
@@ -39,6 +40,12 @@ func commandPages() map[Code]Page {
 			Title: "no such environment",
 			Text: "The repository has no environment of this name, and the store knows none. An environment is a directory " +
 				"environments/NAME with a CUE package whose field name is NAME.",
+		},
+		CommandReferred: {
+			Title: "another environment refers to this one",
+			Text: "A resource of the environment that is named takes its value from one that would be deleted. What it was given stays as it is, " +
+				"but nothing of it can be planned any more until the reference is taken out. isobar graph shows all references. --auto-approve is " +
+				"not enough for such a destroy: it wants an answer, or --plan DIGEST of the plan that was looked at.",
 		},
 		CommandAsk: {
 			Title: "nobody to ask",

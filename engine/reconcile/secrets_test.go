@@ -503,6 +503,6 @@ func faces(d *reconcile.Draft) string {
 			steps += string(resource.Encode(c.Before)) + string(resource.Encode(c.After))
 		}
 	}
-	return p.Text(view.Page{Detail: true}) + string(p.JSON()) + view.Markdown([]*view.Plan{p}) + fmt.Sprintf("%+v%+v", p.Chat(), drift) +
+	return p.Text(view.Page{Detail: true}) + string(p.JSON()) + view.Markdown([]*view.Plan{p}, false) + fmt.Sprintf("%+v%+v", p.Chat(), drift) +
 		fmt.Sprint(doc, err) + steps + fmt.Sprintf("%+v", d.Plan)
 }

@@ -22,7 +22,7 @@ func planFaces(p *Plan) []face {
 		{"text-detail", p.Text(Page{Detail: true})},
 		{"text-72", p.Text(Page{Width: 72})},
 		{"text-color", visible(p.Text(Page{Color: true}))},
-		{"markdown", Markdown([]*Plan{p, calm()})},
+		{"markdown", Markdown([]*Plan{p, calm()}, false)},
 		{"json", string(p.JSON())},
 		{"chat", chatText(p.Chat())},
 		{"chat-drift", chatText(drift)},

@@ -33,7 +33,7 @@ func allFaces(p *Plan) map[string]string {
 	drift, _ := p.DriftChat()
 	return map[string]string{
 		"text": p.Text(Page{Detail: true}), "narrow": p.Text(Page{Width: 40, Color: true}), "json": string(p.JSON()),
-		"markdown": Markdown([]*Plan{p}), "chat": chatText(p.Chat()), "drift": chatText(drift),
+		"markdown": Markdown([]*Plan{p}, false), "chat": chatText(p.Chat()), "drift": chatText(drift),
 	}
 }
 
@@ -82,7 +82,7 @@ func TestNoColorCodesWhenOff(t *testing.T) {
 		p.Plan.Changes[0].Fields[0].After = resource.String(s + "\x1b[0m")
 		p.Plan.Changes[0].Reasons[0].Text = s
 		p.Policy[0].Message = s
-		for _, out := range []string{p.Text(Page{}), Markdown([]*Plan{p}), p.Chat().Head} {
+		for _, out := range []string{p.Text(Page{}), Markdown([]*Plan{p}, false), p.Chat().Head} {
 			for _, r := range out {
 				if r != '\n' && string(r) != zeroWidth && !unicode.IsPrint(r) {
 					t.Fatalf("an unprintable %U in:\n%q", r, out)
@@ -210,5 +210,24 @@ func BenchmarkText(b *testing.B) {
 	}
 	for b.Loop() {
 		p.Text(Page{Width: 120})
+	}
+}
+
+// TestTitlesSayTheCommand: what drifted is no plan, and what apply shows is
+// apply's.
+func TestTitlesSayTheCommand(t *testing.T) {
+	t.Parallel()
+	apply := mixed()
+	apply.Verb = "apply"
+	for want, p := range map[string]*Plan{
+		"### isobar plan · prod · 6 changes, 1 held, 1 denied\n":  mixed(),
+		"### isobar apply · prod · 6 changes, 1 held, 1 denied\n": apply,
+		"### isobar drift · prod · 3 resources drifted\n":         mixed().Drifted(),
+		"### isobar drift · prod · nothing drifted\n":             (&Plan{Plan: plan.Plan{Env: "prod"}}).Drifted(),
+	} {
+		got, _, _ := strings.Cut(Markdown([]*Plan{p}, false), "\n")
+		if got+"\n" != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }

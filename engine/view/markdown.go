@@ -87,10 +87,18 @@ const bodyLimit = 60000
 
 // Markdown renders plans as one comment: a summary table with a line an
 // environment, then each plan folded away in the words of Text, and how to go
-// on. What does not fit a forge's comment is cut, and said to be.
-func Markdown(plans []*Plan) string {
+// on. What does not fit a forge's comment is cut, and said to be. With detail
+// the fields of what is created are listed, however many they are.
+func Markdown(plans []*Plan, detail bool) string {
 	if len(plans) == 0 {
 		return "### isobar plan · no environment is concerned\n"
+	}
+	verb := "plan"
+	switch first := plans[0]; {
+	case first.drift:
+		verb = "drift"
+	case first.Verb != "":
+		verb = clean(first.Verb)
 	}
 	var b strings.Builder
 	names := make([]string, len(plans))
@@ -100,10 +108,15 @@ func Markdown(plans []*Plan) string {
 		total += len(p.Plan.Changes)
 		held += len(p.Plan.Held)
 	}
-	title := "### isobar plan · " + strings.Join(names, ", ") + " · "
-	if total == 0 {
+	title := "### isobar " + verb + " · " + strings.Join(names, ", ") + " · "
+	switch {
+	case total == 0 && verb == "drift":
+		title += "nothing drifted"
+	case total == 0:
 		title += "no changes"
-	} else {
+	case verb == "drift":
+		title += count(total, "resource") + " drifted"
+	default:
 		title += count(total, "change")
 	}
 	if held > 0 {
@@ -117,7 +130,7 @@ func Markdown(plans []*Plan) string {
 		b.WriteString(p.summaryRow())
 	}
 	for _, p := range plans {
-		b.WriteString("\n" + p.section(bodyLimit/len(plans)))
+		b.WriteString("\n" + p.section(bodyLimit/len(plans), detail))
 	}
 	return b.String()
 }
@@ -178,8 +191,8 @@ func (p *Plan) note() string {
 }
 
 // section is one environment's part, of at most about limit bytes.
-func (p *Plan) section(limit int) string {
-	body := p.body(Page{}, true)
+func (p *Plan) section(limit int, detail bool) string {
+	body := p.body(Page{Detail: detail}, true)
 	if fs := p.findings(Page{}); fs != "" {
 		body = join("\n", body, fs)
 	}
@@ -191,7 +204,7 @@ func (p *Plan) section(limit int) string {
 	if body != "" {
 		b.WriteString("<details><summary>" + html.EscapeString(clean(p.Plan.Env)) + ": " + p.outcome() + "</summary>\n\n" + fence("diff", body) + "\n</details>\n\n")
 	}
-	if d := p.drifted(); len(d) > 0 {
+	if d := p.drifted(); len(d) > 0 && !p.drift {
 		b.WriteString("Also drifted, and would be put back: " + strings.Join(d, ", ") + ".\n\n")
 	}
 	if late := LateText(p.Plan.Late, Page{}); late != "" {

@@ -13,7 +13,7 @@ import (
 type Page struct {
 	Width  int            // columns of the terminal; 0 never folds
 	Color  bool           // ANSI colour codes; without it none are written
-	Detail bool           // list the fields of what is created, too
+	Detail bool           // list all fields of what is created and all that is held, however many
 	Zone   *time.Location // for times of day; nil is UTC
 }
 
@@ -31,6 +31,7 @@ type Plan struct {
 	Needs   int                  // approvals that are still missing; 0 is none
 	Once    bool                 // made from a local directory: the next step is "isobar apply" there
 	Next    string               // what to type next to carry it out; "" for the usual words
+	Verb    string               // of the command that shows it, for its title; "" is plan
 	Import  bool                 // of objects that a person named: their marks are all that is written
 
 	drift bool // see Drifted
