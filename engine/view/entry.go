@@ -57,6 +57,29 @@ func (p *Plan) ordered() []*plan.Change {
 	return out
 }
 
+// createLines is how many lines the fields of what is created may take in a plan
+// before they are left out: two screens or so. A plan of 300 creates would bury
+// its deletions.
+const createLines = 80
+
+// listed are the plan's entries with the fields of creates, unless they are too
+// many and nobody asked for them; hidden counts the lines left out.
+func (p *Plan) listed(detail bool) (es []entry, hidden int) {
+	es = p.entries(true)
+	if detail {
+		return es, 0
+	}
+	for i, c := range p.ordered() {
+		if c.Action == plan.Create {
+			hidden += len(es[i].rows)
+		}
+	}
+	if hidden <= createLines {
+		return es, 0
+	}
+	return p.entries(false), hidden
+}
+
 // entries puts the plan's changes into words, by risk.
 func (p *Plan) entries(detail bool) []entry {
 	out := make([]entry, 0, len(p.Plan.Changes))

@@ -2,6 +2,7 @@ package view
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode"
@@ -210,6 +211,36 @@ func BenchmarkText(b *testing.B) {
 	}
 	for b.Loop() {
 		p.Text(Page{Width: 120})
+	}
+}
+
+// TestManyCreatesAreFolded: what is created never buries what is deleted, and
+// nothing is left out unsaid.
+func TestManyCreatesAreFolded(t *testing.T) {
+	t.Parallel()
+	p := &Plan{Plan: plan.Plan{Env: "prod", Digest: "9c1e44b0aa"}}
+	for i := range 300 {
+		p.Plan.Changes = append(p.Plan.Changes, plan.Change{
+			Address: resource.Address{Env: "prod", Provider: "aws", Kind: "vpc", Name: fmt.Sprintf("n%d", i)}, Action: plan.Create,
+			Fields: []plan.FieldChange{
+				{Path: resource.Path{"cidrBlock"}, After: resource.String("10.0.0.0/16")}, {Path: resource.Path{"label"}, After: resource.String("x")},
+			},
+		})
+	}
+	const note = "fields of what is created are not listed, 600 lines: add --full"
+	short, long := p.Text(Page{}), p.Text(Page{Detail: true})
+	if n := strings.Count(short, "\n"); n > 310 || !strings.Contains(short, note) || strings.Contains(short, "cidrBlock") {
+		t.Errorf("%d lines:\n%.400s", n, short)
+	}
+	if n := strings.Count(long, "\n"); n < 900 || strings.Contains(long, note) {
+		t.Errorf("with detail %d lines", n)
+	}
+	if md := Markdown([]*Plan{p}, false); !strings.Contains(md, note) {
+		t.Error("the Markdown leaves fields out unsaid")
+	}
+	p.Plan.Changes = p.Plan.Changes[:40] // 80 lines of fields
+	if text := p.Text(Page{}); strings.Contains(text, note) || strings.Count(text, "cidrBlock") != 40 {
+		t.Errorf("a plan of 40 creates:\n%.400s", text)
 	}
 }
 

@@ -103,7 +103,7 @@ func (p *Plan) verdict() string {
 // the first column, as a diff block needs them.
 func (p *Plan) body(pg Page, flush bool) string {
 	var b strings.Builder
-	es := p.entries(pg.Detail)
+	es, hidden := p.listed(pg.Detail)
 	addrs, heads := 0, 0
 	for _, e := range es {
 		addrs = max(addrs, wide(e.address))
@@ -113,6 +113,9 @@ func (p *Plan) body(pg Page, flush bool) string {
 	}
 	for i := range es {
 		es[i].write(&b, layout{pg, flush, min(addrs, 48), heads})
+	}
+	if hidden > 0 {
+		b.WriteString(strings.Repeat(" ", 4) + "fields of what is created are not listed, " + count(hidden, "line") + ": add --full\n")
 	}
 	if len(p.Plan.Held)+len(p.Plan.Notes) > 0 && len(es) > 0 {
 		b.WriteString("\n")
