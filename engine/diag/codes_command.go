@@ -41,12 +41,6 @@ func commandPages() map[Code]Page {
 			Text: "The repository has no environment of this name, and the store knows none. An environment is a directory " +
 				"environments/NAME with a CUE package whose field name is NAME.",
 		},
-		CommandReferred: {
-			Title: "another environment refers to this one",
-			Text: "A resource of the environment that is named takes its value from one that would be deleted. What it was given stays as it is, " +
-				"but nothing of it can be planned any more until the reference is taken out. isobar graph shows all references. --auto-approve is " +
-				"not enough for such a destroy: it wants an answer, or --plan DIGEST of the plan that was looked at.",
-		},
 		CommandAsk: {
 			Title: "nobody to ask",
 			Text: "A change of the world is confirmed by a person, and isobar does not run on a terminal. Look at the plan, " +
@@ -97,12 +91,6 @@ func commandPages() map[Code]Page {
 			Text: "No run has this id, or several begin like this. A run is named by its id or by the beginning of it, as " +
 				"`isobar runs` lists them.",
 		},
-		CommandWord: {
-			Title: "that object can't be named so",
-			Text: "`isobar confirm` names orphans that may be deleted: objects whose spec was lost, not edited, or that bear this " +
-				"estate's mark and are in no ledger. It refuses anything else, for that is deleted by editing the spec. `isobar " +
-				"forget` names objects that isobar owns or finds by its mark. Both want addresses as a plan prints them.",
-		},
 		CommandDeclined: {
 			Title: "declined",
 			Text:  "The question was answered with no, or the name was typed differently. Nothing was changed.",
@@ -110,9 +98,21 @@ func commandPages() map[Code]Page {
 	}
 }
 
-// importPages holds those of import.
-func importPages() map[Code]Page {
+// objectPages holds those about objects that commands name, or leave in peace.
+func objectPages() map[Code]Page {
 	return map[Code]Page{
+		CommandReferred: {
+			Title: "another environment refers to this one",
+			Text: "A resource of the environment that is named takes its value from one that would be deleted. What it was given stays as it is, " +
+				"but nothing of it can be planned any more until the reference is taken out. isobar graph shows all references. --auto-approve is " +
+				"not enough for such a destroy: it wants an answer, or --plan DIGEST of the plan that was looked at.",
+		},
+		CommandWord: {
+			Title: "that object can't be named so",
+			Text: "`isobar confirm` names orphans that may be deleted: objects whose spec was lost, not edited, or that bear this " +
+				"estate's mark and are in no ledger. It refuses anything else, for that is deleted by editing the spec. `isobar " +
+				"forget` names objects that isobar owns or finds by its mark. Both want addresses as a plan prints them.",
+		},
 		CommandImport: {
 			Title: "the object can't be adopted",
 			Text: "`isobar import` checks every object before it writes anything, and one of them is not there, belongs to another " +
