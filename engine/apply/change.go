@@ -23,8 +23,8 @@ func (t *taking) update() event {
 	if err != nil {
 		return t.failed(err)
 	}
-	if top, ok := t.stands(live, changes); !ok {
-		return t.moved("%s is no longer what the plan saw", top)
+	if differs, ok := t.stands(live, changes); !ok {
+		return t.moved("it is no longer what the plan saw: %s", differs)
 	}
 	rec := t.entry.Record
 	rec.Applied, rec.Meta, rec.Schema = t.applied(want, changes), t.step.Meta, t.x.run.Schema
@@ -99,7 +99,8 @@ func orNull(v resource.Value) resource.Value {
 }
 
 // stands reports whether each field that the step touches is as the plan saw
-// it, or as wanted already, or as this run left it; else it names the first.
+// it, or as wanted already, or as this run left it; else it says how the first
+// differs.
 func (t *taking) stands(live resource.Object, changes []resource.Change) (string, bool) {
 	if t.step.Token == "" {
 		return "", true // made in this run: there was nothing to see
@@ -114,7 +115,7 @@ func (t *taking) stands(live resource.Object, changes []resource.Change) (string
 		if plan.Same(t.fieldAt(c.Path), valueAt(now, c.Path[1:]), c.After) {
 			continue
 		}
-		return top, false
+		return t.difference(c.Path[:1], planned, now), false
 	}
 	return "", true
 }

@@ -2,6 +2,8 @@ package plan
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 
 	"isobar.dev/engine/ledger"
 	"isobar.dev/engine/resource"
@@ -95,8 +97,9 @@ func (b *builder) protect() {
 	}
 	for _, it := range b.items {
 		if it.spends() {
-			it.hold(HeldBudget, fmt.Sprintf("%d objects would be deleted or replaced, and at most %d may be at once", n, limit),
-				"split the change, or raise deletes in the environment's spec")
+			it.hold(HeldBudget, fmt.Sprintf("%d of %d objects would be deleted or replaced, and at most %d may be at once (%s)",
+				n, len(b.in.Ledger.Entries), limit, b.in.Deletes.words()),
+				fmt.Sprintf("split the change; or look at it and name it: isobar plan %s, then isobar apply %s --plan DIGEST; or raise deletes in the spec", b.in.Env, b.in.Env))
 		}
 	}
 }
@@ -118,6 +121,18 @@ func (p *Plan) Exceeds(bu Budget, owned int) bool {
 		}
 	}
 	return bounded && n > limit
+}
+
+// words names the settings of a spec that the budget is made of.
+func (bu Budget) words() string {
+	var parts []string
+	if bu.Count != 0 {
+		parts = append(parts, "max: "+strconv.Itoa(max(bu.Count, 0)))
+	}
+	if bu.Percent != 0 {
+		parts = append(parts, fmt.Sprintf("maxShare: %g", float64(max(bu.Percent, 0))/100))
+	}
+	return "deletes: " + strings.Join(parts, ", ")
 }
 
 func (bu Budget) limit(owned int) (int, bool) {
