@@ -67,6 +67,7 @@ func (b *builder) finish(g *graph) *Plan {
 			p.Kept += 1 - len(late)
 		}
 	}
+	p.Notes = append(p.Notes, b.renames()...)
 	for _, id := range sortedKeys(g.steps) {
 		n := g.steps[id]
 		if n.it.held != nil {
