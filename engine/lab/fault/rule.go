@@ -11,7 +11,7 @@ type Call struct {
 	N      int       // counts all requests from 1
 	Method string    // "POST"
 	Path   string    // "/"
-	Action string    // the AWS action, "CreateVpc"; "" where the request names none
+	Action string    // the AWS action or SOAP method, "CreateVpc", "CreateVM_Task"; "" where the request names none
 	Token  string    // its client token, or ""
 	Form   string    // the form's text, sorted by key and without signature; "" for other bodies
 	At     time.Time // when it came
@@ -52,7 +52,7 @@ type Fault struct {
 	Header  http.Header // and these headers
 
 	Cut   bool // close the connection instead of asking the peer
-	Stale bool // give the answer of the last equal request again, where there was one
+	Stale bool // give the answer of the last equal request again, where there was one; none is kept of SOAP
 	Lose  bool // ask the peer, then close the connection instead of answering
 	Trim  bool // ask the peer, then cut its answer off in the middle
 }

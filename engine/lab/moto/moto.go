@@ -46,10 +46,11 @@ exit "$rc"`
 
 // Server is a running moto_server. Its methods are safe for concurrent use.
 type Server struct {
-	url    string
-	dir    string
-	cancel context.CancelFunc
-	done   chan struct{} // closed once the process has ended
+	url     string
+	dir     string
+	account string // that EC2 and S3 ask in; "" is moto's own
+	cancel  context.CancelFunc
+	done    chan struct{} // closed once the process has ended
 }
 
 // Start runs a moto_server on a free loopback port and waits until it answers.
@@ -74,6 +75,17 @@ func Start(ctx context.Context, dir string) (*Server, error) {
 
 // URL is the server's address, "http://127.0.0.1:PORT".
 func (s *Server) URL() string { return s.url }
+
+// AccountHeader names the account that a request is for; moto has as many as are
+// named, each with regions of its own.
+const AccountHeader = "X-Moto-Account-Id"
+
+// In is the same server as somebody in another account sees it, "100000000001".
+func (s *Server) In(account string) *Server {
+	in := *s
+	in.account = account
+	return &in
+}
 
 // Env gives the standard variables with which any AWS SDK or tool talks to the
 // server and to nothing else: no profile of the user is read.

@@ -68,6 +68,13 @@ func (n *Node) UnmarshalXML(d *xml.Decoder, start xml.StartElement) error {
 	}
 }
 
+// into says in which account a request is.
+func (s *Server) into(req *http.Request) {
+	if s.account != "" {
+		req.Header.Set(AccountHeader, s.account)
+	}
+}
+
 // EC2 makes one call of the EC2 query API as somebody other than isobar would,
 // with plain parameters ("GroupId", "Filter.1.Name", …), and gives its answer.
 func (s *Server) EC2(ctx context.Context, region, action string, params map[string]string) (*Node, error) {
@@ -82,6 +89,7 @@ func (s *Server) EC2(ctx context.Context, region, action string, params map[stri
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
 	// moto takes region and service from the credential's scope and checks no signature.
 	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=somebody/20260101/"+region+"/ec2/aws4_request, SignedHeaders=host, Signature=0")
+	s.into(req)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return nil, err
@@ -109,6 +117,7 @@ func (s *Server) S3(ctx context.Context, region, method, path, body string) (str
 		return "", err
 	}
 	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=somebody/20260101/"+region+"/s3/aws4_request, SignedHeaders=host, Signature=0")
+	s.into(req)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return "", err
