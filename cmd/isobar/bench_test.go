@@ -22,7 +22,7 @@ import (
 // machine says little and is not kept.
 
 // shipped builds isobar as make binary does.
-func shipped(b *testing.B) string {
+func shipped(b testing.TB) string {
 	b.Helper()
 	bin := filepath.Join(b.TempDir(), "isobar")
 	build := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", bin, ".")
