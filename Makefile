@@ -4,6 +4,7 @@ GO            ?= go
 FUZZTIME      ?= 10s
 BENCH         ?= .
 ARGS          ?= --once
+TERRAFORM     ?= 1
 TESTFLAGS     ?=
 LINT_VERSION  := 2.15.0
 MOTO_VERSION  := 5.2.1
@@ -21,7 +22,7 @@ PLAIN         := GOFLAGS=-buildvcs=false
 BENCHED       := ./cmd/isobar ./engine/ledger ./engine/plan ./engine/view ./engine/cycle ./engine/spec ./engine/policy
 
 .DEFAULT_GOAL := all
-.PHONY: all build binary vet test race fuzz lint golangci gen gen-check bench cover demo image vuln help peers clean
+.PHONY: all build binary vet test race fuzz lint golangci gen gen-check bench crash cover demo image vuln help peers clean
 
 all: lint test ## build, lint and test (the default)
 
@@ -68,6 +69,9 @@ gen-check: gen ## fail when what is generated differs from what is committed
 
 bench: peers ## benchmarks, in Go's format: the drift check beside Terraform where it is on PATH, then the packages
 	$(PLAIN) $(GO) test -run='^$$' -bench='$(BENCH)' -benchmem $(BENCHED)
+
+crash: peers ## kill -9 at every request of a hybrid apply, then of terraform's where it is on PATH (20 minutes); TERRAFORM=3: each 3rd of its requests
+	$(PLAIN) $(GO) test -count=1 -timeout 60m -run='^TestCrash$$' -v ./cmd/isobar -crash -crash.terraform=$(TERRAFORM)
 
 cover: peers ## coverage of all tests, by function, in .cache/cover.txt
 	@mkdir -p .cache

@@ -96,8 +96,8 @@ func (tr *trial) requests() int { return int(tr.seen.Load()) }
 func (l *crashLab) trial(t *testing.T, n int, before bool, estate func(*site) string) *trial {
 	t.Helper()
 	s := l.site(t)
-	tr := &trial{site: s, n: n, before: before, tool: isobarTool{l.bin}}
-	tr.dir = s.repo(t, estate(s))
+	tr := &trial{site: s, n: n, before: before, dir: s.repo(t, estate(s))}
+	tr.tool = isobarTool{l.bin, filepath.Join(tr.dir, ".isobar", "store.db")}
 	tr.begin(t)
 	return tr
 }
@@ -136,7 +136,9 @@ func (tr *trial) finish(t *testing.T) {
 	tr.empty, tr.last = tr.tool.plan(t, tr)
 }
 
-type isobarTool struct{ bin string }
+// isobarTool is isobar with the store that it has beside the repository, or one
+// of a daemon.
+type isobarTool struct{ bin, store string }
 
 func (i isobarTool) apply(t *testing.T, tr *trial) (int, string) {
 	t.Helper()
@@ -145,7 +147,7 @@ func (i isobarTool) apply(t *testing.T, tr *trial) (int, string) {
 
 func (i isobarTool) plan(t *testing.T, tr *trial) (bool, string) {
 	t.Helper()
-	code, out := tr.run(t, tr.dir, i.bin, "plan", "crash", "--detailed-exitcode", "-o", "json")
+	code, out := tr.run(t, tr.dir, i.bin, "plan", "crash", "--detailed-exitcode", "-o", "json", "--store", "sqlite:"+i.store)
 	var p struct {
 		Plans []struct {
 			Changes, Steps, Held, Late []any
@@ -161,7 +163,7 @@ func (i isobarTool) plan(t *testing.T, tr *trial) (bool, string) {
 
 func (i isobarTool) owns(t *testing.T, tr *trial) map[string]bool {
 	t.Helper()
-	st, err := store.Open(t.Context(), filepath.Join(tr.dir, ".isobar", "store.db"), time.Now())
+	st, err := store.Open(t.Context(), i.store, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
