@@ -21,8 +21,7 @@ var crashStride = flag.Int("crash.terraform", 1, "with -crash: kill terraform at
 // while daemons and terraform have their turn.
 func crashEvery(t *testing.T) {
 	l := newCrashLab(t, shipped(t))
-	estate := func(s *site) string { return crashEstate(s, l.image) }
-	whole := l.trial(t, 0, false, estate)
+	whole := l.trial(t, 0, false, crashHybrid)
 	whole.finish(t)
 	r := newReckoning(t, whole)
 	if len(r.want) != crashResources {
@@ -31,7 +30,7 @@ func crashEvery(t *testing.T) {
 	n := whole.requests()
 	trials := make([]*trial, 2*n)
 	each(len(trials), func(i int) {
-		trials[i] = l.trial(t, i/2+1, i%2 == 0, estate)
+		trials[i] = l.trial(t, i/2+1, i%2 == 0, crashHybrid)
 		trials[i].again(t)
 	})
 	var daemons []*daemonTrial
@@ -76,7 +75,7 @@ func (l *crashLab) daemon(t *testing.T, n int, before bool) *daemonTrial {
 	t.Helper()
 	s := l.site(t)
 	tr := &trial{site: s, n: n, before: before}
-	tr.dir = s.repo(t, crashEstate(s, l.image))
+	tr.dir = s.repo(t, l.estate(t, s, crashHybrid))
 	tr.tool = isobarTool{l.bin, filepath.Join(s.dir, "isobar.db")}
 	for _, args := range [][]string{{"init", "-q", "-b", "main"}, {"add", "."}, {"commit", "-q", "-m", "Add crash"}} {
 		if code, out := s.run(t, tr.dir, "git", args...); code != 0 {
@@ -156,7 +155,7 @@ func (l *crashLab) crashPeer(t *testing.T) *reckoning {
 	start := func(s *site, n int, before bool) *trial {
 		tr := &trial{site: s, n: n, before: before, dir: filepath.Join(s.dir, "repo"), tool: tool}
 		s.env = append(s.env, "TF_DATA_DIR="+tool.data)
-		tool.prepare(t, tr, l.image)
+		tool.prepare(t, tr, l.estate(t, s, crashTerraform))
 		tr.begin(t)
 		return tr
 	}
@@ -182,11 +181,11 @@ func (l *crashLab) crashPeer(t *testing.T) *reckoning {
 // terraformTool shares one directory of plugins among all sites.
 type terraformTool struct{ bin, data, lock string }
 
-func (f terraformTool) prepare(t *testing.T, tr *trial, image string) {
+func (f terraformTool) prepare(t *testing.T, tr *trial, text string) {
 	t.Helper()
 	err := os.Mkdir(tr.dir, 0o700)
 	if err == nil {
-		err = os.WriteFile(filepath.Join(tr.dir, "main.tf"), []byte(crashTerraform(tr.site, image)), 0o600)
+		err = os.WriteFile(filepath.Join(tr.dir, "main.tf"), []byte(text), 0o600)
 	}
 	if lock, lerr := os.ReadFile(f.lock); err == nil && lerr == nil {
 		err = os.WriteFile(filepath.Join(tr.dir, ".terraform.lock.hcl"), lock, 0o600)

@@ -316,10 +316,8 @@ func (s *site) buckets(t *testing.T) []thing {
 	}
 	var out []thing
 	for _, n := range read("/").All("Buckets", "Bucket", "Name") {
-		out = append(out, thing{
-			[]string{n.Text}, "bucket " + strings.TrimPrefix(n.Text, s.name+"-"),
-			strings.TrimSpace(fmt.Sprintln(values(read("/"+n.Text+"?versioning"), "versioning"), values(read("/"+n.Text+"?publicAccessBlock"), "block"))),
-		})
+		versions, block := values(read("/"+n.Text+"?versioning"), "versioning"), values(read("/"+n.Text+"?publicAccessBlock"), "block")
+		out = append(out, thing{[]string{n.Text}, "bucket " + strings.TrimPrefix(n.Text, s.name+"-"), strings.TrimSpace(fmt.Sprintln(versions, block))})
 	}
 	return out
 }

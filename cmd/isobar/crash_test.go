@@ -93,10 +93,10 @@ func (tr *trial) requests() int { return int(tr.seen.Load()) }
 
 // trial makes a site with isobar's estate and applies it, with a cut at the nth
 // request.
-func (l *crashLab) trial(t *testing.T, n int, before bool, estate func(*site) string) *trial {
+func (l *crashLab) trial(t *testing.T, n int, before bool, estate string) *trial {
 	t.Helper()
 	s := l.site(t)
-	tr := &trial{site: s, n: n, before: before, dir: s.repo(t, estate(s))}
+	tr := &trial{site: s, n: n, before: before, dir: s.repo(t, l.estate(t, s, estate))}
 	tr.tool = isobarTool{l.bin, filepath.Join(tr.dir, ".isobar", "store.db")}
 	tr.begin(t)
 	return tr

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/xml"
 	"net/http"
-	"slices"
 	"strings"
 )
 
@@ -28,26 +27,25 @@ func soapAction(body []byte) string {
 	}
 }
 
-// reading begins the names of calls that change nothing that lasts: AWS's, and
-// of the vSphere API those that read, and that come and go with a session.
-var (
-	reading = []string{
+// Mutates tells whether the request asks for a change that lasts: its action is
+// none of AWS or vSphere that is known to read or to come and go with a session,
+// or it names none and its method writes.
+func (c Call) Mutates() bool {
+	switch c.Action {
+	case "":
+		return c.Method != http.MethodGet && c.Method != http.MethodHead
+	case "CreateFilter", "CreatePropertyCollector", "CreateContainerView", "CreateListView", "ModifyListView",
+		"DestroyPropertyFilter", "DestroyPropertyCollector", "DestroyView":
+		return false
+	}
+	for _, begins := range []string{
 		"Describe", "Get", "List", "Head",
 		"Retrieve", "ContinueRetrieve", "CancelRetrieve", "WaitFor", "CancelWaitFor", "CheckForUpdates", "Query", "Find", "Fetch",
 		"Login", "Logout", "SessionIsActive", "CurrentTime", "Validate",
+	} {
+		if strings.HasPrefix(c.Action, begins) {
+			return false
+		}
 	}
-	passing = []string{
-		"CreateFilter", "CreatePropertyCollector", "CreateContainerView", "CreateListView", "ModifyListView",
-		"DestroyPropertyFilter", "DestroyPropertyCollector", "DestroyView",
-	}
-)
-
-// Mutates tells whether the request asks for a change: its action is none that
-// is known to read, or it names none and its method writes.
-func (c Call) Mutates() bool {
-	if c.Action == "" {
-		return c.Method != http.MethodGet && c.Method != http.MethodHead
-	}
-	return !slices.Contains(passing, c.Action) &&
-		!slices.ContainsFunc(reading, func(p string) bool { return strings.HasPrefix(c.Action, p) })
+	return true
 }
