@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -9,15 +11,27 @@ import (
 	"isobar.dev/engine/provider"
 	"isobar.dev/engine/resource"
 	"isobar.dev/engine/secret"
+	"isobar.dev/engine/store"
 )
 
 // keyPath is the file of the key that tells secrets' values apart, beside the
 // store that keeps what it made of them.
 func keyPath(store string) string { return store + ".key" }
 
-// keeper reads the secrets of environments whose ledgers are in a store.
-func keeper(store string, allow secret.Allowance) func(map[string]resource.SecretSource) provider.Secrets {
-	k := secret.New(secret.Options{Allow: allow, KeyFile: keyPath(store), LookupEnv: os.LookupEnv})
+// keeper reads the secrets of environments whose ledgers are in a store. Those
+// who share one must have the same key.
+func keeper(at place, st *store.SQL, allow secret.Allowance) func(map[string]resource.SecretSource) provider.Secrets {
+	o := secret.Options{Allow: allow, KeyFile: keyPath(at.beside), LookupEnv: os.LookupEnv}
+	if at.shared() {
+		o.Agree = func(fingerprint string) error {
+			kept, err := st.Agree(context.Background(), "secrets key", fingerprint)
+			if err == nil && kept != fingerprint {
+				err = fmt.Errorf("%s is not the key that the others on this store have: each would take every secret of the other for changed", o.KeyFile)
+			}
+			return err
+		}
+	}
+	k := secret.New(o)
 	return func(sources map[string]resource.SecretSource) provider.Secrets { return k.Bind(sources) }
 }
 

@@ -267,7 +267,7 @@ func daemon(keep *office, st *store.SQL, log *slog.Logger) (*reconcile.Daemon, *
 	if err != nil {
 		return nil, nil, err
 	}
-	if d.Runner, err = newRunner(st, metrics.Call, keeper(keep.store.beside, allow)); err != nil {
+	if d.Runner, err = newRunner(st, metrics.Call, keeper(keep.store, st, allow)); err != nil {
 		return nil, nil, err
 	}
 	d.Runner.Sessions.Profile = keep.profile

@@ -29,6 +29,10 @@ func (a *app) backupCommand() *cobra.Command {
 		Long: "The copy is the store at one moment, with everything that was recorded before it. It is read back and its audit log\n" +
 			"proved before it gets its name. Only you may read it: it holds no secrets, but all that isobar knows of your clouds.",
 		RunE: func(c *cobra.Command, args []string) error {
+			if at, err := a.localStore(); err == nil && at.shared() {
+				return errorf(diag.StoreBackup, "type pg_dump --format=custom --file="+shellWord(args[0])+" "+shellWord(at.String()),
+					"the store is PostgreSQL's: its own tools copy it, also while daemons run")
+			}
 			return a.withRecords(c.Context(), func(r records) error {
 				info, err := store.Backup(c.Context(), args[0], force, func(ctx context.Context, file string) error {
 					return r.Backup(ctx, file, actor())

@@ -17,6 +17,10 @@ type Options struct {
 	Allow     Allowance
 	KeyFile   string                      // the path of the key; it is made at first need
 	LookupEnv func(string) (string, bool) // os.LookupEnv
+	// Agree is asked once, before the key is used, with what tells it from other
+	// keys: processes that share a ledger must have the same one, or each takes
+	// every secret of the other for changed. It may be nil.
+	Agree func(fingerprint string) error
 }
 
 // Keeper reads secrets for one process. Safe for concurrent use.
@@ -26,7 +30,7 @@ type Keeper struct {
 }
 
 // New gives a Keeper. Nothing is read before a secret is asked for.
-func New(o Options) *Keeper { return &Keeper{opts: o, key: key{path: o.KeyFile}} }
+func New(o Options) *Keeper { return &Keeper{opts: o, key: key{path: o.KeyFile, agree: o.Agree}} }
 
 // Bind gives the secrets that an environment binds to sources.
 func (k *Keeper) Bind(sources map[string]resource.SecretSource) *Bound {

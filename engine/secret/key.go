@@ -1,7 +1,10 @@
 package secret
 
 import (
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io/fs"
 	"os"
@@ -16,7 +19,8 @@ const keySize = 32
 
 // key is the key under which values are told apart. It is read once.
 type key struct {
-	path string
+	path  string
+	agree func(fingerprint string) error
 
 	mu    sync.Mutex
 	bytes []byte
@@ -43,8 +47,20 @@ func (k *key) get() ([]byte, error) {
 		}
 		return nil, trouble("let isobar write beside its store", "the key that tells secrets apart can't be had: %v", err)
 	}
+	if k.agree != nil {
+		if err := k.agree(fingerprint(b)); err != nil {
+			return nil, trouble("copy the key of one that has been there before to "+k.path, "%v", err)
+		}
+	}
 	k.bytes = b
 	return b, nil
+}
+
+// fingerprint tells a key from another, and nothing of it.
+func fingerprint(key []byte) string {
+	h := hmac.New(sha256.New, key)
+	_, _ = h.Write([]byte("isobar: which key this is")) // a hash's Write never fails
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 // readKey reads a key that nobody else may read.

@@ -84,7 +84,7 @@ func TestMemoryAndPostgresAgree(t *testing.T) {
 		var tables []string
 		for _, table := range []string{
 			"environments", "leases", "runs", "events", "resources", "ended", "observations", "evaluations", "approvals", "outbox",
-			"audit_log", "heads",
+			"audit_log", "heads", "agreements",
 		} {
 			tables = append(tables, name+"."+table)
 		}
@@ -179,6 +179,18 @@ func TestServersClock(t *testing.T) {
 	}
 	if _, err := s.Acquire(t.Context(), "prod", "slow", time.Hour, time.Now().Add(24*time.Hour)); !errors.Is(err, store.ErrHeld) {
 		t.Fatalf("a clock that is a day ahead took the lease: %v", err)
+	}
+}
+
+// TestAgree keeps what the first one said.
+func TestAgree(t *testing.T) {
+	t.Parallel()
+	url, _ := emptySchema(t)
+	for _, value := range []string{"first", "second"} {
+		kept, err := openSchema(t, url, serversClock).Agree(t.Context(), "key", value)
+		if err != nil || kept != "first" {
+			t.Fatalf("kept %q, %v", kept, err)
+		}
 	}
 }
 

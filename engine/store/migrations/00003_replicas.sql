@@ -17,6 +17,13 @@ CREATE TABLE inbox (
 );
 CREATE INDEX inbox_due ON inbox (key, due, n);
 
+-- What all processes on the store must agree on, such as which key they use.
+CREATE TABLE agreements (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+);
+
 -- +goose Down
+DROP TABLE agreements;
 DROP TABLE inbox;
 DROP TABLE heads;
