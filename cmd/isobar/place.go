@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -71,6 +72,23 @@ func (p place) open(ctx context.Context) (*store.SQL, error) {
 		return store.OpenPostgres(ctx, p.url)
 	}
 	return store.Open(ctx, p.file, time.Now())
+}
+
+// lockPatience is how long a daemon that starts waits for a store in use: another
+// command may be reading it just then.
+const lockPatience = 2 * time.Second
+
+// openToServe opens the store for a daemon.
+func (p place) openToServe(ctx context.Context) (*store.SQL, error) {
+	for until := time.Now().Add(lockPatience); ; {
+		st, err := p.open(ctx)
+		if !errors.Is(err, store.ErrLocked) || time.Now().After(until) {
+			return st, err
+		}
+		if err := sleep(ctx, lockPatience/40); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // tenure is how this process holds the environments of the store.

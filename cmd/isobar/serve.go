@@ -161,7 +161,7 @@ func (a *app) serve(ctx context.Context, set *settings) (err error) {
 	if err != nil {
 		return err
 	}
-	st, err := at.open(ctx)
+	st, err := at.openToServe(ctx)
 	if err != nil {
 		return err
 	}
