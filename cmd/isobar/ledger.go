@@ -93,7 +93,7 @@ func (a *app) once(ctx context.Context) (*reconcile.Once, error) {
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
-	runner, err := newRunner(st, nil, keeper(at, st, ownAllowance()))
+	runner, err := newRunner(st, nil, keeper(ctx, at, st, ownAllowance()))
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}

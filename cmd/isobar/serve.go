@@ -170,7 +170,7 @@ func (a *app) serve(ctx context.Context, set *settings) (err error) {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	keep := &office{store: at, now: set}
-	d, metrics, err := daemon(keep, st, log)
+	d, metrics, err := daemon(ctx, keep, st, log)
 	if err != nil {
 		return err
 	}
@@ -246,7 +246,7 @@ func (a *app) hangups(ctx context.Context, keep *office, d *reconcile.Daemon, lo
 }
 
 // daemon wires the daemon to its store, repositories and chat.
-func daemon(keep *office, st *store.SQL, log *slog.Logger) (*reconcile.Daemon, *web.Metrics, error) {
+func daemon(ctx context.Context, keep *office, st *store.SQL, log *slog.Logger) (*reconcile.Daemon, *web.Metrics, error) {
 	set := keep.now
 	tenure, err := keep.store.tenure(st, set.Lease)
 	if err != nil {
@@ -267,7 +267,7 @@ func daemon(keep *office, st *store.SQL, log *slog.Logger) (*reconcile.Daemon, *
 	if err != nil {
 		return nil, nil, err
 	}
-	if d.Runner, err = newRunner(st, metrics.Call, keeper(keep.store, st, allow)); err != nil {
+	if d.Runner, err = newRunner(st, metrics.Call, keeper(ctx, keep.store, st, allow)); err != nil {
 		return nil, nil, err
 	}
 	d.Runner.Sessions.Profile = keep.profile
