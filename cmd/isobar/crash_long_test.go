@@ -17,8 +17,8 @@ import (
 
 var crashStride = flag.Int("crash.terraform", 1, "with -crash: kill terraform at each Nth of its requests")
 
-// crashEvery is the long form. What is in doubt after a cut waits for its window
-// while daemons and terraform have their turn.
+// crashEvery is the long form. While what is in doubt after a cut waits for its
+// window, daemons and terraform have their turn.
 func crashEvery(t *testing.T) {
 	l := newCrashLab(t, shipped(t))
 	whole := l.trial(t, 0, false, crashHybrid)
@@ -41,7 +41,8 @@ func crashEvery(t *testing.T) {
 	for _, d := range daemons {
 		served.Go(func() { d.converge(t) })
 	}
-	terraform := l.crashPeer(t)
+	var terraform *reckoning
+	served.Go(func() { terraform = l.crashPeer(t) })
 	each(len(trials), func(i int) { trials[i].finish(t) })
 	served.Wait()
 	r.compare(t, trials)
@@ -57,7 +58,7 @@ func crashEvery(t *testing.T) {
 		t.Errorf("%d daemons left a cloud that is not as wanted", d.unlike)
 	}
 	if terraform != nil {
-		fmt.Printf("%s; %d of %d points hurt, %d of these without a word\n", terraform.line("terraform"), terraform.hurt, terraform.points, terraform.silent)
+		fmt.Printf("%s; %d of %d points left an orphan, a duplicate or a plan that is not empty, and at %d of these the next apply exited 0\n", terraform.line("terraform"), terraform.hurt, terraform.points, terraform.silent)
 	}
 	fmt.Printf("crash: %d requests, killed before and after each; %d of the next runs held something in doubt, and the run after its window did it\n", n, r.held)
 	r.close(t)

@@ -130,7 +130,7 @@ func (tr *trial) finish(t *testing.T) {
 		defer wait.Stop()
 		<-wait.C
 		if code, out := tr.tool.apply(t, tr); code != 0 {
-			t.Logf("%v: the last apply: exit code %d\n%s", tr, code, out)
+			t.Logf("%v: the last apply: exit code %d\n%s", tr, code, ending(out))
 		}
 	}
 	tr.empty, tr.last = tr.tool.plan(t, tr)
@@ -274,10 +274,13 @@ func (r *reckoning) compare(t *testing.T, trials []*trial) {
 			}
 		}
 		if len(lost)+twice > 0 || !tr.empty || !slices.Equal(got, r.want) {
-			t.Logf("%v: orphans %v, %d duplicates, plan empty: %v (%s)\n%s", tr, lost, twice, tr.empty, tr.last, gap(r.want, got))
+			t.Logf("%v: orphans %v, %d duplicates, plan empty: %v (%s)\n%s", tr, lost, twice, tr.empty, ending(tr.last), gap(r.want, got))
 		}
 	}
 }
+
+// ending is the end of what a program said.
+func ending(out string) string { return out[max(0, len(out)-600):] }
 
 // gap lists the lines that only one of two has.
 func gap(want, got []string) string {
