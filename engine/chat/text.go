@@ -12,59 +12,61 @@ import (
 const (
 	maxText    = 40000
 	maxSection = 3000
-	maxHeader  = 150
 	maxBlocks  = 50
 )
 
 const ellipsis = "…"
 
-// escape gives text with Slack's three control characters written as entities,
-// so that no user's text can mention a channel or forge a link, cut with an
+// escape gives text with what is left of Slack's three control characters written
+// as entities, so that no user's text can mention a channel or forge a link. What
+// is an entity already stays one: reports come as Slack's mrkdwn. It is cut with an
 // ellipsis to limit characters, never within an entity.
 func escape(text string, limit int) string {
+	total := 0
+	for rest := text; rest != ""; {
+		sign, size := next(rest)
+		total, rest = total+utf8.RuneCountInString(sign), rest[size:]
+	}
 	var b strings.Builder
-	n, last, total := 0, 0, escapedLen(text)
-	for _, r := range text {
-		e := entity(r)
-		w := utf8.RuneCountInString(e)
+	n := 0
+	for rest := text; rest != ""; {
+		sign, size := next(rest)
+		w := utf8.RuneCountInString(sign)
 		if total > limit && n+w > limit-1 {
-			return b.String()[:last] + ellipsis
+			return b.String() + ellipsis
 		}
-		b.WriteString(e)
-		n, last = n+w, b.Len()
+		b.WriteString(sign)
+		n, rest = n+w, rest[size:]
 	}
 	return b.String()
 }
 
-func entity(r rune) string {
+// next gives the first sign of text as it is sent, and how many bytes of text it
+// takes.
+func next(text string) (sign string, size int) {
+	r, size := utf8.DecodeRuneInString(text)
 	switch r {
-	case '&':
-		return "&amp;"
 	case '<':
-		return "&lt;"
+		return "&lt;", size
 	case '>':
-		return "&gt;"
+		return "&gt;", size
+	case '&':
+		for _, e := range []string{"&amp;", "&lt;", "&gt;"} {
+			if strings.HasPrefix(text, e) {
+				return e, len(e)
+			}
+		}
+		return "&amp;", size
 	}
-	return string(r)
+	return string(r), size
 }
 
-func escapedLen(text string) int {
-	n := 0
-	for _, r := range text {
-		n += utf8.RuneCountInString(entity(r))
-	}
-	return n
-}
-
-// blocks lays text out: its first line as a header, the other lines as sections
-// of whole lines. What exceeds Slack's count of blocks is said to be left out.
+// blocks lays text out as sections of whole lines: in Slack a section is where
+// mrkdwn has its effect, and it holds 20 times what a header does. What exceeds
+// Slack's count of blocks is said to be left out.
 func blocks(text string) []slack.Block {
-	head, rest, _ := strings.Cut(text, "\n")
 	out := []slack.Block{}
-	if head = cut(head, maxHeader); strings.TrimSpace(head) != "" {
-		out = append(out, slack.NewHeaderBlock(slack.NewTextBlockObject(slack.PlainTextType, head, false, false)))
-	}
-	for _, s := range sections(rest) {
+	for _, s := range sections(text) {
 		if len(out) == maxBlocks-1 {
 			s = "(the rest is left out)"
 		}
@@ -100,11 +102,4 @@ func sections(text string) []string {
 	}
 	flush()
 	return out
-}
-
-func cut(s string, limit int) string {
-	if r := []rune(s); len(r) > limit {
-		return string(r[:limit-1]) + ellipsis
-	}
-	return s
 }

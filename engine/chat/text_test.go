@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -14,7 +15,9 @@ func TestEscape(t *testing.T) {
 	for in, want := range map[string]string{
 		"a < b & c > d": "a &lt; b &amp; c &gt; d",
 		"<!channel>":    "&lt;!channel&gt;",
-		"&lt;":          "&amp;lt;",
+		"&lt; R&amp;D":  "&lt; R&amp;D", // reports are escaped already
+		"&lt;!here>":    "&lt;!here&gt;",
+		"&copy;":        "&amp;copy;",
 		"ünï\ncode":     "ünï\ncode",
 	} {
 		if got := escape(in, maxText); got != want {
@@ -26,6 +29,9 @@ func TestEscape(t *testing.T) {
 	}
 	if got := escape("abcd<", 7); got != "abcd…" {
 		t.Errorf("beyond the limit: %q", got)
+	}
+	if got := escape("abcd&lt;", 7); got != "abcd…" {
+		t.Errorf("an entity was cut: %q", got)
 	}
 }
 
@@ -65,16 +71,33 @@ func TestBlocksKeepSlacksLimits(t *testing.T) {
 	if m := srv.Messages(channel)[0]; !strings.HasSuffix(m.Text, ellipsis) || !strings.Contains(string(m.Blocks), "left out") {
 		t.Error("the cut is not said")
 	}
-	got := blocks("head <1>\nline & one\nline two\n")
-	if len(got) != 2 {
+	got := blocks("*head* <1>\nline &amp; one\nline two\n")
+	if len(got) != 1 {
 		t.Fatalf("%d blocks", len(got))
 	}
-	head, ok := got[0].(*slack.HeaderBlock)
-	if !ok || head.Text.Text != "head <1>" {
-		t.Errorf("header %+v", got[0])
-	}
-	section, ok := got[1].(*slack.SectionBlock)
-	if !ok || section.Text.Text != "line &amp; one\nline two" {
+	section, ok := got[0].(*slack.SectionBlock)
+	if !ok || section.Text.Text != "*head* &lt;1&gt;\nline &amp; one\nline two" {
 		t.Errorf("section %+v", got[1])
+	}
+}
+
+// TestFailureIsWholeInItsBlocks: Slack shows a message's blocks and not its text,
+// so what an API said, with its request id, must be whole in them.
+func TestFailureIsWholeInItsBlocks(t *testing.T) {
+	t.Parallel()
+	srv, s := lab(t, 0)
+	line := "18:28 `aws.security_group/web` create failed: ec2:CreateSecurityGroup: InvalidGroup.Duplicate: The security group 'taken' " +
+		"already exists for VPC 'vpc-0123456789abcdef0' of R&amp;D (request 0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0)"
+	_, err := s.Post(t.Context(), "", "failure", line)
+	must(t, err)
+	var sent []struct {
+		Type string
+		Text struct{ Type, Text string }
+	}
+	if err := json.Unmarshal(srv.Messages(channel)[0].Blocks, &sent); err != nil {
+		t.Fatal(err)
+	}
+	if len(sent) != 1 || sent[0].Type != "section" || sent[0].Text.Type != "mrkdwn" || sent[0].Text.Text != line {
+		t.Errorf("the blocks are %+v", sent)
 	}
 }
