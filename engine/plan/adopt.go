@@ -12,7 +12,8 @@ import (
 // Import is an existing object that a person gives to an address, and what was
 // seen of it. Why says in words, too, that there is none.
 type Import struct {
-	Named string // by which the person named it
+	Named string           // by which the person named it
+	Owner resource.Address // of another environment's ledger whose object it is; the zero one for nobody
 	Reading
 }
 
@@ -124,6 +125,10 @@ func (b *builder) claim(it *item, im Import) {
 	case im.Seen != Present:
 		it.hold(HeldUnread, im.Named+" could not be read: "+im.Why, "")
 		return
+	}
+	if im.Owner != (resource.Address{}) {
+		it.hold(HeldUnowned, fmt.Sprintf("%s is the object of %s", o.ID, im.Owner),
+			"to give it to this environment, let go of it there first: isobar forget "+im.Owner.Env+" "+im.Owner.Local())
 	}
 	if it.stray && it.entry.Record.ID != o.ID {
 		it.hold(HeldRefused, string(it.entry.Record.ID)+" bears its mark already", "apply adopts that one; take its isobar: tags off by hand if it is not to be")

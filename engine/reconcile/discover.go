@@ -12,6 +12,7 @@ import (
 	"isobar.dev/engine/diag"
 	"isobar.dev/engine/discover"
 	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/resource"
 )
 
 // Search is what a person wants found.
@@ -39,6 +40,10 @@ func (r *Runner) Discover(ctx context.Context, job Job, search Search) (*Discove
 	if d.Spec, err = r.Specs.Environment(ctx, job.Tree, job.Env); err != nil {
 		return nil, err
 	}
+	taken, err := r.taken(ctx, job.Env)
+	if err != nil {
+		return nil, err
+	}
 	state, err := r.Ledger.State(ctx, job.Env)
 	if err != nil {
 		return nil, err
@@ -63,7 +68,7 @@ func (r *Runner) Discover(ctx context.Context, job Job, search Search) (*Discove
 	}
 	out.Found = discover.Merge(lists...)
 	for i := range out.Found {
-		d.owned(&out.Found[i], state)
+		d.owned(&out.Found[i], state, taken)
 	}
 	return out, nil
 }
@@ -131,7 +136,7 @@ func inRegion(acc apply.Account, region string) bool {
 }
 
 // owned leaves out what has an owner.
-func (d *Draft) owned(f *discover.Found, state *ledger.State) {
+func (d *Draft) owned(f *discover.Found, state *ledger.State, taken owners) {
 	scope := ""
 	if acc, ok := d.opened.accounts[f.Alias]; ok {
 		scope = acc.Session.Scope()
@@ -140,6 +145,9 @@ func (d *Draft) owned(f *discover.Found, state *ledger.State) {
 		if string(e.Record.ID) == f.ID && e.Address.Type() == f.Type && (e.Record.Scope == "" || scope == "" || e.Record.Scope == scope) {
 			f.Leave("it is the object of " + e.Address.Local() + " already")
 		}
+	}
+	if other, ok := taken.owner(f.Type, scope, resource.ID(f.ID)); ok {
+		f.Leave("it is the object of " + other.String() + " already")
 	}
 	switch m := f.Mark; {
 	case m.IsZero():

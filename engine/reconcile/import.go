@@ -29,6 +29,7 @@ func (r *Runner) seek(ctx context.Context, d *Draft) {
 	for i := range d.Spec.Desired {
 		wanted[d.Spec.Desired[i].Address] = &d.Spec.Desired[i]
 	}
+	taken, terr := r.taken(ctx, d.Job.Env)
 	byAlias := map[string][]Import{}
 	for _, im := range d.Job.Imports {
 		name := cmp.Or(im.Alias, im.Address.Provider)
@@ -40,6 +41,7 @@ func (r *Runner) seek(ctx context.Context, d *Draft) {
 	d.imports = make(map[resource.Address]plan.Import, len(d.Job.Imports))
 	for _, name := range slices.Sorted(maps.Keys(byAlias)) {
 		r.find(ctx, d, name, byAlias[name])
+		d.leave(taken, terr, byAlias[name], name)
 	}
 	for a, im := range d.imports {
 		if w := wanted[a]; w != nil && im.Seen == plan.Present {

@@ -25,7 +25,13 @@ type Rulebook struct {
 	Today    func() time.Time           // for waivers that end
 
 	mu       sync.Mutex
-	compiled map[string]*policy.Engine
+	compiled map[string]rules
+}
+
+// rules are compiled, with what is to be said of them whatever the plan.
+type rules struct {
+	*policy.Engine
+	warnings diag.List
 }
 
 // keptEngines bounds the compiled rules that are kept.
@@ -49,7 +55,7 @@ func (b *Rulebook) Judge(ctx context.Context, tree fs.FS, env spec.Environment, 
 	for i := range d.Items {
 		b.waive(&d.Items[i], env.Policy.Waivers)
 	}
-	return d.Findings(), nil
+	return append(d.Findings(), eng.warnings...), nil
 }
 
 // waive turns a decision that the spec accepts into a note.
@@ -111,28 +117,28 @@ func RepoModules(tree fs.FS) ([]policy.Module, error) {
 }
 
 // engine compiles modules, or gives them as compiled before.
-func (b *Rulebook) engine(ctx context.Context, mods []policy.Module) (*policy.Engine, error) {
+func (b *Rulebook) engine(ctx context.Context, mods []policy.Module) (rules, error) {
 	h := sha256.New()
 	for _, m := range mods {
 		h.Write([]byte(m.Path + "\x00" + m.Source + "\x00"))
 	}
 	key := hex.EncodeToString(h.Sum(nil))
 	b.mu.Lock()
-	eng := b.compiled[key]
+	known, ok := b.compiled[key]
 	b.mu.Unlock()
-	if eng != nil {
-		return eng, nil
+	if ok {
+		return known, nil
 	}
 	eng, findings := policy.Compile(ctx, mods)
 	if err := findings.Err(); err != nil {
-		return nil, err
+		return rules{}, err
 	}
 	eng.Deadline = b.Deadline
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.compiled == nil || len(b.compiled) >= keptEngines {
-		b.compiled = map[string]*policy.Engine{}
+		b.compiled = map[string]rules{}
 	}
-	b.compiled[key] = eng
-	return eng, nil
+	b.compiled[key] = rules{eng, findings}
+	return b.compiled[key], nil
 }

@@ -18,6 +18,7 @@ import (
 	"isobar.dev/engine/provider"
 	"isobar.dev/engine/resource"
 	"isobar.dev/engine/spec"
+	"isobar.dev/engine/store"
 )
 
 // Specs evaluates repositories. A user's mistakes come back as a diag.List.
@@ -36,6 +37,7 @@ type Policies interface {
 type Ledger interface {
 	apply.Events
 	State(ctx context.Context, env string) (*ledger.State, error)
+	Environments(ctx context.Context) ([]store.Environment, error)
 }
 
 // Runner does runs. Its fields are read only; it is safe for concurrent use by

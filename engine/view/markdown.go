@@ -110,6 +110,8 @@ func Markdown(plans []*Plan, detail bool) string {
 	}
 	title := "### isobar " + verb + " · " + strings.Join(names, ", ") + " · "
 	switch {
+	case total == 0 && verb == "drift" && held > 0:
+		title += "no drift seen"
 	case total == 0 && verb == "drift":
 		title += "nothing drifted"
 	case total == 0:

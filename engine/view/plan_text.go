@@ -53,6 +53,8 @@ func (p *Plan) headline() string {
 func (p *Plan) outcome() string {
 	n := len(p.Plan.Changes)
 	switch {
+	case p.drift && n == 0 && len(p.Plan.Held) > 0:
+		return join(", ", "no drift seen", notKnown(p.Plan.Late)) // some of it may not have been read
 	case p.drift && n == 0:
 		return join(", ", "nothing drifted", notKnown(p.Plan.Late))
 	case p.drift:
