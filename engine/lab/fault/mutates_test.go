@@ -1,9 +1,11 @@
 package fault_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -75,5 +77,32 @@ func TestSOAP(t *testing.T) {
 	}
 	if reached != 1 || p.Count("PowerOnVM_Task") != 1 {
 		t.Errorf("%d calls reached the peer: %+v", reached, p.Calls())
+	}
+}
+
+// TestGone is a client that is gone before its request is passed on: what
+// changes something is done whole, what reads is not.
+func TestGone(t *testing.T) {
+	t.Parallel()
+	var reached []string
+	peer := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		reached = append(reached, r.Method+" "+r.URL.RequestURI())
+	}))
+	defer peer.Close()
+	p, err := fault.New(peer.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	body := `<CreateBucketConfiguration><Tags><Tag><Key>isobar:token</Key><Value>1</Value></Tag></Tags></CreateBucketConfiguration>`
+	for _, method := range []string{http.MethodPut, http.MethodGet} {
+		req := httptest.NewRequestWithContext(gone, method, "/shop-logs", strings.NewReader(body))
+		req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=me/20260101/eu-west-1/s3/aws4_request, SignedHeaders=host, Signature=0")
+		p.ServeHTTP(httptest.NewRecorder(), req)
+	}
+	if want := []string{"PUT /shop-logs", "PUT /shop-logs?tagging="}; !slices.Equal(reached, want) {
+		t.Errorf("the peer was asked %q, want %q", reached, want)
 	}
 }

@@ -204,7 +204,13 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		p.record(r.call, 0)
 		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's own way to close a connection without an answer
 	}
-	a, err := p.reply(hr.Context(), r, f)
+	ctx := hr.Context()
+	if r.call.Mutates() {
+		// What a cloud was asked whole it does whole, though nobody waits for it
+		// any more: a bucket is not left without its tags, nor a token forgotten.
+		ctx = context.WithoutCancel(ctx)
+	}
+	a, err := p.reply(ctx, r, f)
 	if err != nil {
 		a = refusal(r, Refuse(http.StatusBadGateway, "Unavailable", "the peer did not answer: "+err.Error()))
 	}
