@@ -62,7 +62,7 @@ func markOf(estate string, k ledger.Key) resource.Mark {
 }
 
 // await polls a handle until its work has ended. An error of polling itself
-// leaves the outcome unknown.
+// leaves the outcome unknown: at once where it is that nobody may ask.
 func (e *Engine) await(ctx context.Context, s provider.Session, p provider.Progress) (provider.Progress, error) {
 	pause, faults := 100*time.Millisecond, 0
 	for {
@@ -78,7 +78,7 @@ func (e *Engine) await(ctx context.Context, s provider.Session, p provider.Progr
 		case got[0].Done:
 			return got[0].Progress, got[0].Err
 		case got[0].Err != nil:
-			if faults++; faults > 5 {
+			if faults++; faults > 5 || resource.ClassOf(got[0].Err) == resource.Denied {
 				return p, &resource.Failure{Class: resource.UnknownOutcome, Op: "poll", Message: got[0].Err.Error(), Err: got[0].Err}
 			}
 		default:
@@ -111,6 +111,9 @@ func (e *Engine) complete(ctx context.Context, s provider.Session, a resource.Ad
 			}
 			o.Fields = fields
 			return o
+		}
+		if len(ans) == 1 && resource.ClassOf(ans[0].Err) == resource.Denied {
+			return o // who may not look sees no more for waiting
 		}
 		if k.Lag == 0 || e.Sleep(ctx, pause) != nil {
 			return o

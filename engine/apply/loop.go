@@ -20,6 +20,7 @@ type execution struct {
 	state   map[string]*stepState
 	ready   []*stepState // needs done, in order of ids
 	parked  []*stepState // met a conflict that may pass
+	barred  []*stepState // want what another object has, and this run may yet take away
 	results chan event
 	trail   trail
 }
@@ -36,6 +37,7 @@ type event struct {
 	st     *stepState
 	result Result
 	retry  bool  // a conflict that may pass
+	taken  bool  // another object has what it wants
 	fatal  error // the journal or the lease failed
 }
 
@@ -92,10 +94,15 @@ func (x *execution) loop(ctx context.Context, rep *Report) {
 		x.took(ev)
 	}
 	rep.Stopped = ctx.Err() != nil
-	for _, st := range x.parked {
-		st.result.Outcome, st.result.Ended = Failed, x.Now()
-		x.tell(st.result)
+	for _, st := range slices.Concat(x.parked, x.barred) {
+		x.lose(st)
 	}
+}
+
+// lose ends a step that is not tried again.
+func (x *execution) lose(st *stepState) {
+	st.result.Outcome, st.result.Ended = Failed, x.Now()
+	x.tell(st.result)
 }
 
 // took notes a step's outcome and readies what waited for it.
@@ -108,9 +115,17 @@ func (x *execution) took(ev event) {
 		x.parked = append(x.parked, st)
 		return
 	}
+	if ev.taken {
+		ev.result.Outcome = ""
+		st.result = ev.result
+		x.barred = append(x.barred, st)
+		x.unbar(nil)
+		return
+	}
 	ev.result.Ended = x.Now()
 	st.result = ev.result
 	x.tell(st.result)
+	x.unbar(st)
 	if st.result.Outcome != Done && st.result.Outcome != Converged {
 		return
 	}

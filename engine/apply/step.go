@@ -207,6 +207,8 @@ func (t *taking) failed(err error) event {
 		return t.end(Moved) // the error says to plan again
 	}
 	t.ev.retry = class == resource.Conflict || class == resource.NotFound && t.step.Op != ledger.Delete
+	var f *resource.Failure
+	t.ev.taken = errors.As(err, &f) && f.Taken
 	return t.end(Failed)
 }
 
@@ -262,6 +264,9 @@ func (t *taking) doubt(err error) event {
 	if werr := t.write(ledger.Event{Type: ledger.Doubted, Fault: FaultOf(err)}); werr != nil {
 		return t.fatal(werr)
 	}
+	if blinded(err) {
+		return t.end(InDoubt) // nor could it be settled now
+	}
 	s := settling{engine: t.x.Engine, estate: t.x.run.Estate, journal: t.x.run.Journal, accounts: t.x.run.Accounts, veil: t.x.run.Veil}
 	verdict, serr := s.patiently(t.x.calls, t.entry.Key)
 	switch {
@@ -278,6 +283,12 @@ func (t *taking) doubt(err error) event {
 		return t.end(Failed)
 	}
 	return t.end(InDoubt)
+}
+
+// blinded reports whether an outcome is unknown since nobody may ask for it.
+func blinded(err error) bool {
+	var f *resource.Failure
+	return errors.As(err, &f) && f.Class == resource.UnknownOutcome && resource.ClassOf(f.Err) == resource.Denied
 }
 
 // FaultOf is an error as the ledger keeps it.

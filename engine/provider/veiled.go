@@ -115,7 +115,7 @@ func (v *Veil) scrub(err error) error {
 	out := &resource.Failure{Class: resource.ClassOf(err), Message: v.text(err.Error())}
 	var f *resource.Failure
 	if errors.As(err, &f) {
-		out.Op, out.Code, out.RequestID, out.After = f.Op, v.text(f.Code), v.text(f.RequestID), f.After
+		out.Op, out.Code, out.RequestID, out.After, out.Taken = f.Op, v.text(f.Code), v.text(f.RequestID), f.After, f.Taken
 		if out.Message = v.text(f.Message); f.Message == "" && f.Err != nil {
 			out.Message = v.text(f.Err.Error())
 		}

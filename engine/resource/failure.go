@@ -32,6 +32,7 @@ type Failure struct {
 	Message   string        // the provider's own words
 	RequestID string        // the provider's request id
 	After     time.Duration // the provider's advice when to try again; 0 is none
+	Taken     bool          // what the call asks for is another object's, and stays it until that one goes
 	Err       error         // the cause, or nil
 }
 

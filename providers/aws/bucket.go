@@ -75,7 +75,8 @@ func dnsSuffix(partition string) string {
 // createBucket makes a bucket under a name that nobody has. It looks first:
 // in us-east-1 S3 answers the create of a bucket that the account has already
 // with success. It looks once more afterwards: not every store that speaks S3's
-// API takes the tags of a create.
+// API takes the tags of a create, and one that is made anew may show those of
+// its predecessor.
 func createBucket(ctx context.Context, s *session, want resource.Object, tags map[string]string, token string) (resource.Object, error) {
 	id := want.Fields.Text(fieldBucket)
 	if id == "" {
@@ -84,15 +85,16 @@ func createBucket(ctx context.Context, s *session, want resource.Object, tags ma
 	switch have, err := s.bucketTags(ctx, id); {
 	case err == nil && have[resource.MarkToken] == token && token != "":
 		return s.bucketObject(id, have), nil // this create, made before
-	case err == nil:
-		return resource.Object{}, ownedByYou(id)
-	case resource.ClassOf(err) == resource.Denied && s.region != "us-east-1", elsewhere(err):
-		// Most likely somebody else's: the create tells.
+	case elsewhere(err): // the create tells whose
+	case err == nil, resource.ClassOf(err) == resource.Denied && !expired(codeOf(err)):
+		if err := s.nameTaken(ctx, id, err); err != nil {
+			return resource.Object{}, err
+		}
 	case resource.ClassOf(err) != resource.NotFound:
 		return resource.Object{}, s.notHere(err, id)
 	}
 	in := &s3.CreateBucketInput{Bucket: aws.String(id), CreateBucketConfiguration: &types.CreateBucketConfiguration{Tags: s3Tags(tags)}}
-	if s.region != "us-east-1" { // which has no location constraint
+	if s.region != lenient { // which has no location constraint
 		in.CreateBucketConfiguration.LocationConstraint = types.BucketLocationConstraint(s.region)
 	}
 	switch err := send(ctx, s.s3.CreateBucket, in); codeOf(err) {
@@ -103,15 +105,59 @@ func createBucket(ctx context.Context, s *session, want resource.Object, tags ma
 	case "BucketAlreadyOwnedByYou":
 		return resource.Object{}, ownedByYou(id)
 	case "BucketAlreadyExists":
-		return resource.Object{}, because(err, resource.Invalid,
-			"the name "+id+" belongs to somebody else: bucket names are unique among all AWS accounts, so choose another one")
+		return resource.Object{}, somebodys(err, id)
 	default:
 		return resource.Object{}, err
 	}
 	if have, err := s.bucketTags(ctx, id); err == nil {
 		tags = have
+		if s.region != lenient && have[resource.MarkToken] != token { // the bucket is new: no mark on it is its own
+			maps.DeleteFunc(tags, func(k, _ string) bool { return slices.Contains(markKeys(), k) })
+		}
 	}
 	return s.bucketObject(id, tags), nil
+}
+
+// lenient is the region in which S3 answers the create of a bucket that the
+// account has already with success.
+const lenient = "us-east-1"
+
+// nameTaken says whose the bucket is that a look at its tags met, whatever that
+// came to; nil where the create tells. S3 shows tags to the owner whom the call
+// names, and other stores that speak its API may show them to anybody: the
+// account's own buckets are those that it lists.
+func (s *session) nameTaken(ctx context.Context, id string, seen error) error {
+	if seen != nil && s.region != lenient {
+		return nil
+	}
+	own, err := s.owns(ctx, id)
+	switch {
+	case own, err != nil && seen == nil:
+		return ownedByYou(id)
+	case err != nil:
+		return s.notHere(seen, id)
+	case s.region != lenient:
+		return nil
+	}
+	return somebodys(&resource.Failure{Op: "s3:CreateBucket", Code: "BucketAlreadyExists"}, id)
+}
+
+// owns reports whether a bucket is among those of the account, in any region.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html
+func (s *session) owns(ctx context.Context, id string) (bool, error) {
+	found := false
+	p := s3.NewListBucketsPaginator(s.s3, &s3.ListBucketsInput{Prefix: &id, MaxBuckets: aws.Int32(maxBucketPage)})
+	err := pages(ctx, p, func(page *s3.ListBucketsOutput) {
+		for i := range page.Buckets {
+			found = found || aws.ToString(page.Buckets[i].Name) == id
+		}
+	})
+	return found, err
+}
+
+func somebodys(err error, id string) error {
+	return because(err, resource.Invalid,
+		"the name "+id+" belongs to somebody else: bucket names are unique among all AWS accounts, so choose another one")
 }
 
 func ownedByYou(id string) error {

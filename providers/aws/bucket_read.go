@@ -161,7 +161,7 @@ func (s *session) notHere(err error, id string) error {
 	switch {
 	case elsewhere(err):
 		return because(err, resource.Invalid, "the bucket "+id+" is not in "+s.region+": use a provider of its own region")
-	case resource.ClassOf(err) == resource.Denied:
+	case resource.ClassOf(err) == resource.Denied && !expired(codeOf(err)):
 		return because(err, resource.Denied, "the bucket "+id+" may not be read (s3:GetBucketTagging), or belongs to another account")
 	}
 	return err

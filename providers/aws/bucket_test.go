@@ -202,6 +202,86 @@ func TestBucketNameIsTaken(t *testing.T) {
 	}
 }
 
+// A bucket of another account is told as somebody else's, though its tags can be
+// read; so is one that may not be looked at, where the create would not tell.
+func TestBucketOfAnotherAccount(t *testing.T) {
+	t.Parallel()
+	for _, region := range []string{"eu-west-2", "us-east-1"} {
+		r := newRig(t, region)
+		name := string(bucketName().(resource.String))
+		location := "<CreateBucketConfiguration><LocationConstraint>" + region + "</LocationConstraint></CreateBucketConfiguration>"
+		if region == "us-east-1" {
+			location = ""
+		}
+		if _, err := cloud.In("100000000001").S3(t.Context(), region, http.MethodPut, "/"+name, location); err != nil {
+			t.Fatal(err)
+		}
+		a := address("bucket")
+		for _, denied := range []bool{false, true} {
+			if denied {
+				r.proxy.Inject(fault.Rule{Action: "GetBucketTagging", Times: 1, Do: fault.Refuse(http.StatusForbidden, "AccessDenied", "Access Denied")})
+			}
+			_, err := r.Create(t.Context(), resource.Object{Address: a, Fields: resource.Map{"bucket": resource.String(name)}}, r.mark(a))
+			class(t, err, resource.Invalid, "BucketAlreadyExists")
+			if !strings.Contains(err.Error(), "belongs to somebody else") {
+				t.Errorf("%s, denied %v: told %v", region, denied, err)
+			}
+		}
+	}
+}
+
+// A store may show the tags of a bucket's predecessor: they are no mark of the
+// new one.
+func TestBucketMadeAnewForgetsItsPredecessor(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "eu-west-2")
+	plain := &http.Client{Transport: provider.FenceTransport(&http.Transport{DisableKeepAlives: true})}
+	r.Session = r.open(t, r.estate, plain) // the proxy mends tags as AWS has them
+	name := bucketName()
+	old := r.create(t, "bucket", resource.Map{"bucket": name})
+	m := r.mark(old.Address)
+	if err := r.Mark(t.Context(), old, &m); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Delete(t.Context(), old, old); err != nil {
+		t.Fatal(err)
+	}
+	a := address("bucket")
+	p, err := r.Create(t.Context(), resource.Object{Address: a, Fields: resource.Map{"bucket": name}}, r.mark(a))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !p.Dropped || !p.Object.Mark.IsZero() {
+		t.Fatalf("the new one bears %+v (dropped %v)", p.Object.Mark, p.Dropped)
+	}
+	m = r.mark(a)
+	if err := r.Mark(t.Context(), p.Object, &m); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.one(t, "bucket", p.Object.ID).Mark; got != m {
+		t.Errorf("it bears %+v, want %+v", got, m)
+	}
+}
+
+// Credentials that have expired are told as that, and not as a bucket that may
+// not be read.
+func TestBucketAndExpiredCredentials(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "eu-west-2")
+	o := r.bucket(t, nil)
+	r.proxy.Inject(fault.Rule{Action: "GetBucketTagging", Do: fault.Refuse(http.StatusBadRequest, "ExpiredToken", "The provided token has expired.")})
+	ans := r.Read(t.Context(), []resource.Want{{Kind: "bucket", By: resource.Selector{IDs: []resource.ID{o.ID}}}})[0]
+	class(t, ans.Err, resource.Denied, "ExpiredToken")
+	if !strings.Contains(ans.Err.Error(), "renew them") {
+		t.Errorf("told %v", ans.Err)
+	}
+	_, err := r.Create(t.Context(), resource.Object{Address: address("bucket"), Fields: resource.Map{"bucket": bucketName()}}, r.mark(o.Address))
+	class(t, err, resource.Denied, "ExpiredToken")
+	if n := r.proxy.Count("CreateBucket"); n != 1 { // the first bucket's own
+		t.Errorf("%d creates", n)
+	}
+}
+
 // Each setting that is taken out of the spec goes back to S3's own, and its
 // drift is seen before.
 func TestBucketSettingsGoAway(t *testing.T) {

@@ -53,7 +53,8 @@ func classify(err error, c *call) error {
 	reached := c.mutates && c.sent.Load() // else it was the call that gets credentials
 	switch {
 	case f.Code != "" && f.Code != "UnknownError":
-		f.Class = classOfCode(f.Code, status, reached)
+		f.Class, f.Taken = classOfCode(f.Code, status, reached), taken(f.Code)
+		f.Message = mended(f.Message, mendOf(f.Code))
 	case status != 0:
 		f.Class = classOfStatus(status, reached)
 		if f.Message == "" {
@@ -119,8 +120,7 @@ func unreached(err error) bool {
 func classOfCode(code string, status int, mutates bool) resource.Class {
 	switch code {
 	case "UnauthorizedOperation", "AuthFailure", "AccessDenied", "AccessDeniedException", "OperationNotPermitted",
-		"InvalidClientTokenId", "UnrecognizedClientException", "ExpiredToken", "ExpiredTokenException", "RequestExpired",
-		"SignatureDoesNotMatch", "IncompleteSignature", "MissingAuthenticationToken", "OptInRequired", "Blocked",
+		"InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "IncompleteSignature", "MissingAuthenticationToken", "OptInRequired", "Blocked",
 		"PendingVerification", "NotAuthorized", "RequestTimeTooSkewed":
 		return resource.Denied
 	case "RequestLimitExceeded", "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled",
@@ -137,12 +137,15 @@ func classOfCode(code string, status int, mutates bool) resource.Class {
 		return classOfStatus(http.StatusInternalServerError, mutates)
 	}
 	switch {
+	case expired(code):
+		return resource.Denied
 	case code == "InvalidInstanceType.NotFound": // no type is born later: there is nothing to wait for
 		return resource.Invalid
 	case strings.HasSuffix(code, ".NotFound"), strings.HasSuffix(code, "NotFoundException"), code == "Gateway.NotAttached", code == "NoSuchBucket":
 		return resource.NotFound
-	case strings.HasSuffix(code, ".Conflict"), strings.HasSuffix(code, ".Duplicate"), strings.HasSuffix(code, "InUse"),
-		strings.HasSuffix(code, ".AlreadyAssociated"), strings.HasSuffix(code, "AlreadyExists"):
+	case taken(code):
+		return resource.Invalid
+	case strings.HasSuffix(code, "InUse"), strings.HasSuffix(code, ".AlreadyAssociated"), strings.HasSuffix(code, "AlreadyExists"):
 		return resource.Conflict
 	case strings.HasSuffix(code, "LimitExceeded"), code == "TooManyBuckets":
 		// A quota: it stays until people raise it or remove something.
@@ -152,6 +155,50 @@ func classOfCode(code string, status int, mutates bool) resource.Class {
 		status = http.StatusBadRequest // a code without a status is the service's own word on the request
 	}
 	return classOfStatus(status, mutates)
+}
+
+// taken reports whether a code says that another object has the name or the
+// range that the call asks for. That does not pass by itself.
+func taken(code string) bool {
+	return code != "InvalidPermission.Duplicate" && (strings.HasSuffix(code, ".Duplicate") || strings.HasSuffix(code, ".Conflict"))
+}
+
+// expired reports whether a code says that credentials are too old. EC2 says
+// RequestExpired of them.
+func expired(code string) bool {
+	switch code {
+	case "ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired":
+		return true
+	}
+	return false
+}
+
+// mendOf says what people do about a code whose own words don't, or "".
+func mendOf(code string) string {
+	const orImport = ", or bring that one under isobar with isobar import"
+	switch {
+	case code == "InvalidGroup.Duplicate":
+		return "choose another groupName" + orImport
+	case code == "InvalidKeyPair.Duplicate":
+		return "choose another keyName" + orImport
+	case code == "InvalidSubnet.Conflict":
+		return "choose another cidrBlock" + orImport
+	case taken(code):
+		return "choose another one" + orImport
+	case expired(code):
+		return "the credentials have expired, so renew them (new keys, or aws sso login), then go on"
+	case code == "RequestTimeTooSkewed":
+		return "set this machine's clock right"
+	}
+	return ""
+}
+
+// mended joins AWS's words and ours.
+func mended(words, mend string) string {
+	if words == "" || mend == "" {
+		return words + mend
+	}
+	return strings.TrimRight(words, ". ") + ": " + mend
 }
 
 // classOfStatus is the meaning of an HTTP status without a code that we know.

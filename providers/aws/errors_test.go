@@ -37,12 +37,15 @@ func TestCodesHaveTheirClass(t *testing.T) {
 	}{
 		{"UnauthorizedOperation", 403, resource.Denied, resource.Denied},
 		{"AuthFailure", 401, resource.Denied, resource.Denied},
-		{"ExpiredToken", 400, resource.Denied, resource.Denied},
 		{"RequestLimitExceeded", 503, resource.Throttled, resource.Throttled},
 		{"Throttling", 400, resource.Throttled, resource.Throttled},
 		{"DependencyViolation", 400, resource.Conflict, resource.Conflict},
-		{"InvalidSubnet.Conflict", 400, resource.Conflict, resource.Conflict},
-		{"InvalidGroup.Duplicate", 400, resource.Conflict, resource.Conflict},
+		{"IncorrectState", 400, resource.Conflict, resource.Conflict},
+		{"VolumeInUse", 400, resource.Conflict, resource.Conflict},
+		{"InvalidNetworkInterface.InUse", 400, resource.Conflict, resource.Conflict},
+		{"InvalidPermission.Duplicate", 400, resource.Conflict, resource.Conflict},
+		{"RouteAlreadyExists", 400, resource.Conflict, resource.Conflict},
+		{"InsufficientInstanceCapacity", 500, resource.Conflict, resource.Conflict},
 		{"Resource.AlreadyAssociated", 400, resource.Conflict, resource.Conflict},
 		{"InvalidVpcID.NotFound", 400, resource.NotFound, resource.NotFound},
 		{"InvalidGroup.NotFound", 400, resource.NotFound, resource.NotFound},
@@ -76,6 +79,54 @@ func TestCodesHaveTheirClass(t *testing.T) {
 			if f.Class != want || f.Op != "ec2:CreateVpc" || f.Code != c.code || f.Message != "its words" || f.RequestID != "req-1" || f.After != 7*time.Second {
 				t.Errorf("%s %d, mutates %v: %+v, want class %s", c.code, c.status, mutates, f, want)
 			}
+		}
+	}
+}
+
+// TestCodesWithAMend: what AWS's words leave open is said, and what nothing but
+// people changes is not tried again.
+func TestCodesWithAMend(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		code, words string
+		class       resource.Class
+		taken       bool
+		said        string
+	}{
+		{
+			"InvalidGroup.Duplicate", "The security group 'web' already exists for VPC 'vpc-1'", resource.Invalid, true,
+			"The security group 'web' already exists for VPC 'vpc-1': choose another groupName, or bring that one under isobar with isobar import",
+		},
+		{
+			"InvalidKeyPair.Duplicate", "The keypair already exists.", resource.Invalid, true,
+			"The keypair already exists: choose another keyName, or bring that one under isobar with isobar import",
+		},
+		{
+			"InvalidSubnet.Conflict", "The CIDR '10.0.0.0/24' conflicts with another subnet", resource.Invalid, true,
+			"The CIDR '10.0.0.0/24' conflicts with another subnet: choose another cidrBlock, or bring that one under isobar with isobar import",
+		},
+		{"InvalidPlacementGroup.Duplicate", "", resource.Invalid, true, "choose another one, or bring that one under isobar with isobar import"},
+		{"DependencyViolation", "It has dependencies.", resource.Conflict, false, "It has dependencies."},
+		{
+			"ExpiredToken", "The provided token has expired.", resource.Denied, false,
+			"The provided token has expired: the credentials have expired, so renew them (new keys, or aws sso login), then go on",
+		},
+		{"ExpiredTokenException", "", resource.Denied, false, "the credentials have expired, so renew them (new keys, or aws sso login), then go on"},
+		{
+			"RequestExpired", "Request has expired.", resource.Denied, false,
+			"Request has expired: the credentials have expired, so renew them (new keys, or aws sso login), then go on",
+		},
+		{"RequestTimeTooSkewed", "The difference is too large.", resource.Denied, false, "The difference is too large: set this machine's clock right"},
+	} {
+		err := classify(&smithy.OperationError{ServiceID: "EC2", OperationName: "Create", Err: &awshttp.ResponseError{
+			ResponseError: &smithyhttp.ResponseError{
+				Response: &smithyhttp.Response{Response: &http.Response{StatusCode: 400, Header: http.Header{}}},
+				Err:      &smithy.GenericAPIError{Code: c.code, Message: c.words},
+			},
+		}}, &call{mutates: true})
+		var f *resource.Failure
+		if !errors.As(err, &f) || f.Class != c.class || f.Taken != c.taken || f.Message != c.said {
+			t.Errorf("%s: %+v, want %s, taken %v: %q", c.code, f, c.class, c.taken, c.said)
 		}
 	}
 }

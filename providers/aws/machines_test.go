@@ -239,7 +239,7 @@ func TestKeyPair(t *testing.T) {
 	}
 	a := address("key_pair")
 	_, err = r.Create(t.Context(), resource.Object{Address: a, Fields: resource.Map{"keyName": resource.String(taken), "publicKeyMaterial": key}}, r.mark(a))
-	class(t, err, resource.Conflict, "InvalidKeyPair.Duplicate")
+	class(t, err, resource.Invalid, "InvalidKeyPair.Duplicate")
 }
 
 // An instance's profile is set, exchanged and taken away in place.
