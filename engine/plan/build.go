@@ -21,6 +21,9 @@ func Build(in Input) *Plan {
 	b.settleOrder()
 	b.protect()
 	g := b.steps()
+	for b.backDown(g) {
+		g = b.steps()
+	}
 	g.breakCycles()
 	b.follow(g)
 	return b.finish(g)

@@ -263,7 +263,7 @@ func mapsEqual(a, b resource.Map) bool {
 }
 
 func metaEqual(a, b resource.Lifecycle) bool {
-	return a.Alias == b.Alias && a.PreventDestroy == b.PreventDestroy && a.CreateBeforeDestroy == b.CreateBeforeDestroy &&
+	return a.Alias == b.Alias && a.PreventDestroy == b.PreventDestroy && a.CreateBeforeDestroy == b.CreateBeforeDestroy && a.DestroyBeforeCreate == b.DestroyBeforeCreate &&
 		slices.EqualFunc(a.IgnoreChanges, b.IgnoreChanges, func(x, y resource.Path) bool { return slices.Equal(x, y) }) &&
 		(a.MovedFrom == nil) == (b.MovedFrom == nil) && (a.MovedFrom == nil || *a.MovedFrom == *b.MovedFrom)
 }

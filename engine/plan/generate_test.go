@@ -173,6 +173,7 @@ func (s *spec) rules(one func(k, out string) resource.Value) resource.Value {
 func (s *spec) meta(kind, name string) resource.Lifecycle {
 	var m resource.Lifecycle
 	m.CreateBeforeDestroy = s.chance("createBeforeDestroy", 20)
+	m.DestroyBeforeCreate = !m.CreateBeforeDestroy && s.chance("destroyBeforeCreate", 20)
 	m.PreventDestroy = s.chance("preventDestroy", 4)
 	if s.chance("ignoreChanges", 10) {
 		m.IgnoreChanges = []resource.Path{{"tags"}, {"steps"}}

@@ -29,6 +29,7 @@ type item struct {
 	fresh    bool // it gets a new object: all its outputs are to come
 	touched  bool // it is updated: its volatile outputs are to come
 	first    bool // replace: create before destroy
+	beside   bool // first only since another name lets the new one stand beside the old
 	held     *Held
 	output   func(resource.Ref) resource.Value // of a reference, as far as it is known
 	missing  *resource.Ref                     // a reference whose value nothing in this plan will make known

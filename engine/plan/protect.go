@@ -10,8 +10,9 @@ import (
 )
 
 // settleOrder decides which replacements make the new object first: those that
-// say so, those that something replaced that way refers to, and those whose
-// surviving dependants cannot let go of the old one before.
+// say so, those that something replaced that way refers to, those whose
+// surviving dependants cannot let go of the old one before, and those that get
+// another name.
 func (b *builder) settleOrder() {
 	for _, it := range b.items {
 		if !it.replaces() || it.first {
@@ -41,6 +42,7 @@ func (b *builder) settleOrder() {
 			it.uniqueInTheWay()
 		}
 	}
+	b.standBeside()
 }
 
 // uniqueInTheWay holds a create-before-destroy whose new object would bear a

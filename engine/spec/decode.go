@@ -132,8 +132,9 @@ func takeMeta(d *resource.Desired, env string) diag.List {
 		return nil
 	}
 	flag := func(key string) bool { b, _ := m[key].(resource.Bool); return bool(b) }
+	create, said := m["createBeforeDestroy"].(resource.Bool)
 	d.Meta = resource.Lifecycle{
-		Alias: m.Text("provider"), PreventDestroy: flag("preventDestroy"), CreateBeforeDestroy: flag("createBeforeDestroy"),
+		Alias: m.Text("provider"), PreventDestroy: flag("preventDestroy"), CreateBeforeDestroy: bool(create), DestroyBeforeCreate: said && !bool(create),
 	}
 	var found diag.List
 	place := func(key string) diag.Place {

@@ -20,7 +20,7 @@ func (c *checker) lookup(d *resource.Desired) {
 	for _, e := range []struct {
 		key string
 		set bool
-	}{{"preventDestroy", m.PreventDestroy}, {"createBeforeDestroy", m.CreateBeforeDestroy}, {"ignoreChanges", len(m.IgnoreChanges) > 0}} {
+	}{{"preventDestroy", m.PreventDestroy}, {"createBeforeDestroy", m.CreateBeforeDestroy || m.DestroyBeforeCreate}, {"ignoreChanges", len(m.IgnoreChanges) > 0}} {
 		if e.set {
 			c.add(d, resource.Path{"$meta", e.key}, diag.Finding{
 				Code: codeLookup, Message: e.key + " means nothing to " + d.Address.Type() + ", which is looked up and never made",
