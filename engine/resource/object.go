@@ -88,7 +88,7 @@ type Lifecycle struct {
 	PreventDestroy      bool     `json:"preventDestroy,omitempty"`
 	CreateBeforeDestroy bool     `json:"createBeforeDestroy,omitempty"`
 	DestroyBeforeCreate bool     `json:"destroyBeforeCreate,omitempty"` // createBeforeDestroy is false, and said so: not only unset
-	IgnoreChanges       []Path   `json:"ignoreChanges,omitempty"` // drift under these is left alone
+	IgnoreChanges       []Path   `json:"ignoreChanges,omitempty"`       // drift under these is left alone
 	MovedFrom           *Address `json:"movedFrom,omitempty"`
 }
 
