@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -57,16 +58,18 @@ func (p *progress) tick() {
 func (p *progress) step(s view.Step) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if s.State == view.StepRunning {
+	at := slices.IndexFunc(p.running, func(r view.Step) bool { return r.ID == s.ID })
+	switch {
+	case s.State == view.StepRunning && at >= 0: // it is tried again
+		p.running[at] = s
+	case s.State == view.StepRunning:
 		p.running = append(p.running, s)
+	case at >= 0:
+		p.running = slices.Delete(p.running, at, at+1)
+	}
+	if s.State == view.StepRunning {
 		p.draw()
 		return
-	}
-	for i := range p.running {
-		if p.running[i].ID == s.ID {
-			p.running = append(p.running[:i], p.running[i+1:]...)
-			break
-		}
 	}
 	p.done++
 	if s.State == view.StepWaiting {

@@ -59,8 +59,8 @@ type Run struct {
 	Outs     map[resource.Address]resource.Map // outputs of other environments' resources
 	Schema   string                            // the schema's version, for the ledger
 	Veil     *provider.Veil                    // reveals secrets to providers, and hides them in what they tell; nil knows none
-	// Progress is told of each step's start (Outcome "") and end; it may be nil.
-	// Calls come one at a time.
+	// Progress is told of each step's start (Outcome "", with Err once a try of it
+	// was refused) and end; it may be nil. Calls come one at a time.
 	Progress func(Result)
 }
 
@@ -82,9 +82,10 @@ type Result struct {
 	Step    plan.Step
 	Outcome Outcome
 	ID      resource.ID
-	Err     error // for Failed, InDoubt and Moved: in words for people
-	Started time.Time
+	Err     error     // for Failed, InDoubt and Moved: in words for people
+	Started time.Time // of the first try
 	Ended   time.Time
+	Tries   int // how often it was taken
 }
 
 // Report is a run's outcome: a Result for each step, in order of step ids.

@@ -76,7 +76,10 @@ func (x *execution) loop(ctx context.Context, rep *Report) {
 			for _, st := range wave {
 				running[st] = true
 				st.attempts++
-				st.result = Result{Step: *st.step, Started: x.Now()}
+				if st.result.Step = *st.step; st.attempts == 1 {
+					st.result.Started = x.Now()
+				}
+				st.result.Tries = st.attempts
 				x.tell(st.result)
 			}
 			if len(wave) > 0 {
@@ -108,11 +111,12 @@ func (x *execution) lose(st *stepState) {
 // took notes a step's outcome and readies what waited for it.
 func (x *execution) took(ev event) {
 	st := ev.st
-	ev.result.Started = st.result.Started
+	ev.result.Started, ev.result.Tries = st.result.Started, st.attempts
 	if ev.retry && st.attempts < maxAttempts {
 		ev.result.Outcome = ""
 		st.result = ev.result
 		x.parked = append(x.parked, st)
+		x.tell(st.result)
 		return
 	}
 	if ev.taken {

@@ -53,10 +53,14 @@ func (d *Daemon) Unread() map[string]string {
 	return out
 }
 
-// Aside says what people should know of an environment beside its row: that its
+// Aside says what people should know of an environment beside its row: how far
+// the apply is that is under way, that its
 // repository can't be read now, or is not followed any more; "" for nothing.
 func (d *Daemon) Aside(row store.Environment) string {
 	d.ready()
+	if run := d.Underway(row.Name); run != nil {
+		return run.Now()
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if row.Repo == "" || d.repos == nil {

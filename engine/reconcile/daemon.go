@@ -67,6 +67,7 @@ type Daemon struct {
 	envs     map[string]home               // by environment
 	trouble  map[string]string             // repository → why it can not be read now
 	refused  map[string]Refusal            // by repository and environment
+	live     map[string]*underway          // by environment
 	full     string                        // why the store can't be written to, "" where it can
 	bell     chan struct{}                 // rung when a message waits
 	pokes    map[string]chan chan struct{} // to repositories' followers: fetch now, then close what was sent

@@ -308,7 +308,6 @@ func (t *turn) broken(ctx context.Context, err error) []cycle.Event {
 
 // apply takes the draft's steps.
 func (t *turn) apply(ctx context.Context, e cycle.Apply) ([]cycle.Event, error) {
-	d := t.d
 	keep := context.WithoutCancel(ctx)
 	if t.draft == nil || t.draft.Plan.Digest != e.Digest { // what may be applied is that digest, and nothing else
 		return nil, fmt.Errorf("plan %s was to be applied and is not at hand any more", view.PlanID(e.Digest))
@@ -318,12 +317,22 @@ func (t *turn) apply(ctx context.Context, e cycle.Apply) ([]cycle.Event, error) 
 	if err := t.save(keep); err != nil {
 		return nil, err
 	}
-	out := d.Runner.Apply(t.lease.guard(ctx), t.draft, func(r apply.Result) { t.progress(keep, r) })
+	out := t.take(ctx)
 	t.news.outcome = out
 	t.finish(out)
 	return []cycle.Event{cycle.Applied{
 		OK: out.OK(), Stopped: out.Stopped && !out.Report.OK(), Key: t.run.ID, Held: heldKey(t.draft.Plan), Ripe: out.ripe(),
 	}}, nil
+}
+
+// take takes the draft's steps, and shows them to who asks meanwhile.
+func (t *turn) take(ctx context.Context) *Outcome {
+	now := t.begin()
+	defer t.d.over(t.env)
+	return t.d.Runner.Apply(t.lease.guard(ctx), t.draft, func(r apply.Result) {
+		now.took(stepView(r))
+		t.progress(context.WithoutCancel(ctx), r)
+	})
 }
 
 // finish sums an outcome up in the run and the row.
@@ -415,6 +424,9 @@ func stepView(r apply.Result) view.Step {
 	if r.Err != nil {
 		f := apply.FaultOf(r.Err)
 		s.Text, s.RequestID = f.Message, f.RequestID
+		if r.Outcome == "" {
+			s.Text = fmt.Sprintf("refused so far, at try %d: %s", r.Tries, f.Message)
+		}
 	}
 	return s
 }

@@ -108,10 +108,10 @@ type Step struct {
 	Aspect    string
 	State     StepState
 	Same      bool   // with StepDone: it was so already, and no call was made
-	Text      string // for failed and in doubt: the provider's words; for not started: what it waits for
+	Text      string // for failed and in doubt: the provider's words; for running: how it was refused so far; for not started: what it waits for
 	Mend      string // what to do about it
 	RequestID string
-	At        time.Time // when it ended
+	At        time.Time // when it ended; for running: when it began
 	Took      time.Duration
 }
 

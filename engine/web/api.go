@@ -17,6 +17,7 @@ import (
 	"isobar.dev/engine/diag"
 	"isobar.dev/engine/reconcile"
 	"isobar.dev/engine/store"
+	"isobar.dev/engine/view"
 )
 
 // Records is what the API reads.
@@ -35,6 +36,7 @@ type Control interface {
 	Look(ctx context.Context, env string) error
 	Refresh(ctx context.Context, env string, lookups []string) error
 	Say(ctx context.Context, w reconcile.Word) error
+	Underway(env string) *view.Run // the apply that goes on there; nil for none
 	Ready() error
 	Aside(row store.Environment) string // what to say of an environment beside its row; "" for nothing
 	Refused() []reconcile.Refusal
@@ -162,7 +164,11 @@ func (a *API) run(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 		return
 	}
-	answer(w, RunAnswer{Run: row, Plan: row.Plan, Report: row.Report})
+	out := RunAnswer{Run: row, Plan: row.Plan, Report: row.Report}
+	if now := a.Control.Underway(row.Env); now != nil && now.ID == row.ID {
+		out.Report = now.JSON()
+	}
+	answer(w, out)
 }
 
 func (a *API) verdict(v store.Verdict) http.HandlerFunc {

@@ -1,0 +1,74 @@
+package reconcile
+
+import (
+	"maps"
+	"sync"
+	"time"
+
+	"isobar.dev/engine/plan"
+	"isobar.dev/engine/view"
+)
+
+// underway is an apply that this process makes, for who asks meanwhile. Safe for
+// concurrent use.
+type underway struct {
+	run   view.Run // without steps
+	began time.Time
+	plan  []plan.Step
+
+	mu    sync.Mutex
+	steps map[string]view.Step // those that have begun, by id
+}
+
+// begin shows the turn's apply to those who ask, until over.
+func (t *turn) begin() *underway {
+	u := &underway{run: *t.viewRun(view.Applying), began: t.run.Started, plan: t.draft.Plan.Steps, steps: map[string]view.Step{}}
+	t.d.mu.Lock()
+	defer t.d.mu.Unlock()
+	if t.d.live == nil {
+		t.d.live = map[string]*underway{}
+	}
+	t.d.live[t.env] = u
+	return u
+}
+
+func (d *Daemon) over(env string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.live, env)
+}
+
+func (u *underway) took(s view.Step) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.steps[s.ID] = s
+}
+
+// Underway gives the apply that this process makes of an environment, each step
+// as it is now; nil where it makes none.
+func (d *Daemon) Underway(env string) *view.Run {
+	d.mu.Lock()
+	u := d.live[env]
+	d.mu.Unlock()
+	if u == nil {
+		return nil
+	}
+	now := d.Runner.Now()
+	u.mu.Lock()
+	begun := maps.Clone(u.steps)
+	u.mu.Unlock()
+	run := u.run
+	run.Took, run.Steps = now.Sub(u.began), make([]view.Step, 0, len(u.plan))
+	for i := range u.plan {
+		p := &u.plan[i]
+		s, ok := begun[p.ID]
+		switch {
+		case !ok:
+			s = view.Step{ID: p.ID, Address: p.Address, Op: p.Op, Aspect: p.Aspect, State: view.StepWaiting}
+		case s.State == view.StepRunning:
+			s.Took = now.Sub(s.At)
+		}
+		run.Steps = append(run.Steps, s)
+	}
+	return &run
+}
