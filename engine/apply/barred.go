@@ -8,14 +8,16 @@ import (
 )
 
 // unbar looks at the barred steps once ended is over (nil: since one was added).
-// Where that has taken something away they are tried again; where nothing left
-// in the run can, they end: waiting alone brings them nothing.
+// Where something was taken away since their last try began they are tried again;
+// where nothing left in the run can, they end: waiting alone brings them nothing.
 func (x *execution) unbar(ended *stepState) {
-	freed := ended != nil && x.frees(ended) && (ended.result.Outcome == Done || ended.result.Outcome == Converged)
+	if ended != nil && x.frees(ended) && (ended.result.Outcome == Done || ended.result.Outcome == Converged) {
+		x.freed[ended.step.Address.Type()]++
+	}
 	var still []*stepState
 	for _, st := range x.barred {
 		switch {
-		case freed && ended.step.Address.Type() == st.step.Address.Type():
+		case x.freed[st.step.Address.Type()] > st.freed:
 			x.enqueue(st)
 		case x.hopeful(st):
 			still = append(still, st)

@@ -18,9 +18,10 @@ type execution struct {
 	run     *Run
 	calls   context.Context // for calls and the journal: outlives the run's ctx, since a call once made must be heard out
 	state   map[string]*stepState
-	ready   []*stepState // needs done, in order of ids
-	parked  []*stepState // met a conflict that may pass
-	barred  []*stepState // want what another object has, and this run may yet take away
+	ready   []*stepState   // needs done, in order of ids
+	parked  []*stepState   // met a conflict that may pass
+	barred  []*stepState   // want what another object has, and this run may yet take away
+	freed   map[string]int // by kind: steps so far that took away what is one object's alone
 	results chan event
 	trail   trail
 }
@@ -31,6 +32,7 @@ type stepState struct {
 	feeds    []*stepState // steps that need this one
 	missing  int          // needs that are not done
 	attempts int
+	freed    int // what execution.freed was of its kind as it was taken
 }
 
 type event struct {
@@ -45,7 +47,7 @@ type event struct {
 const maxAttempts = 7
 
 func newExecution(ctx context.Context, e *Engine, r *Run) *execution {
-	x := &execution{Engine: e, run: r, calls: context.WithoutCancel(ctx), state: make(map[string]*stepState, len(r.Plan.Steps)), results: make(chan event)}
+	x := &execution{Engine: e, run: r, calls: context.WithoutCancel(ctx), state: make(map[string]*stepState, len(r.Plan.Steps)), results: make(chan event), freed: map[string]int{}}
 	for i := range r.Plan.Steps {
 		s := &r.Plan.Steps[i]
 		x.state[s.ID] = &stepState{step: s, missing: len(s.Needs)}
@@ -79,7 +81,7 @@ func (x *execution) loop(ctx context.Context, rep *Report) {
 				if st.result.Step = *st.step; st.attempts == 1 {
 					st.result.Started = x.Now()
 				}
-				st.result.Tries = st.attempts
+				st.result.Tries, st.freed = st.attempts, x.freed[st.step.Address.Type()]
 				x.tell(st.result)
 			}
 			if len(wave) > 0 {

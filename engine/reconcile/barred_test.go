@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -67,6 +68,29 @@ func TestWhatIsTakenWaitsForItsDelete(t *testing.T) {
 	want := "create network, create record, create record, delete network, create network"
 	if got := strings.Join(calls, ", "); got != want {
 		t.Errorf("called %s\nwant   %s", got, want)
+	}
+}
+
+// A refusal that is heard only after the delete that mends it is no end either:
+// both calls are under way at once, and their answers come in either order.
+func TestWhatIsTakenAndFreedMeanwhile(t *testing.T) {
+	t.Parallel()
+	for range 300 {
+		s := newSim(options{})
+		s.want(obj("network", "old", resource.Map{"cidr": text("10.0.0.0/16")}))
+		s.mustRun(t)
+		s.want(obj("network", "new", resource.Map{"cidr": text("10.0.0.0/16")}))
+		var tries atomic.Int32
+		s.world.OnCall(func(c fake.Call) fake.Decision {
+			if c.Op == "create" && tries.Add(1) == 1 {
+				return isTaken()
+			}
+			return fake.Decision{}
+		})
+		s.mustRun(t)
+		if tries.Load() != 2 {
+			t.Fatalf("%d tries", tries.Load())
+		}
 	}
 }
 
