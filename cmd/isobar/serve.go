@@ -63,7 +63,7 @@ func (a *app) serveCommand() *cobra.Command {
 	c.Flags().StringVar(&f.repo, "repo", "", "the repository's `URL`: a path, file://, http(s)://, ssh:// or USER@HOST:PATH")
 	c.Flags().StringVar(&f.branch, "branch", "", "the `BRANCH` to follow; the remote's own head unless told")
 	c.Flags().StringVar(&f.listen, "listen", "127.0.0.1:9464", "`ADDRESS` for /healthz, /readyz and /metrics; empty for none")
-	c.Flags().StringVar(&f.channel, "slack-channel", "", "the `CHANNEL` for repositories that name none")
+	c.Flags().StringVar(&f.channel, "slack-channel", "", "the id of the `CHANNEL` for repositories that name none, such as C0123456789")
 	c.Flags().DurationVar(&f.poll, "poll", 30*time.Second, "time between fetches")
 	c.Flags().DurationVar(&f.interval, "interval", time.Minute, "time between looks for drift")
 	c.Flags().DurationVar(&f.backoff, "backoff", 10*time.Second, "time before what failed is tried again; it doubles up to the interval")
@@ -84,6 +84,9 @@ func (a *app) serveSettings(c *cobra.Command, f serveFlags) (*settings, error) {
 		case f.repo == "":
 			return nil, diag.List{usage("serve wants the repository to follow", "add --repo URL, or --config FILE for several")}
 		}
+		if err := f.told().Err(); err != nil {
+			return nil, err
+		}
 		return flagSettings(f), nil
 	}
 	var twice []string
@@ -100,6 +103,19 @@ func (a *app) serveSettings(c *cobra.Command, f serveFlags) (*settings, error) {
 		err = noRepos(s.name)
 	}
 	return s, err
+}
+
+// told finds what keeps the flags from naming a channel to tell.
+func (f serveFlags) told() diag.List {
+	switch {
+	case f.channel == "":
+	case !spec.IsSlackChannel(f.channel):
+		return diag.List{usage(fmt.Sprintf("--slack-channel %q is no channel's id", f.channel),
+			"give the last line of the channel's About tab, such as C0123456789: Slack's API edits by ids alone")}
+	case os.Getenv("ISOBAR_SLACK_TOKEN") == "":
+		return diag.List{usage("--slack-channel wants a bot to tell it there", "set ISOBAR_SLACK_TOKEN")}
+	}
+	return nil
 }
 
 // flagSettings are one repository by flags and the environment. Whoever starts

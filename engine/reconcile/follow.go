@@ -151,6 +151,10 @@ func (d *Daemon) affected(ctx context.Context, r Repo, h *head, first bool) erro
 		h.names, h.unreadable = nil, true
 	}
 	h.channel = cmp.Or(estate.Notify.SlackChannel, r.Channel, d.Channel)
+	if first && h.channel == "" && d.Chat != nil {
+		d.Log.WarnContext(ctx, "nobody is told of a repository's runs in chat: it has no channel", "repo", r.Name,
+			"mend", "name one in its isobar.cue (notifications: slack: channel) or for the server")
+	}
 	d.mu.Lock()
 	d.heads[r.Name] = h // runs that start now see it
 	d.mu.Unlock()

@@ -32,7 +32,7 @@ type Estate struct {
 
 // Notify says where to tell what isobar does.
 type Notify struct {
-	SlackChannel string // "#ops" or an id; "" for nowhere
+	SlackChannel string // a channel's id; "" for nowhere
 }
 
 // Dir is an environment's directory from the repository's root, or "".

@@ -377,7 +377,7 @@ func TestEstate(t *testing.T) {
 	t.Parallel()
 	l := newLoader(t, Limits{})
 	est, err := l.Estate(t.Context(), repo(map[string]string{
-		"isobar.cue":              "package isobar\nimport \"isobar.dev/schemas\"\nschemas.#Estate\nestate: \"0123456789\"\nenvironments: [\"environments/*\", \"teams/*/*\"]\nmode: \"auto\"\nowners: [\"ops\"]\nnotifications: slack: channel: \"#ops\"\n",
+		"isobar.cue":              "package isobar\nimport \"isobar.dev/schemas\"\nschemas.#Estate\nestate: \"0123456789\"\nenvironments: [\"environments/*\", \"teams/*/*\"]\nmode: \"auto\"\nowners: [\"ops\"]\nnotifications: slack: channel: \"C0123456789\"\n",
 		"prod":                    good,
 		"teams/a/prod/prod.cue":   good,
 		"teams/a/lab/lab.cue":     "package lab\nname: \"lab\"\n",
@@ -387,7 +387,7 @@ func TestEstate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if est.Mode != ModeAuto || est.Notify.SlackChannel != "#ops" || !slices.Equal(est.Environments, []string{"lab"}) || est.Dir("lab") != "teams/a/lab" {
+	if est.Mode != ModeAuto || est.Notify.SlackChannel != "C0123456789" || !slices.Equal(est.Environments, []string{"lab"}) || est.Dir("lab") != "teams/a/lab" {
 		t.Errorf("estate: %+v", est)
 	}
 	if len(est.Findings) != 2 || est.Findings[0].Code != codeName || est.Findings[1].Code != codeDuplicate {

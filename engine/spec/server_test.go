@@ -32,7 +32,7 @@ repos: {
 		auth: token: file: Secrets + "/shop"
 		environments: ["shop", "shop_*"]
 		credentials: ["prod", "server"]
-		slack: channel: "#shop"
+		slack: channel: "C0123SHOP"
 	}
 	base: {url: "git@git.example.com:base.git", ssh: {key: file: "base.key", passphrase: env: "BASE_PASS", knownHosts: "known_hosts"}}
 }
@@ -40,7 +40,7 @@ credentials: {
 	prod: aws: {profile: "prod", roleArn: "arn:aws:iam::123456789012:role/isobar", externalId: "e-1"}
 	vc: vsphere: {url: "https://vc.example.com", user: env: "VC_USER", password: file: "vc"}
 }
-slack: {token: env: "BOT", channel: "#ops"}
+slack: {token: env: "BOT", channel: "C0123456789"}
 `
 
 func TestServer(t *testing.T) {
@@ -52,7 +52,7 @@ func TestServer(t *testing.T) {
 	want := Server{
 		Store: "sqlite:isobar.db", Poll: 90 * time.Second, Interval: time.Minute, Backoff: 10 * time.Second, Lease: 6 * time.Second, Workers: 2,
 		Secrets: ServerSecrets{Dirs: []string{"secrets"}},
-		Slack:   &ServerSlack{Token: resource.SecretSource{Env: "BOT"}, Channel: "#ops"},
+		Slack:   &ServerSlack{Token: resource.SecretSource{Env: "BOT"}, Channel: "C0123456789"},
 		Repos: []ServerRepo{
 			{
 				Name: "base", URL: "git@git.example.com:base.git", Poll: 90 * time.Second, Key: "base.key",
@@ -61,7 +61,7 @@ func TestServer(t *testing.T) {
 			{
 				Name: "shop", URL: "https://git.example.com/shop.git", Branch: "main", Poll: 10 * time.Second, User: "git",
 				Token: resource.SecretSource{File: "/run/secrets/shop"}, Environments: []string{"shop", "shop_*"},
-				Credentials: []string{"prod", "server"}, Channel: "#shop",
+				Credentials: []string{"prod", "server"}, Channel: "C0123SHOP",
 			},
 		},
 		Credentials: map[string]ServerCredentials{
@@ -181,6 +181,14 @@ func TestServerMistakes(t *testing.T) {
 		"the reserved name": {
 			"package server\ncredentials: server: aws: profile: \"p\"\n",
 			[]string{"f.cue:2:14: credentials.server: server names what the server itself has: choose another name"},
+		},
+		"channels": {
+			"package server\nrepos: a: {url: \"/a\", slack: channel: \"#ops\"}\nslack: {token: env: \"A\", channel: \"ops\"}\n",
+			[]string{`f.cue:2:39: repos.a.slack.channel: "#ops" has the wrong form`, `f.cue:3:35: slack.channel: "ops" has the wrong form`},
+		},
+		"a channel and nobody to tell it": {
+			"package server\nrepos: a: {url: \"/a\", slack: channel: \"C0123456789\"}\n",
+			[]string{"f.cue:2:23: repos.a.slack: there is no bot to tell it there"},
 		},
 		"twice":   {"package server\nrepos: {\n\ta: url: \"/a\"\n\tb: url: \"/a\"\n}\n", []string{"f.cue:4:5: repos.b is the same branch of the same repository as repos.a"}},
 		"globs":   {"package server\nrepos: a: {url: \"/a\", environments: [\"[a\"]}\n", []string{`f.cue:2:38: "[a" is no pattern`}},

@@ -76,6 +76,12 @@ func (c *serverCheck) repo(r *ServerRepo) {
 	if c.written(at("ssh", "passphrase")) {
 		c.source(r.Passphrase, at("ssh", "passphrase")...)
 	}
+	if r.Channel != "" && c.server.Slack == nil {
+		c.add(diag.Finding{
+			Code: codeReference, Message: "repos." + r.Name + ".slack: there is no bot to tell it there",
+			Mend: "add slack: token: file: PATH, beside repos, or take the channel out",
+		}, at("slack")...)
+	}
 	if u, err := url.Parse(r.URL); err == nil && u.User != nil {
 		_, secret := u.User.Password()
 		if secret || u.Scheme == "http" || u.Scheme == "https" {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"time"
 
@@ -61,8 +62,15 @@ type ServerSecrets struct {
 // ServerSlack is the bot that tells people.
 type ServerSlack struct {
 	Token   resource.SecretSource
-	Channel string
+	Channel string // its id; "" for none
 	APIURL  string
+}
+
+// IsSlackChannel reports whether a text may be a channel's id, as #SlackChannel
+// of the schemas has it.
+func IsSlackChannel(id string) bool {
+	ok, _ := regexp.MatchString(`^[CDG][A-Z0-9]{2,}$`, id) // the pattern is a constant
+	return ok
 }
 
 // ServerOwn is the name under which a repository is granted what the server
