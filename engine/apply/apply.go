@@ -74,7 +74,7 @@ const (
 	Failed     Outcome = "failed"      // definitely not done
 	InDoubt    Outcome = "in doubt"    // may or may not be done: settled before anything else happens there
 	Moved      Outcome = "moved"       // what the plan saw has changed since: not done, plan again
-	NotStarted Outcome = "not started" // it needs something that was not done, or the run was stopped
+	NotStarted Outcome = "not started" // it needs something that was not done, or the run was stopped before its call
 )
 
 // Result is one step's outcome.

@@ -61,7 +61,7 @@ func (t *taking) lost(made resource.Object, want resource.Map) []resource.Change
 func (t *taking) then(s plan.Step, live resource.Object) *taking {
 	s.Address, s.Live, s.Meta = t.step.Address, live.ID, t.step.Meta
 	next := &taking{
-		x: t.x, step: &s, seen: sighting{object: live, found: true}, account: t.account, kind: t.kind, desc: t.desc,
+		x: t.x, begun: true, step: &s, seen: sighting{object: live, found: true}, account: t.account, kind: t.kind, desc: t.desc,
 		ev: event{st: t.ev.st, result: Result{Step: s, ID: live.ID}},
 	}
 	next.entry, _ = t.x.run.Journal.entry(t.entry.Key)
@@ -71,8 +71,11 @@ func (t *taking) then(s plan.Step, live resource.Object) *taking {
 func finished(ev event) bool { return ev.result.Outcome == Done || ev.result.Outcome == Converged }
 
 // partly ends the create as the step after it ended. It is not taken again: the
-// object is there.
+// object is there. What a stop kept from being sent is the next run's.
 func (t *taking) partly(ev event) event {
+	if ev.result.Outcome == NotStarted {
+		return t.end(Done)
+	}
 	t.ev.fatal, t.ev.result.Err = ev.fatal, ev.result.Err
 	return t.end(ev.result.Outcome)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"isobar.dev/engine/plan"
+	"isobar.dev/engine/provider"
 	"isobar.dev/engine/resource"
 )
 
@@ -17,6 +18,7 @@ type execution struct {
 	*Engine
 	run     *Run
 	calls   context.Context // for calls and the journal: outlives the run's ctx, since a call once made must be heard out
+	stop    <-chan struct{} // closed when no call may be begun any more
 	state   map[string]*stepState
 	ready   []*stepState   // needs done, in order of ids
 	parked  []*stepState   // met a conflict that may pass
@@ -47,7 +49,10 @@ type event struct {
 const maxAttempts = 7
 
 func newExecution(ctx context.Context, e *Engine, r *Run) *execution {
-	x := &execution{Engine: e, run: r, calls: context.WithoutCancel(ctx), state: make(map[string]*stepState, len(r.Plan.Steps)), results: make(chan event), freed: map[string]int{}}
+	x := &execution{
+		Engine: e, run: r, calls: provider.WithStop(context.WithoutCancel(ctx), ctx), stop: ctx.Done(),
+		state: make(map[string]*stepState, len(r.Plan.Steps)), results: make(chan event), freed: map[string]int{},
+	}
 	for i := range r.Plan.Steps {
 		s := &r.Plan.Steps[i]
 		x.state[s.ID] = &stepState{step: s, missing: len(s.Needs)}
@@ -101,6 +106,16 @@ func (x *execution) loop(ctx context.Context, rep *Report) {
 	rep.Stopped = ctx.Err() != nil
 	for _, st := range slices.Concat(x.parked, x.barred) {
 		x.lose(st)
+	}
+}
+
+// stopped reports whether no call may be begun any more.
+func (x *execution) stopped() bool {
+	select {
+	case <-x.stop:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -192,6 +192,7 @@ type taking struct {
 	kind    provider.Kind
 	desc    *resource.Descriptor
 	ev      event
+	begun   bool // it goes on with what a call of this run made: a stop does not come between
 }
 
 func (t *taking) end(o Outcome) event {
@@ -217,7 +218,12 @@ func (t *taking) moved(format string, args ...any) event {
 	return t.end(Moved)
 }
 
+// fatal ends the run, unless err only says that it was stopped before the step
+// began.
 func (t *taking) fatal(err error) event {
+	if errors.Is(err, provider.ErrStopped) {
+		return t.end(NotStarted)
+	}
 	t.ev.fatal, t.ev.result.Err = err, err
 	return t.end(InDoubt)
 }
@@ -229,7 +235,11 @@ func (t *taking) write(ev ledger.Event) error {
 }
 
 // intend writes what is about to be done; nothing is sent before it is durable.
+// Of a run that was stopped nothing is begun: provider.ErrStopped.
 func (t *taking) intend(rec ledger.Record, changes []resource.Change) error {
+	if t.x.stopped() && !t.begun {
+		return provider.ErrStopped
+	}
 	in := &ledger.Intent{Step: t.step.ID, Op: t.step.Op, Aspect: t.step.Aspect, Record: rec, Epoch: t.x.run.Journal.Epoch}
 	for _, c := range changes {
 		in.Paths = append(in.Paths, c.Path)
@@ -254,6 +264,9 @@ func (t *taking) outcome(done ledger.Event, err error) event {
 	}
 	if werr := t.write(ledger.Event{Type: ledger.Failed, Fault: FaultOf(err)}); werr != nil {
 		return t.fatal(werr)
+	}
+	if errors.Is(err, provider.ErrStopped) {
+		return t.end(NotStarted) // it waited for its turn, and was not sent
 	}
 	return t.failed(err)
 }

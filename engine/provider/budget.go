@@ -69,10 +69,16 @@ func Budget(s Session, b *Budgets, service func(kind string) string) Session {
 			name = service(c.Kind)
 		}
 		bucket := b.For(s.Scope(), name)
-		if err := bucket.Take(ctx); err != nil {
-			return unsent(c.Op, err)
+		wait, end := waiting(ctx, c.Op)
+		err := bucket.Take(wait)
+		if err != nil {
+			err = unsent(c.Op, context.Cause(wait))
 		}
-		err := next(ctx)
+		end()
+		if err != nil {
+			return err
+		}
+		err = next(ctx)
 		bucket.Report(err)
 		return err
 	}}

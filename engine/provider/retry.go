@@ -52,7 +52,7 @@ type retrying struct {
 func (r *retrying) step(ctx context.Context, c Call, next func(context.Context) error) error {
 	for n := 1; ; n++ {
 		err := classify(c.Op, next(ctx))
-		if !r.again(ctx, n, err) {
+		if !r.again(ctx, c.Op, n, err) {
 			return err
 		}
 	}
@@ -63,7 +63,7 @@ func (r *retrying) Create(ctx context.Context, want resource.Object, m resource.
 	for n := 1; ; n++ {
 		p, err := r.Session.Create(ctx, want, m)
 		err = classify(OpCreate, err)
-		if p.Object.ID != "" || p.Handle != "" || !r.again(ctx, n, err) {
+		if p.Object.ID != "" || p.Handle != "" || !r.again(ctx, OpCreate, n, err) {
 			return p, err
 		}
 	}
@@ -94,7 +94,7 @@ func (r *retrying) Read(ctx context.Context, wants []resource.Want) []resource.A
 				failed, worst = append(failed, at), later(worst, got[i].Err)
 			}
 		}
-		if todo = failed; !r.again(ctx, n, worst) {
+		if todo = failed; !r.again(ctx, OpRead, n, worst) {
 			break
 		}
 	}
@@ -126,7 +126,7 @@ func (r *retrying) Poll(ctx context.Context, hs []resource.Handle) []Polled {
 				failed, worst = append(failed, at), later(worst, got[i].Err)
 			}
 		}
-		if todo = failed; !r.again(ctx, n, worst) {
+		if todo = failed; !r.again(ctx, OpPoll, n, worst) {
 			break
 		}
 	}
@@ -134,7 +134,7 @@ func (r *retrying) Poll(ctx context.Context, hs []resource.Handle) []Polled {
 }
 
 // again waits before call n+1 and reports whether to make it.
-func (r *retrying) again(ctx context.Context, n int, err error) bool {
+func (r *retrying) again(ctx context.Context, op Op, n int, err error) bool {
 	if err == nil || n >= r.policy.Attempts || !resource.ClassOf(err).Retryable() || ctx.Err() != nil {
 		return false
 	}
@@ -146,7 +146,9 @@ func (r *retrying) again(ctx context.Context, n int, err error) bool {
 	if end, ok := ctx.Deadline(); ok && r.clock.now().Add(wait).After(end) {
 		return false
 	}
-	return r.clock.sleep(ctx, wait) == nil
+	until, end := waiting(ctx, op)
+	defer end()
+	return r.clock.sleep(until, wait) == nil && until.Err() == nil
 }
 
 // advice is the provider's own word on when to try again.
