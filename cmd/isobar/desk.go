@@ -17,6 +17,7 @@ type desk interface {
 	Verdict(ctx context.Context, env, digest, by string, v store.Verdict) (web.VerdictAnswer, error)
 	Refresh(ctx context.Context, env string, lookups []string) error
 	Say(ctx context.Context, w reconcile.Word) error
+	Cancel(ctx context.Context, what, by string) (web.CancelAnswer, error)
 }
 
 // withDesk calls f with the daemon that holds a file's store, or with the store
@@ -66,4 +67,10 @@ type counter struct{ *reconcile.Daemon }
 func (c counter) Verdict(ctx context.Context, env, digest, by string, v store.Verdict) (web.VerdictAnswer, error) {
 	row, err := c.Daemon.Verdict(ctx, env, digest, by, v)
 	return web.VerdictAnswer{Env: row.Name, Digest: row.PlanDigest}, err
+}
+
+// Cancel implements desk.
+func (c counter) Cancel(ctx context.Context, what, by string) (web.CancelAnswer, error) {
+	run, word, err := c.Daemon.Cancel(ctx, what, by)
+	return web.Cancelling(run, word), err
 }

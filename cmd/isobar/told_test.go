@@ -10,6 +10,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"isobar.dev/engine/lab/slack"
+	"isobar.dev/engine/view"
 	"isobar.dev/engine/web"
 )
 
@@ -32,13 +33,15 @@ func transcript(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(out.String()), 0o600))
 }
 
-// newest STORE VAR makes the id of the newest run at the daemon of a store a
+// newest STORE VAR [STATE] makes the id of the newest run, or the newest in a
+// state, at the daemon of a store a
 // variable.
 func newest(ts *testscript.TestScript, _ bool, args []string) {
-	runs, err := web.NewClient(place{file: ts.MkAbs(args[0])}.socket()).Runs(context.Background(), "", 1)
+	runs, err := web.NewClient(place{file: ts.MkAbs(args[0])}.socket()).Runs(context.Background(), "", 20)
 	ts.Check(err)
-	if len(runs) == 0 {
-		ts.Fatalf("there is no run")
+	at := slices.IndexFunc(runs, func(r view.RunLine) bool { return len(args) < 3 || string(r.State) == args[2] })
+	if at < 0 {
+		ts.Fatalf("there is no such run")
 	}
-	ts.Setenv(args[1], runs[0].ID)
+	ts.Setenv(args[1], runs[at].ID)
 }

@@ -58,6 +58,7 @@ type State struct {
 	Rejected string    `json:"rejected,omitempty"` // the digest that a person rejected
 	Drifted  int       `json:"drifted,omitempty"`  // objects that differ, as last planned
 	Calm     bool      `json:"calm,omitempty"`     // the last look found everything as wanted
+	Halted   string    `json:"halted,omitempty"`   // who cancelled the last run: what it left waits for a person, until a commit comes or nothing is left
 	Refresh  []string  `json:"refresh,omitempty"`  // lookups that a person wants asked anew, until what they find is applied, refused or the same
 }
 
@@ -84,11 +85,15 @@ type (
 	// Applied is how an apply ended.
 	Applied struct {
 		OK      bool
-		Stopped bool // by a shutdown: it goes on after the restart
+		Stopped bool   // by a shutdown: it goes on after the restart
+		Newer   bool   // by a newer commit, which is planned at once
+		Halted  string // by a person's cancel: who
 		Key     string
 		Held    string    // the Key of a plan that holds what this one held; "" for nothing
 		Ripe    time.Time // as that of Facts, after it
 	}
+	// Cancelled says that a person stopped the apply under way.
+	Cancelled struct{ By string }
 	// Refreshed says that a person wants lookups asked anew, by address or "all".
 	Refreshed struct{ Lookups []string }
 )
@@ -100,6 +105,7 @@ func (Broken) event()    {}
 func (Approved) event()  {}
 func (Turned) event()    {}
 func (Applied) event()   {}
+func (Cancelled) event() {}
 func (Refreshed) event() {}
 
 // Facts is what the cycle needs to know of a plan.
@@ -150,6 +156,7 @@ const (
 	NewsApplied  News = "applied"
 	NewsFailed   News = "failed"
 	NewsStopped  News = "stopped"
+	NewsHalted   News = "cancelled"
 	NewsRejected News = "rejected"
 	NewsInSync   News = "in sync" // after it was not
 )

@@ -154,6 +154,42 @@ func TestStories(t *testing.T) {
 			{cycle.Applied{Stopped: true, Key: "r1"}, "tell stopped"},
 			{cycle.Ticked{Trigger: cycle.Start}, "plan start"},
 		}},
+		"what a person cancelled waits in mode auto, till somebody says so": {cycle.Auto, []line{
+			{cycle.Pushed{Commit: "c1"}, "plan push"},
+			{some, "tell applying; apply d1"},
+			{cycle.Cancelled{By: "bob"}, ""},
+			{cycle.Applied{Halted: "bob", Key: "r1"}, "tell cancelled; plan retry"},
+			{cycle.Planned{Digest: "d2", Changes: 1, Key: "d2"}, "tell waiting"},
+			{cycle.Ticked{Trigger: cycle.Manual}, "plan manual"},
+			{cycle.Planned{Digest: "d2", Changes: 1, Key: "d2"}, ""},
+			{cycle.Approved{Digest: "d2", By: "ann"}, "plan approve"},
+			{cycle.Planned{Digest: "d2", Changes: 1, Key: "d2"}, "tell applying by ann; apply d2 by ann"},
+			{cycle.Applied{OK: true, Key: "r2"}, "tell applied"},
+			{cycle.Ticked{Trigger: cycle.Manual}, "plan manual"},
+			{some, "tell applying; apply d1"},
+		}},
+		"a commit takes up what a person cancelled": {cycle.Auto, []line{
+			{cycle.Pushed{Commit: "c1"}, "plan push"},
+			{some, "tell applying; apply d1"},
+			{cycle.Applied{Halted: "bob", Key: "r1"}, "tell cancelled; plan retry"},
+			{cycle.Planned{Digest: "d2", Changes: 1, Key: "d2"}, "tell waiting"},
+			{cycle.Pushed{Commit: "c2"}, "plan push"},
+			{some, "tell applying; apply d1"},
+		}},
+		"a cancel that comes too late holds up nothing": {cycle.Auto, []line{
+			{cycle.Pushed{Commit: "c1"}, "plan push"},
+			{some, "tell applying; apply d1"},
+			{cycle.Cancelled{By: "bob"}, ""},
+			{cycle.Applied{OK: true, Key: "r1"}, "tell applied"},
+			{cycle.Ticked{Trigger: cycle.Manual}, "plan manual"},
+			{some, "tell applying; apply d1"},
+		}},
+		"a newer commit is planned at once": {cycle.Auto, []line{
+			{cycle.Pushed{Commit: "c1"}, "plan push"},
+			{some, "tell applying; apply d1"},
+			{cycle.Applied{Newer: true, Key: "r1"}, "tell cancelled; plan push"},
+			{some, "tell applying; apply d1"},
+		}},
 		"held is told once": {cycle.Auto, []line{
 			{cycle.Pushed{Commit: "c1"}, "plan push"},
 			{cycle.Planned{Held: 2, Key: "c1 x"}, "tell held"},
@@ -264,7 +300,7 @@ func TestBackoff(t *testing.T) {
 func drawEvent(t *rapid.T) cycle.Event {
 	digest := rapid.SampledFrom([]string{"d1", "d2"}).Draw(t, "digest")
 	flag := rapid.Bool().Draw(t, "flag")
-	switch rapid.IntRange(0, 9).Draw(t, "event") {
+	switch rapid.IntRange(0, 11).Draw(t, "event") {
 	case 0:
 		return cycle.Pushed{Commit: rapid.SampledFrom([]string{"c1", "c2", "c3"}).Draw(t, "commit")}
 	case 1:
@@ -281,6 +317,10 @@ func drawEvent(t *rapid.T) cycle.Event {
 		return cycle.Turned{Digest: digest, By: "bob"}
 	case 8:
 		return cycle.Ticked{Trigger: cycle.Start}
+	case 10:
+		return cycle.Cancelled{By: "eve"}
+	case 11:
+		return cycle.Applied{Newer: flag, Halted: map[bool]string{false: "eve"}[flag], Key: digest}
 	default:
 		return cycle.Applied{OK: flag, Stopped: !flag && rapid.Bool().Draw(t, "stopped"), Key: digest}
 	}
@@ -307,6 +347,7 @@ func TestLaws(t *testing.T) {
 		consent := ""   // what a person last agreed to, unless it was used or taken back
 		told := ""      // what was last told
 		pushed := false // since a plan was last asked for
+		halted := false // a person cancelled the last apply, and nothing took that back
 		for range rapid.IntRange(1, 40).Draw(t, "steps") {
 			ev := drawEvent(t)
 			if !fits(s, ev) {
@@ -339,10 +380,12 @@ func TestLaws(t *testing.T) {
 						t.Fatalf("mode observe applied")
 					case p.Denied:
 						t.Fatalf("a denied plan was applied")
+					case halted && (consent != e.Digest || e.By != "ann"):
+						t.Fatalf("applied %s unasked though a person cancelled what was under way", e.Digest)
 					case mode == cycle.Approve && (consent != e.Digest || e.By != "ann"):
 						t.Fatalf("applied %s without consent to it, but to %q", e.Digest, consent)
 					}
-					consent = ""
+					consent, halted = "", false
 				case cycle.Tell:
 					key := fmt.Sprint(e.What, " ", s.Told)
 					if key == told && (e.What == cycle.NewsWaiting || e.What == cycle.NewsDenied || e.What == cycle.NewsBroken || e.What == cycle.NewsReport || e.What == cycle.NewsHeld) {
@@ -352,6 +395,14 @@ func TestLaws(t *testing.T) {
 				}
 			}
 			switch e := ev.(type) {
+			case cycle.Pushed:
+				halted = false
+			case cycle.Cancelled:
+				halted = true
+			case cycle.Applied:
+				halted = !e.OK && (halted || e.Halted != "" && !e.Newer)
+			case cycle.Planned:
+				halted = halted && (e.Digest != "" || e.Held > 0 || e.Denied)
 			case cycle.Approved:
 				consent = e.Digest
 			case cycle.Turned:

@@ -10,7 +10,7 @@ import (
 func Step(s State, ev Event, now time.Time, r Rules) (State, []Effect) {
 	switch e := ev.(type) {
 	case Pushed:
-		s.Commit, s.Rejected = e.Commit, ""
+		s.Commit, s.Rejected, s.Halted = e.Commit, "", ""
 		return s.plan(Push)
 	case Ticked:
 		if now.Before(s.Next) && e.Trigger == Drift {
@@ -25,6 +25,9 @@ func Step(s State, ev Event, now time.Time, r Rules) (State, []Effect) {
 		return s.plan(Consent)
 	case Turned:
 		return s.turned(e)
+	case Cancelled:
+		s.Halted = e.By // and the apply ends as soon as it can
+		return s, nil
 	case Planned:
 		return s.planned(Facts(e), now, r)
 	case Broken:
@@ -114,7 +117,7 @@ func (s State) planned(f Facts, now time.Time, r Rules) (State, []Effect) {
 		s.Consent, s.By = "", ""
 		return s.rest(Idle, s.tell(NewsHeld, f.Key))
 	case f.Digest == "":
-		s.Calm, s.Consent, s.By, s.Settled = true, "", "", s.Commit
+		s.Calm, s.Consent, s.By, s.Halted, s.Settled = true, "", "", "", s.Commit
 		var out []Effect
 		if !wasCalm {
 			out = s.tell(NewsInSync, s.Commit)
@@ -125,12 +128,12 @@ func (s State) planned(f Facts, now time.Time, r Rules) (State, []Effect) {
 	case r.Mode == Observe:
 		s.Consent, s.By = "", ""
 		return s.rest(Idle, s.tell(NewsReport, f.Key))
-	case r.Mode == Auto && !f.Over || s.Consent == f.Digest:
+	case r.Mode == Auto && !f.Over && s.Halted == "" || s.Consent == f.Digest:
 		by := ""
 		if s.Consent == f.Digest {
 			by = s.By
 		}
-		s.Phase, s.Consent, s.By = Applying, "", ""
+		s.Phase, s.Consent, s.By, s.Halted = Applying, "", "", ""
 		s.Fails = fails // that a plan could be made is no success yet
 		s.Told = string(NewsApplying) + " " + f.Key
 		return s, []Effect{Tell{NewsApplying, by}, Apply{f.Digest, by}}
@@ -160,8 +163,17 @@ func (s State) applied(e Applied, now time.Time, r Rules) (State, []Effect) {
 		s.Told = ""
 		s.Phase = Idle // after a shutdown nothing starts by itself
 		return s, []Effect{Tell{What: NewsStopped}}
+	case e.Newer:
+		s.Told, s.Again = "", Push
+		return s.rest(Idle, []Effect{Tell{What: NewsHalted}})
+	case e.Halted != "":
+		s.Told, s.Halted = "", e.Halted
+		if s.Again == "" {
+			s.Again = Retry // what is left is planned, so that people see it
+		}
+		return s.rest(Idle, []Effect{Tell{What: NewsHalted}})
 	case e.OK:
-		s.Fails, s.Settled, s.Calm, s.Digest = 0, s.Commit, true, ""
+		s.Fails, s.Settled, s.Calm, s.Digest, s.Halted = 0, s.Commit, true, "", ""
 		s.refreshed()
 		s.Next = r.next(now, e.Ripe)
 		s.Told = string(NewsApplied) + " " + e.Key

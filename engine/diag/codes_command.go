@@ -21,6 +21,7 @@ const (
 	CommandReferred Code = "CMD-718"
 	CommandFind     Code = "CMD-720"
 	CommandWord     Code = "CMD-722"
+	CommandCancel   Code = "CMD-724"
 )
 
 // commandPages holds the CMD codes.
@@ -90,6 +91,11 @@ func commandPages() map[Code]Page {
 			Title: "no such run",
 			Text: "No run has this id, or several begin like this. A run is named by its id or by the beginning of it, as " +
 				"`isobar runs` lists them.",
+		},
+		CommandCancel: {
+			Title: "there is nothing to cancel",
+			Text: "`isobar cancel` names a run that goes on or waits, by its id, the beginning of it, or its environment. The run has " +
+				"ended, or none has that name. What a run has done is not undone by a cancel: edit the spec for that.",
 		},
 		CommandDeclined: {
 			Title: "declined",

@@ -13,22 +13,31 @@ const (
 	settledBy  = "what it had begun is settled by the next run"
 )
 
-// buried is a run's note once its process ended first.
-func buried(note string) string {
-	if note != "" {
+// burial is how a run is kept whose process ended before it did.
+func burial(r *store.Run, h *view.Halt) (state store.RunState, note string) {
+	state = store.Failed
+	if note = r.Note; note != "" {
 		note += "; "
 	}
-	return note + endedFirst + "; " + settledBy
+	if h != nil {
+		state, note = store.Cancelled, note+h.String()+"; "
+	}
+	return state, note + endedFirst + "; " + settledBy
 }
 
 // bury ends the environment's run that was applying when its process ended. It
-// wants the environment's lease: nobody works on it any more.
+// wants the environment's lease: nobody works on it any more. What a person
+// cancelled is not taken up again unasked, though the process ended first.
 func (t *turn) bury(ctx context.Context) error {
 	runs, err := t.d.Store.Runs(ctx, store.RunFilter{Env: t.env, Limit: 10})
 	if err != nil {
 		return err
 	}
-	for _, r := range runs {
+	for i, r := range runs {
+		h := cancelled(ctx, t.d.Store, &r)
+		if i == 0 && h != nil && (r.State == store.Applying || r.State == store.Cancelled) {
+			t.state.Halted = h.By
+		}
 		if r.State != store.Applying {
 			continue
 		}
@@ -36,11 +45,12 @@ func (t *turn) bury(ctx context.Context) error {
 			return err
 		}
 		run := t.kept(ctx, &r)
-		run.State, run.Why, run.Next = view.Failed, endedFirst, settledBy
+		r.State, r.Note = burial(&r, h)
+		run.State, run.Why, run.Next, run.Halt = view.State(r.State), endedFirst, settledBy, h
 		run.Steps = nil // what became of them, the ledger knows
 		t.amend(ctx, &r, run)
 		t.d.Log.WarnContext(ctx, endedFirst, "env", t.env, "run", r.ID, "commit", short(r.Commit))
-		r.State, r.Ended, r.Note, r.Report = store.Failed, t.d.Runner.Now(), buried(r.Note), run.JSON()
+		r.Ended, r.Report = t.d.Runner.Now(), run.JSON()
 		if err := t.d.Store.PutRun(ctx, r); err != nil {
 			return err
 		}

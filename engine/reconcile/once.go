@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"isobar.dev/engine/apply"
@@ -92,7 +93,8 @@ func (o *Once) bury(ctx context.Context, env string) error {
 	if err != nil {
 		return err
 	}
-	run.State, run.Ended, run.Note = store.Failed, o.Runner.Now(), buried(run.Note)
+	run.State, run.Note = burial(&run, cancelled(ctx, o.Store, &run))
+	run.Ended = o.Runner.Now()
 	return o.Store.PutRun(ctx, run)
 }
 
@@ -119,15 +121,20 @@ func (o *Once) Apply(ctx context.Context, a *Attempt, progress func(view.Step)) 
 	if err != nil {
 		return nil, err
 	}
+	ctx, end := heed(ctx, o.Tenure.TTL/3, nil, func(ctx context.Context) *view.Halt { return cancelled(ctx, o.Store, &a.Run) })
 	out := o.Runner.Apply(l.guard(ctx), a.Draft, func(r apply.Result) {
 		if progress != nil {
 			progress(stepView(r))
 		}
 	})
+	end()
+	out.Halt = haltOf(ctx)
 	a.Run.Ended = o.Runner.Now()
 	a.Run.Counts.Failed = out.lost()
 	a.Run.State, _ = out.words()
-	a.Run.Note = out.firstFault()
+	if a.Run.Note = out.firstFault(); a.Run.State == store.Cancelled {
+		a.Run.Note = strings.TrimPrefix(a.Run.Note+"; "+out.Halt.String(), "; ")
+	}
 	state, note := a.left(out)
 	run := a.view(out)
 	a.Run.Report = run.JSON()
@@ -173,7 +180,7 @@ func (o *Once) keepRow(ctx context.Context, a *Attempt, learn func(*store.Enviro
 func (a *Attempt) view(out *Outcome) *view.Run {
 	r := &view.Run{
 		ID: a.Run.ID, Env: a.Job.Env, Commit: a.Job.Commit, By: a.Job.Actor, Plan: a.Plan.Digest, Changes: len(a.Plan.Changes),
-		Took: a.Run.Ended.Sub(a.Run.Started), Drift: -1, Lost: a.Plan.Held, State: out.state(),
+		Took: a.Run.Ended.Sub(a.Run.Started), Drift: -1, Lost: a.Plan.Held, State: out.state(), Halt: out.Halt,
 	}
 	r.Drifted, r.Back = a.Drift()
 	for i := range out.Results {
@@ -193,7 +200,7 @@ func (a *Attempt) view(out *Outcome) *view.Run {
 		if out.Count(apply.Done)+out.Count(apply.Converged)+out.Count(apply.InDoubt) > 0 {
 			kept = "what was done is kept"
 		}
-		if r.State != view.Stopped {
+		if r.State != view.Stopped && r.State != view.Cancelled {
 			on = ": mend the cause, then "
 		}
 		r.Next = kept + on + "isobar destroy " + a.Job.Env
@@ -208,6 +215,8 @@ func (o *Outcome) state() view.State {
 		return view.Applied
 	case store.Drained:
 		return view.Stopped
+	case store.Cancelled:
+		return view.Cancelled
 	case store.Partial:
 		return view.Partial
 	case store.Planning, store.Waiting, store.Applying, store.Failed, store.Denied, store.NoChanges, store.Held, store.Differs,

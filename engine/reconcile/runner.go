@@ -19,6 +19,7 @@ import (
 	"isobar.dev/engine/resource"
 	"isobar.dev/engine/spec"
 	"isobar.dev/engine/store"
+	"isobar.dev/engine/view"
 )
 
 // Specs evaluates repositories. A user's mistakes come back as a diag.List.
@@ -300,6 +301,7 @@ func (d *Draft) live() []resource.Object {
 // Outcome is how an apply ended.
 type Outcome struct {
 	*apply.Report
+	Halt  *view.Halt // what ended it before all was done, beside a shutdown; nil for nothing
 	After *plan.Plan // what a look afterwards still found to do; nil where there was none
 	Next  *plan.Plan // after an import: what a plan finds to do now, of which nothing was asked for
 }

@@ -169,6 +169,7 @@ type envelope struct {
 	Ticked    *cycle.Ticked    `json:"ticked,omitempty"`
 	Approved  *cycle.Approved  `json:"approved,omitempty"`
 	Turned    *cycle.Turned    `json:"turned,omitempty"`
+	Cancelled *cycle.Cancelled `json:"cancelled,omitempty"`
 	Refreshed *cycle.Refreshed `json:"refreshed,omitempty"`
 }
 
@@ -184,6 +185,8 @@ func encodeEvent(ev cycle.Event) (json.RawMessage, error) {
 		e.Approved = &ev
 	case cycle.Turned:
 		e.Turned = &ev
+	case cycle.Cancelled:
+		e.Cancelled = &ev
 	case cycle.Refreshed:
 		e.Refreshed = &ev
 	default:
@@ -206,6 +209,8 @@ func decodeEvent(body json.RawMessage) (cycle.Event, error) {
 		return *e.Approved, nil
 	case e.Turned != nil:
 		return *e.Turned, nil
+	case e.Cancelled != nil:
+		return *e.Cancelled, nil
 	case e.Refreshed != nil:
 		return *e.Refreshed, nil
 	}

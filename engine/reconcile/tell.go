@@ -46,7 +46,7 @@ func (t *turn) tell(ctx context.Context, news cycle.Tell) error {
 		if n == cycle.NewsReport {
 			t.run.State = store.Differs
 		}
-		t.row.State, t.row.Note = "waiting", "plan "+view.PlanID(t.state.Digest)+" needs an approval"
+		t.row.State, t.row.Note = "waiting", t.needs()
 		if n == cycle.NewsReport {
 			t.row.State, t.row.Note = "differs", "mode observe: nothing is applied"
 		}
@@ -62,7 +62,7 @@ func (t *turn) tell(ctx context.Context, news cycle.Tell) error {
 		}
 	case cycle.NewsRejected:
 		return t.rejected(ctx)
-	case cycle.NewsApplied, cycle.NewsFailed, cycle.NewsStopped: // finish said so
+	case cycle.NewsApplied, cycle.NewsFailed, cycle.NewsStopped, cycle.NewsHalted: // finish said so
 	}
 	return t.report(ctx, n)
 }
@@ -138,6 +138,8 @@ func newsState(n cycle.News) view.State {
 		return view.Failed
 	case cycle.NewsStopped:
 		return view.Stopped
+	case cycle.NewsHalted:
+		return view.Cancelled
 	case cycle.NewsRejected:
 		return view.Rejected
 	case cycle.NewsInSync:
@@ -180,6 +182,7 @@ func (t *turn) viewRun(state view.State) *view.Run {
 	if out.After != nil {
 		r.Drift, r.Late = len(out.After.Changes), out.After.Unsure()
 	}
+	r.Halt = out.Halt
 	if out.Err != nil {
 		r.Why = out.Err.Error()
 	}
@@ -207,6 +210,15 @@ func (t *turn) withPending(done []view.Step) []view.Step {
 	return out
 }
 
+// shown is the draft as people see it: where it waits, it says what for.
+func (t *turn) shown() *view.Plan {
+	p := t.draft.ViewPlan(t.d.Runner.Catalogue.Descriptors, t.run.Subject)
+	if t.run.State == store.Waiting {
+		p.Next = "isobar approve " + view.PlanID(t.run.Digest)
+	}
+	return p
+}
+
 // ViewPlan is the draft as people see it.
 func (d *Draft) ViewPlan(kinds resource.Descriptors, subject string) *view.Plan {
 	return &view.Plan{
@@ -218,7 +230,7 @@ func (d *Draft) ViewPlan(kinds resource.Descriptors, subject string) *view.Plan 
 // keepRun writes the run with its plan and report.
 func (t *turn) keepRun(ctx context.Context, r *view.Run) error {
 	if t.draft != nil {
-		t.run.Plan = t.draft.ViewPlan(t.d.Runner.Catalogue.Descriptors, t.run.Subject).JSON()
+		t.run.Plan = t.shown().JSON()
 	}
 	t.run.Report = r.JSON()
 	if !t.saved {
@@ -253,10 +265,10 @@ func (t *turn) thread(ctx context.Context, r *view.Run) {
 	}
 	chat := r.Chat(view.Page{})
 	if t.draft != nil && (r.State == view.Waiting || r.State == view.Planned) {
-		chat = t.draft.ViewPlan(t.d.Runner.Catalogue.Descriptors, t.run.Subject).Chat()
+		chat = t.shown().Chat()
 	}
 	if t.draft != nil {
-		if drift, ok := t.draft.ViewPlan(t.d.Runner.Catalogue.Descriptors, t.run.Subject).DriftChat(); ok && r.State != view.Waiting {
+		if drift, ok := t.shown().DriftChat(); ok && r.State != view.Waiting {
 			for i := range drift.Thread {
 				drift.Thread[i].Text = "drift " + drift.Thread[i].Text
 			}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"isobar.dev/engine/apply"
@@ -133,10 +134,10 @@ func (t *turn) save(ctx context.Context) error {
 	switch {
 	case t.state.Phase == cycle.Waiting:
 		t.row.PlanDigest = t.state.Digest
-		t.row.State, t.row.Note = "waiting", "plan "+view.PlanID(t.state.Digest)+" needs an approval"
+		t.row.State, t.row.Note = "waiting", t.needs()
 	case t.row.State != "changes" || t.state.Phase != cycle.Idle:
 	case t.state.Rejected != "" && t.state.Rejected == t.state.Digest:
-		t.row.State, t.row.Note = "rejected", t.rejection(ctx)
+		t.row.State, t.row.Note = string(t.turnedAway(ctx, t.state.Rejected).state), t.rejection(ctx)
 	case t.rules.Mode == cycle.Observe:
 		t.row.State, t.row.Note = "differs", "mode observe: nothing is applied"
 	}
@@ -144,6 +145,15 @@ func (t *turn) save(ctx context.Context) error {
 	err = t.d.Store.PutEnvironment(ctx, t.row)
 	t.d.written(ctx, err)
 	return err
+}
+
+// needs is the environment's note while a plan of it waits.
+func (t *turn) needs() string {
+	note := "plan " + view.PlanID(t.state.Digest) + " needs an approval"
+	if t.state.Halted != "" {
+		note += ": the run before was cancelled by " + t.state.Halted
+	}
+	return note
 }
 
 // do runs one effect and gives the events that it came to.
@@ -320,19 +330,38 @@ func (t *turn) apply(ctx context.Context, e cycle.Apply) ([]cycle.Event, error) 
 	out := t.take(ctx)
 	t.news.outcome = out
 	t.finish(out)
-	return []cycle.Event{cycle.Applied{
-		OK: out.OK(), Stopped: out.Stopped && !out.Report.OK(), Key: t.run.ID, Held: heldKey(t.draft.Plan), Ripe: out.ripe(),
-	}}, nil
+	done := cycle.Applied{OK: out.OK(), Key: t.run.ID, Held: heldKey(t.draft.Plan), Ripe: out.ripe()}
+	switch {
+	case !out.Stopped || out.Report.OK():
+	case out.Halt == nil:
+		done.Stopped = true
+	case out.Halt.Commit != "":
+		done.Newer = true
+	default:
+		done.Halted = out.Halt.By
+	}
+	return []cycle.Event{done}, nil
 }
 
-// take takes the draft's steps, and shows them to who asks meanwhile.
+// take takes the draft's steps, and shows them to who asks meanwhile. A cancel or
+// a newer commit ends it as a shutdown does.
 func (t *turn) take(ctx context.Context) *Outcome {
 	now := t.begin()
 	defer t.d.over(t.env)
-	return t.d.Runner.Apply(t.lease.guard(ctx), t.draft, func(r apply.Result) {
+	newer := overtaken{t: t, seen: t.head.commit.Hash}
+	ctx, end := heed(ctx, t.d.Tenure.TTL/3, now.hurry, func(ctx context.Context) *view.Halt {
+		if h := cancelled(ctx, t.d.Store, &t.run); h != nil {
+			return now.heard(h)
+		}
+		return now.heard(newer.look(ctx))
+	})
+	out := t.d.Runner.Apply(t.lease.guard(ctx), t.draft, func(r apply.Result) {
 		now.took(stepView(r))
 		t.progress(context.WithoutCancel(ctx), r)
 	})
+	end()
+	out.Halt = haltOf(ctx)
+	return out
 }
 
 // finish sums an outcome up in the run and the row.
@@ -345,6 +374,10 @@ func (t *turn) finish(out *Outcome) {
 		t.row.Drift = 0
 	}
 	t.row.Note = cmp.Or(out.firstFault(), lateNote(out.After))
+	if t.run.State == store.Cancelled {
+		t.row.Note = out.Halt.String()
+		t.run.Note = strings.TrimPrefix(t.run.Note+"; "+t.row.Note, "; ")
+	}
 	if out.OK() && len(t.draft.Plan.Held) > 0 {
 		t.row.State, t.row.Note = "held", t.draft.firstHeld()
 	}
@@ -369,6 +402,8 @@ func (o *Outcome) words() (run store.RunState, env string) {
 	switch {
 	case o.OK():
 		return store.Applied, "in sync"
+	case o.Stopped && o.Halt != nil:
+		return store.Cancelled, "cancelled"
 	case o.Stopped:
 		return store.Drained, "stopped"
 	case o.Count(apply.Done)+o.Count(apply.Converged) > 0:

@@ -15,14 +15,16 @@ type underway struct {
 	run   view.Run // without steps
 	began time.Time
 	plan  []plan.Step
+	hurry chan struct{} // rung when somebody wants the apply to end
 
 	mu    sync.Mutex
 	steps map[string]view.Step // those that have begun, by id
+	halt  *view.Halt           // why nothing more is begun; nil while it goes on
 }
 
 // begin shows the turn's apply to those who ask, until over.
 func (t *turn) begin() *underway {
-	u := &underway{run: *t.viewRun(view.Applying), began: t.run.Started, plan: t.draft.Plan.Steps, steps: map[string]view.Step{}}
+	u := &underway{run: *t.viewRun(view.Applying), began: t.run.Started, plan: t.draft.Plan.Steps, hurry: make(chan struct{}, 1), steps: map[string]view.Step{}}
 	t.d.mu.Lock()
 	defer t.d.mu.Unlock()
 	if t.d.live == nil {
@@ -44,6 +46,14 @@ func (u *underway) took(s view.Step) {
 	u.steps[s.ID] = s
 }
 
+// heard notes why nothing more is begun, if there is a reason.
+func (u *underway) heard(h *view.Halt) *view.Halt {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.halt = h
+	return h
+}
+
 // Underway gives the apply that this process makes of an environment, each step
 // as it is now; nil where it makes none.
 func (d *Daemon) Underway(env string) *view.Run {
@@ -56,8 +66,9 @@ func (d *Daemon) Underway(env string) *view.Run {
 	now := d.Runner.Now()
 	u.mu.Lock()
 	begun := maps.Clone(u.steps)
-	u.mu.Unlock()
 	run := u.run
+	run.Halt = u.halt
+	u.mu.Unlock()
 	run.Took, run.Steps = now.Sub(u.began), make([]view.Step, 0, len(u.plan))
 	for i := range u.plan {
 		p := &u.plan[i]

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"strings"
 	"time"
 
 	"isobar.dev/engine/cycle"
@@ -15,9 +14,10 @@ import (
 // verdict is how a run that waited for a person ends.
 type verdict struct {
 	state store.RunState
-	words string // "rejected by ann"
-	by    string // the person; "" for nobody
-	next  string // what to do or look at now; "" for the usual words
+	words string     // "rejected by ann"
+	by    string     // the person; "" for nobody
+	halt  *view.Halt // of a cancel, in place of the words in the report
+	next  string     // what to do or look at now; "" for the usual words
 }
 
 // asking gives the environment's runs that wait for a person, with all that is
@@ -78,7 +78,7 @@ func superseded(later store.RunState) string {
 	case store.Failed:
 		return "superseded: no plan can be made now"
 	case store.Planning, store.Waiting, store.Applying, store.Applied, store.Partial, store.Denied, store.Held, store.Differs, store.Drained,
-		store.Approved, store.Rejected, store.Superseded:
+		store.Cancelled, store.Approved, store.Rejected, store.Superseded:
 	}
 	return "superseded by a newer plan"
 }
@@ -107,6 +107,9 @@ func (t *turn) takeOver(old *store.Run) {
 func (t *turn) reported(ctx context.Context, old *store.Run, v verdict) *view.Run {
 	run := t.kept(ctx, old)
 	run.State, run.Verdict, run.Next = view.State(v.state), v.words, v.next
+	if run.Halt = v.halt; v.halt != nil {
+		run.Verdict = ""
+	}
 	return run
 }
 
@@ -161,8 +164,7 @@ func (t *turn) rejected(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	by := t.rejecter(ctx, digest)
-	v := verdict{state: store.Rejected, words: strings.TrimSuffix("rejected by "+by, " by "), by: by}
+	v := t.turnedAway(ctx, digest)
 	found := false
 	for i := range olds {
 		old := &olds[i]
@@ -179,35 +181,36 @@ func (t *turn) rejected(ctx context.Context) error {
 	switch {
 	case found:
 		if t.state.Phase == cycle.Idle {
-			t.row.State, t.row.Note = "rejected", t.rejection(ctx)
+			t.row.State, t.row.Note = string(v.state), t.rejection(ctx)
 		}
 	case t.draft != nil && !t.saved && t.run.Digest == digest:
 		t.news.turned = v.words
 		t.run.State, t.run.Note, t.run.Ended = v.state, v.words, t.d.Runner.Now()
 		return t.report(ctx, cycle.NewsRejected)
 	default:
-		t.d.Log.WarnContext(ctx, "a rejection came too late: its plan did not wait any more", "env", t.env, "plan", view.PlanID(digest), "by", by)
+		t.d.Log.WarnContext(ctx, "a rejection came too late: its plan did not wait any more", "env", t.env, "plan", view.PlanID(digest), "by", v.by)
 	}
 	return nil
 }
 
-// rejecter gives who turned a plan away, or "".
-func (t *turn) rejecter(ctx context.Context, digest string) string {
+// turnedAway is how a plan was turned away that waited: rejected, or cancelled
+// with its run.
+func (t *turn) turnedAway(ctx context.Context, digest string) verdict {
 	a, err := t.d.Store.Approval(ctx, t.env, digest)
-	if err != nil || a.Verdict != store.Reject {
-		return ""
+	switch {
+	case err == nil && a.Verdict == store.Reject:
+		return verdict{state: store.Rejected, words: "rejected by " + a.By, by: a.By}
+	case err == nil && a.Verdict == store.Cancel:
+		h := &view.Halt{By: a.By, At: a.At}
+		return verdict{state: store.Cancelled, words: h.String(), by: a.By, halt: h}
 	}
-	return a.By
+	return verdict{state: store.Rejected, words: "rejected"}
 }
 
 // rejection is the environment's note while the plan that it would need stays
 // turned away.
 func (t *turn) rejection(ctx context.Context) string {
-	note := "plan " + view.PlanID(t.state.Rejected) + " was rejected"
-	if by := t.rejecter(ctx, t.state.Rejected); by != "" {
-		note += " by " + by
-	}
-	return note
+	return "plan " + view.PlanID(t.state.Rejected) + " was " + t.turnedAway(ctx, t.state.Rejected).words
 }
 
 // recall takes up a person's word on this very plan that a process which ended
@@ -219,7 +222,7 @@ func (t *turn) recall(ctx context.Context, digest string) {
 		return
 	}
 	a, err := t.d.Store.Approval(ctx, t.env, digest)
-	if err != nil || a.Run != "" || a.At.Before(t.state.Asked.Truncate(time.Millisecond)) {
+	if err != nil || a.Run != "" && a.Verdict != store.Cancel || a.At.Before(t.state.Asked.Truncate(time.Millisecond)) {
 		return
 	}
 	switch a.Verdict {
@@ -227,7 +230,7 @@ func (t *turn) recall(ctx context.Context, digest string) {
 		if t.rules.Mode == cycle.Approve {
 			t.state.Consent, t.state.By = a.Digest, a.By
 		}
-	case store.Reject:
+	case store.Reject, store.Cancel:
 		t.state.Rejected = a.Digest
 	case store.Delete, store.Release, store.Keep: // of an object, not of a plan
 	}

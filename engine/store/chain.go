@@ -91,8 +91,12 @@ func approvalEntry(a Approval) AuditEntry {
 			Body: mustJSON(map[string]string{"object": a.Digest, "verdict": string(a.Verdict)}),
 		}
 	}
+	kind := "approval"
+	if a.Verdict == Cancel {
+		kind = "cancel"
+	}
 	return AuditEntry{
-		At: a.At, Kind: "approval", Env: a.Env, Actor: a.By,
+		At: a.At, Kind: kind, Env: a.Env, Run: a.Run, Actor: a.By,
 		Body: mustJSON(map[string]string{"digest": a.Digest, "verdict": string(a.Verdict)}),
 	}
 }

@@ -69,7 +69,7 @@ func (m *Memory) PutApproval(ctx context.Context, a Approval) error {
 		return err
 	}
 	return m.with(ctx, func(d *memory) error {
-		a.At, a.By, a.Run = whole(a.At), text(a.By), ""
+		a = a.normal()
 		d.approvals[[2]string{a.Env, a.Digest}] = a
 		d.record(approvalEntry(a))
 		return nil

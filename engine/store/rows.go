@@ -46,6 +46,7 @@ const (
 	Held      RunState = "held"    // something is to be done, and may not be
 	Differs   RunState = "differs" // mode observe: something is to be done, and is only told
 	Drained   RunState = "drained"
+	Cancelled RunState = "cancelled" // a person or a newer commit stopped it
 
 	// A run that waited ends in one of these.
 	Approved   RunState = "approved"   // a person approved it: another run applies it
@@ -104,6 +105,7 @@ type Verdict string
 const (
 	Approve Verdict = "approve"
 	Reject  Verdict = "reject"
+	Cancel  Verdict = "cancel" // the run of it, whether it waits or is under way
 
 	// Of an object, in place of a plan: what a person said of it by name.
 	Delete  Verdict = "delete"
@@ -122,7 +124,7 @@ type Approval struct {
 	By      string
 	At      time.Time
 	Verdict Verdict
-	Run     string // the run that used it up, or ""
+	Run     string // the run that used it up, or ""; of a Cancel, the run that is meant
 }
 
 // Message is something to deliver.

@@ -69,10 +69,23 @@ func (a Approval) check() error {
 	if a.Env == "" || a.Digest == "" || a.By == "" {
 		return errorf(ErrRefused, "an approval wants an environment, a digest and a name")
 	}
-	if a.Verdict != Approve && a.Verdict != Reject && !a.Verdict.OfObject() {
-		return errorf(ErrRefused, "%q is no verdict: it is approve or reject, or of an object delete, let go or keep", a.Verdict)
+	if a.Verdict != Approve && a.Verdict != Reject && a.Verdict != Cancel && !a.Verdict.OfObject() {
+		return errorf(ErrRefused, "%q is no verdict: it is approve, reject or cancel, or of an object delete, let go or keep", a.Verdict)
+	}
+	if a.Verdict == Cancel && a.Run == "" {
+		return errorf(ErrRefused, "a cancel wants the run that it is meant for")
 	}
 	return nil
+}
+
+// normal is the approval as it is kept: only a cancel names a run from the
+// beginning.
+func (a Approval) normal() Approval {
+	a.At, a.By = whole(a.At), text(a.By)
+	if a.Verdict != Cancel {
+		a.Run = ""
+	}
+	return a
 }
 
 // consume gives the approval after run used it; used is false where it had
@@ -83,7 +96,7 @@ func consume(a Approval, run string) (_ Approval, used bool, err error) {
 		return a, false, errorf(ErrRefused, "an approval is used by a run")
 	case a.Verdict.OfObject():
 		return a, false, errorf(ErrRefused, "%s of %s is no approval of a plan", a.Digest, a.Env)
-	case a.Verdict == Reject:
+	case a.Verdict == Reject || a.Verdict == Cancel:
 		return a, false, errorf(ErrRejected, "%s of %s, by %s", a.Digest, a.Env, a.By)
 	case a.Run == run:
 		return a, false, nil

@@ -104,11 +104,11 @@ func (s *SQL) PutApproval(ctx context.Context, a Approval) error {
 	if err := a.check(); err != nil {
 		return err
 	}
-	a.By = text(a.By)
+	a = a.normal()
 	return s.tx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO approvals (env, digest, by_whom, at, verdict, consumed)
-VALUES ($1, $2, $3, $4, $5, '') ON CONFLICT (env, digest) DO UPDATE SET by_whom = excluded.by_whom,
-at = excluded.at, verdict = excluded.verdict, consumed = ''`, a.Env, a.Digest, a.By, millis(a.At), string(a.Verdict))
+VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (env, digest) DO UPDATE SET by_whom = excluded.by_whom,
+at = excluded.at, verdict = excluded.verdict, consumed = excluded.consumed`, a.Env, a.Digest, a.By, millis(a.At), string(a.Verdict), a.Run)
 		if err != nil {
 			return err
 		}

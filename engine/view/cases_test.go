@@ -260,3 +260,26 @@ func approved() *Run {
 	r.Verdict, r.Back, r.Daemon = "approved by ann", 1, true
 	return r
 }
+
+// cancelled is a daemon's run that was ended half-way.
+func cancelled(h Halt) *Run {
+	r := partial()
+	r.State, r.Halt, r.Daemon, r.After, r.Verdict = Cancelled, &h, true, 0, "approved by ann"
+	r.Steps[1].State, r.Steps[1].Text, r.Steps[1].RequestID, r.Steps[1].Mend = StepWaiting, "", "", ""
+	return r
+}
+
+// withdrawn is a run that was cancelled while its plan waited.
+func withdrawn() *Run {
+	r := answered(Cancelled, "")
+	r.Halt = &Halt{By: "bob", At: partial().Steps[0].At}
+	return r
+}
+
+// stopping is a run that was cancelled and has a call under way still.
+func stopping() *Run {
+	r := cancelled(Halt{By: "bob", At: partial().Steps[0].At})
+	r.State, r.Verdict = Applying, ""
+	r.Steps[1].State, r.Steps[1].Took = StepRunning, 40*time.Second
+	return r
+}

@@ -75,6 +75,10 @@ func TestGolden(t *testing.T) {
 		"run_approved":   runFaces(approved()),
 		"run_rejected":   runFaces(answered(Rejected, "rejected by ann")),
 		"run_superseded": runFaces(answered(Superseded, "superseded by a newer plan")),
+		"run_cancelled":  runFaces(cancelled(Halt{By: "bob *<@U1>\x1b[31m*", At: partial().Steps[0].At})),
+		"run_overtaken":  runFaces(cancelled(Halt{By: "kim", At: partial().Steps[0].At, Commit: "77ab0d2f", Subject: "x``` @everyone <!channel> \x1b[31m"})),
+		"run_withdrawn":  runFaces(withdrawn()),
+		"run_stopping":   runFaces(stopping()),
 		"run_answered":   runFaces(answered(Approved, "approved by ann *<@U1>\x1b[31m*")),
 		"findings": {
 			{"text", Findings(fs, "nothing was planned", Page{})},

@@ -22,7 +22,7 @@ func (r *Run) next() string {
 			return "what was done is kept: mend the cause, then " + apply
 		}
 		return "nothing was done: mend the cause, then " + apply
-	case Stopped:
+	case Stopped, Cancelled:
 		if !r.began() {
 			return "nothing was done; to go on: " + apply
 		}
@@ -61,6 +61,14 @@ func (r *Run) goesOn() string {
 			return kept
 		}
 		return kept + "; it goes on by itself once isobar runs again"
+	case Cancelled:
+		switch {
+		case len(r.Steps) == 0:
+			return turnedAway
+		case r.Halt != nil && r.Halt.Commit != "":
+			return kept + "; the rest is planned anew, at that commit"
+		}
+		return kept + "; what is left waits for a person or a commit: isobar status"
 	case Planned:
 		if r.Plan == "" {
 			return "nothing is done while this is so; it is tried again by itself"

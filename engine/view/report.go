@@ -55,6 +55,8 @@ const (
 	Stopped  State = "stopped"  // a person stopped it
 	InSync   State = "in sync"  // nothing to do
 
+	Cancelled State = "cancelled" // by a person's cancel or a newer commit, see Run.Halt
+
 	// A run that waited ends in one of these; Run.Verdict says more.
 	Approved   State = "approved"   // a person approved it: another run applies it
 	Rejected   State = "rejected"   // a person turned it away
@@ -72,6 +74,7 @@ type Run struct {
 	Plan    string // the plan's digest
 	State   State
 	Verdict string // "approved by ann", "rejected by ann", "superseded by a newer plan"; "" where nobody had to say
+	Halt    *Halt  // for cancelled, and for applying once nothing more is begun: by whom, or what
 	Why     string // for denied, failed and stopped: in words
 	Steps   []Step // in order of the plan
 	Changes int    // objects that change

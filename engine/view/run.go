@@ -26,7 +26,11 @@ func (r *Run) Outcome() string {
 	n := r.tallySteps()
 	switch r.State {
 	case Applying:
-		return fmt.Sprintf("applying %d/%d", n[StepDone], len(r.Steps))
+		s := fmt.Sprintf("applying %d/%d", n[StepDone], len(r.Steps))
+		if r.Halt != nil {
+			s += ", " + r.halted() + ": what is under way ends"
+		}
+		return s
 	case Applied:
 		if r.Changes == 0 && len(r.Steps) == 0 && len(r.Lost) > 0 {
 			return "nothing was applied" + r.held()
@@ -36,7 +40,7 @@ func (r *Run) Outcome() string {
 		return join(": ", "in sync", clean(r.Why))
 	case Approved, Rejected, Superseded:
 		return r.ended()
-	case Partial, Failed, Stopped:
+	case Partial, Failed, Stopped, Cancelled:
 		var parts []string
 		for _, s := range []StepState{StepDone, StepFailed, StepDoubt, StepRunning, StepWaiting} {
 			if n[s] > 0 {
@@ -46,7 +50,13 @@ func (r *Run) Outcome() string {
 		if len(parts) > 0 && len(r.Lost) > 0 {
 			parts = append(parts, strconv.Itoa(len(r.Lost))+" held")
 		}
-		return join(": ", string(r.State), join("; ", strings.Join(parts, ", "), clean(r.Why)))
+		state := string(r.State)
+		if r.State == Cancelled {
+			if state = r.halted(); len(r.Steps) == 0 && r.Changes > 0 { // its plan waited
+				state += " (" + count(r.Changes, "change") + ")"
+			}
+		}
+		return join(": ", state, join("; ", strings.Join(parts, ", "), clean(r.Why)))
 	case Planned:
 		if r.Plan == "" && len(r.Lost) > 0 {
 			return join(": ", "nothing can be done"+r.held(), clean(r.Why))
@@ -74,7 +84,7 @@ func (r *Run) verdict() string {
 	switch r.State {
 	case Approved, Rejected, Superseded:
 		return ""
-	case Planned, Waiting, Denied, Applying, Applied, Partial, Failed, Stopped, InSync:
+	case Planned, Waiting, Denied, Applying, Applied, Partial, Failed, Stopped, InSync, Cancelled:
 	}
 	return clean(r.Verdict)
 }
@@ -128,7 +138,7 @@ func (s State) mark() string {
 		return "✓"
 	case Partial, Failed, Denied, Rejected:
 		return "✗"
-	case Waiting, Stopped:
+	case Waiting, Stopped, Cancelled:
 		return "◐"
 	case Superseded:
 		return "○"
@@ -151,7 +161,7 @@ func (s State) color() string {
 		return green
 	case Partial, Failed, Denied, Rejected:
 		return red
-	case Waiting, Stopped:
+	case Waiting, Stopped, Cancelled:
 		return yellow
 	case Superseded:
 		return dim

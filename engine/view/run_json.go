@@ -24,6 +24,7 @@ type RunJSON struct {
 	State       State      `json:"state"`
 	Outcome     string     `json:"outcome"`
 	Verdict     string     `json:"verdict,omitempty"` // what a person said of it, or how it stopped waiting for one
+	Cancelled   *Halt      `json:"cancelled,omitempty"`
 	Why         string     `json:"why,omitempty"`
 	Changes     int        `json:"changes"`
 	Drifted     int        `json:"drifted,omitempty"` // of the changes, those to what had drifted
@@ -70,6 +71,9 @@ func (r *Run) Report() RunJSON {
 		Done: n[StepDone], Failed: n[StepFailed], InDoubt: n[StepDoubt], NotStarted: n[StepWaiting], TookMillis: r.Took.Milliseconds(),
 		Steps: []RunStep{}, Held: []HeldJSON{}, Policy: diag.List{}, Next: r.next(),
 	}
+	if r.Halt != nil {
+		out.Cancelled = &Halt{By: clean(r.Halt.By), At: r.Halt.At.UTC(), Commit: r.Halt.Commit, Subject: clean(r.Halt.Subject)}
+	}
 	if r.Drift >= 0 {
 		out.Drift = &r.Drift
 	}
@@ -100,7 +104,7 @@ func (j *RunJSON) Run() (*Run, error) {
 	out := &Run{
 		ID: j.ID, Env: j.Environment, Commit: j.Commit, Subject: j.Subject, By: j.By, Pull: j.Pull, Plan: j.Digest, State: j.State,
 		Verdict: j.Verdict, Why: j.Why, Changes: j.Changes, Drifted: j.Drifted, Back: j.PutBack, Took: time.Duration(j.TookMillis) * time.Millisecond,
-		Drift: -1, Next: j.Next, Policy: j.Policy, Spec: j.Spec,
+		Drift: -1, Next: j.Next, Policy: j.Policy, Spec: j.Spec, Halt: j.Cancelled,
 	}
 	if j.Drift != nil {
 		out.Drift = *j.Drift

@@ -8,6 +8,9 @@ import "fmt"
 func (r *Run) Now() string {
 	n := r.tallySteps()
 	text := fmt.Sprintf("%d of %d done", n[StepDone], len(r.Steps))
+	if r.Halt != nil {
+		text = r.halted() + ", " + text
+	}
 	var longest *Step
 	for i := range r.Steps {
 		if s := &r.Steps[i]; s.State == StepRunning && (longest == nil || s.At.Before(longest.At)) {

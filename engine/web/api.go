@@ -36,6 +36,7 @@ type Control interface {
 	Look(ctx context.Context, env string) error
 	Refresh(ctx context.Context, env string, lookups []string) error
 	Say(ctx context.Context, w reconcile.Word) error
+	Cancel(ctx context.Context, run, by string) (store.Run, store.Approval, error)
 	Underway(env string) *view.Run // the apply that goes on there; nil for none
 	Ready() error
 	Aside(row store.Environment) string // what to say of an environment beside its row; "" for nothing
@@ -89,6 +90,7 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("GET /api/v1/environments", a.environments)
 	mux.HandleFunc("GET /api/v1/runs", a.runs)
 	mux.HandleFunc("GET /api/v1/runs/{id}", a.run)
+	mux.HandleFunc("POST /api/v1/runs/{id}/cancel", a.cancel)
 	mux.HandleFunc("POST /api/v1/plans/{digest}/approve", a.verdict(store.Approve))
 	mux.HandleFunc("POST /api/v1/plans/{digest}/reject", a.verdict(store.Reject))
 	mux.HandleFunc("POST /api/v1/environments/{env}/look", a.look)
@@ -111,7 +113,7 @@ func refuse(w http.ResponseWriter, err error) {
 	switch {
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, reconcile.ErrNoPlan), errors.Is(err, reconcile.ErrNoLookup), errors.Is(err, reconcile.ErrNotNamed):
 		code = http.StatusNotFound
-	case errors.Is(err, store.ErrAmbiguous):
+	case errors.Is(err, store.ErrAmbiguous), errors.Is(err, reconcile.ErrNotUnderWay):
 		code = http.StatusConflict
 	}
 	w.Header().Set("Content-Type", "application/json")

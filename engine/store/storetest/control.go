@@ -77,6 +77,22 @@ func approvals(t *testing.T, s store.Store) {
 	must(t, s.PutApproval(ctx, a)) // a new verdict on the same plan
 	_, err = s.Consume(ctx, "prod", "d1", "r2", now)
 	must(t, err)
+	stop := store.Approval{Env: "prod", Digest: "d1", By: "eve", At: now, Verdict: store.Cancel}
+	wantErr(t, s.PutApproval(ctx, stop), store.ErrRefused) // of which run?
+	stop.Run = "r2"
+	must(t, s.PutApproval(ctx, stop))
+	got, err = s.Approval(ctx, "prod", "d1")
+	must(t, err)
+	stop.At = kept(now)
+	same(t, got, stop)
+	for _, run := range []string{"r2", "r3"} { // its plan lets nobody through any more
+		_, err = s.Consume(ctx, "prod", "d1", run, now)
+		wantErr(t, err, store.ErrRejected)
+	}
+	must(t, s.PutApproval(ctx, a)) // but a person may decide anew
+	got, err = s.Consume(ctx, "prod", "d1", "r3", now)
+	must(t, err)
+	same(t, got.Run, "r3")
 }
 
 func outbox(t *testing.T, s store.Store) {
