@@ -56,7 +56,7 @@ func policyPages() map[Code]Page {
 		},
 		PolicyIdle: {
 			Title: "a policy has no effect",
-			Text:  "A file has deny, violation or warn rules in a package other than main. Only package main is asked; other packages are for helpers. Write package main at the file's top.",
+			Text:  "A file has deny, violation or warn rules in a package other than main: only package main is asked, other packages are for helpers, so write package main at the file's top. Or a rule asks for a field that no input has, such as input.resource_change for input.resource_changes: what stands on it is never true, and what stands on its absence always is.",
 		},
 		PolicyAdopted: {
 			Title: "what is adopted breaks a policy",

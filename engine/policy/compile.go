@@ -76,7 +76,7 @@ func Compile(ctx context.Context, mods []Module) (*Engine, diag.List) {
 	if found.Errors() > 0 {
 		return nil, found.Sorted()
 	}
-	found = append(found, strangers(parsed)...)
+	found = append(found, idle(parsed)...)
 	probes := plantProbes(parsed)
 	c := newCompiler()
 	if c.Compile(parsed); c.Failed() {
@@ -276,27 +276,6 @@ func locate(loc *ast.Location, src string) diag.Finding {
 func firstLine(s string) string {
 	line, _, _ := strings.Cut(s, "\n")
 	return strings.TrimSpace(line)
-}
-
-// strangers warns of deciding rules in packages that nobody asks, so that a
-// rule is not silently without effect.
-func strangers(mods map[string]*ast.Module) diag.List {
-	var out diag.List
-	for _, m := range mods {
-		if m.Package.Path.String() == mainPackage {
-			continue
-		}
-		for _, r := range m.Rules {
-			if n := ruleName(r); rulePattern.MatchString(n) {
-				out = append(out, diag.Finding{
-					Code: diag.PolicyIdle, Severity: diag.Warning, Where: at(r.Loc()), Subject: n,
-					Message: fmt.Sprintf("the rule has no effect: its package is %s, and only main is asked", strings.TrimPrefix(m.Package.Path.String(), "data.")),
-					Mend:    "write package main at the file's top",
-				})
-			}
-		}
-	}
-	return out
 }
 
 func ruleName(r *ast.Rule) string {

@@ -152,3 +152,27 @@ func TestLookupsAreNoResources(t *testing.T) {
 		t.Errorf("the document tells of a lookup:\n%s", after)
 	}
 }
+
+// TestInputHasItsFields: what a rule is told to be no field of the input is none,
+// and what is one is taken for it.
+func TestInputHasItsFields(t *testing.T) {
+	t.Parallel()
+	var doc map[string]json.RawMessage
+	if err := json.Unmarshal(documentJSON(t, every(t)), &doc); err != nil {
+		t.Fatal(err)
+	}
+	var isobar map[string]json.RawMessage
+	if err := json.Unmarshal(doc["isobar"], &isobar); err != nil {
+		t.Fatal(err)
+	}
+	var rules strings.Builder
+	rules.WriteString("package main\n")
+	for path, fields := range map[string]map[string]json.RawMessage{"input.": doc, "input.isobar.": isobar} {
+		for f := range fields {
+			rules.WriteString("deny contains \"x\" if " + path + f + " == 1\n")
+		}
+	}
+	if _, found := policy.Compile(t.Context(), []policy.Module{{Path: "policies/p.rego", Source: rules.String()}}); len(found) > 0 {
+		t.Errorf("%d fields, and of them is said:\n%s", len(doc)+len(isobar), found.Error())
+	}
+}

@@ -153,6 +153,8 @@ func TestRefusedAtCompile(t *testing.T) {
 		"name look-ups":        {"package main\ndeny contains \"x\" if net.lookup_ip_addr(\"a\")\n", "POL-306 error policies/p.rego:2:22: net.lookup_ip_addr is not there"},
 		"a name nobody has":    {"package main\ndeny contains \"x\" if nosuch(1)\n", "POL-305 error policies/p.rego:2:22: undefined function nosuch\n"},
 		"an empty file":        {"\n# nothing\n", "POL-304 error policies/p.rego: the file holds no rules\n"},
+		"a field of no input":  {"package main\ndeny contains \"x\" if {\n\tsome r in input.resource_change\n\tr.type == \"aws_vpc\"\n}\n", "POL-310 warning policies/p.rego:3:12: deny: input has no field resource_change, so it is never there\n"},
+		"a field of no isobar": {"package main\nwarn contains \"x\" if input.isobar.enviroment == \"prod\"\n", "POL-310 warning policies/p.rego:2:22: warn: input.isobar has no field enviroment, so it is never there\n"},
 		"a rule in no package": {"package terraform\ndeny contains \"x\" if true\n", "POL-310 warning policies/p.rego:2:1: deny: the rule has no effect: its package is terraform, and only main is asked\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -232,8 +234,8 @@ func TestCancelledIsNoDecision(t *testing.T) {
 func TestRegoTests(t *testing.T) {
 	t.Parallel()
 	mods := []policy.Module{
-		{Path: "policies/a.rego", Source: "package main\ndeny contains \"x\" if input.y\n"},
-		{Path: "policies/a_test.rego", Source: "package main\ntest_yes if count(deny) == 1 with input as {\"y\": true}\ntest_no if {\n\tprint(\"seen\")\n\tcount(deny) == 7\n}\ntodo_test_later if false\n"},
+		{Path: "policies/a.rego", Source: "package main\ndeny contains \"x\" if input.isobar.actor\n"},
+		{Path: "policies/a_test.rego", Source: "package main\ntest_yes if count(deny) == 1 with input as {\"isobar\": {\"actor\": \"mei\"}}\ntest_no if {\n\tprint(\"seen\")\n\tcount(deny) == 7\n}\ntodo_test_later if false\n"},
 	}
 	results, found := policy.Test(t.Context(), mods)
 	if len(found) > 0 {

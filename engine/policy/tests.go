@@ -35,6 +35,7 @@ func Test(ctx context.Context, mods []Module) ([]TestResult, diag.List) {
 	if found.Errors() > 0 {
 		return nil, found.Sorted()
 	}
+	found = append(found, idle(parsed)...)
 	c := newCompiler().WithEnablePrintStatements(true)
 	run := tester.NewRunner().SetCompiler(c).SetModules(parsed).SetTimeout(testTimeout).CapturePrintOutput(true).RaiseBuiltinErrors(true)
 	results, err := run.RunTests(ctx, nil)
