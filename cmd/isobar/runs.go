@@ -42,8 +42,11 @@ func (a *app) runsCommand() *cobra.Command {
 }
 
 func (a *app) runShowCommand() *cobra.Command {
-	return &cobra.Command{
+	plan := false
+	c := &cobra.Command{
 		Use: "show RUN", Short: "Show one run, named by its id or the beginning of it", Args: cobra.ExactArgs(1),
+		Long: "Shows what became of a run: its steps, what failed and why, and what comes next. One that waits for an approval is\n" +
+			"shown with its plan, which is what an approval is given to; --plan shows any run's.",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withRecords(c.Context(), func(r records) error {
 				run, err := r.Run(c.Context(), args[0])
@@ -53,14 +56,17 @@ func (a *app) runShowCommand() *cobra.Command {
 				if err != nil {
 					return errorf(diag.CommandRun, "isobar runs lists them", "%v", err)
 				}
-				return a.showRun(run)
+				return a.showRun(run, plan)
 			})
 		},
 	}
+	c.Flags().BoolVar(&plan, "plan", false, "show the plan that it was made for, too")
+	return c
 }
 
-// showRun shows a run as it was reported.
-func (a *app) showRun(run web.RunAnswer) error {
+// showRun shows a run as it was reported, with its plan where that is asked for or
+// waits for a person.
+func (a *app) showRun(run web.RunAnswer, plan bool) error {
 	if a.output == "json" {
 		return a.writeJSON(run)
 	}
@@ -80,6 +86,15 @@ func (a *app) showRun(run web.RunAnswer) error {
 	if err != nil {
 		return err
 	}
-	a.table(shown.Text(page(a.out)))
+	var p view.PlanJSON
+	if len(run.Plan) > 0 && (plan || shown.State == view.Waiting) {
+		if err := json.Unmarshal(run.Plan, &p); err != nil {
+			return errors.Join(errors.New("the run's plan can't be read"), err)
+		}
+	}
+	if p.Text != "" {
+		shown.Over, p.Text = nil, p.Text+"\n" // the plan says so
+	}
+	a.table(p.Text + shown.Text(page(a.out)))
 	return nil
 }

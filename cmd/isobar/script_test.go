@@ -58,7 +58,7 @@ func TestScript(t *testing.T) {
 			"ec2": ec2, "s3": s3, "parameter": parameter, "vcenter": vcenter, "hold": hold, "held": held, "release": release, "refuse": refuse, "shape": shape, "plan": waitingPlan,
 			"example": example, "sshrepo": sshRepo, "trustssh": trustSSH, "nowhere": nowhere, "mode": mode,
 			"slack": slackLab, "scrape": scrape, "httprepo": httpRepo, "fill": fill, "hangup": hangUp,
-			"describe": describe, "lasthash": lastHash, "told": transcript, "newest": newest, "postgres": postgresLab,
+			"describe": describe, "lasthash": lastHash, "told": transcript, "slackis": slackIs, "newest": newest, "postgres": postgresLab,
 		},
 	})
 }

@@ -288,7 +288,7 @@ func daemon(ctx context.Context, keep *office, st *store.SQL, log *slog.Logger) 
 	}
 	d.Runner.Sessions.Profile = keep.profile
 	if set.Slack != nil {
-		d.Chat = chat.New(chat.Options{Token: keep.slackToken, APIURL: set.Slack.APIURL, Blocks: true})
+		d.Chat = chat.New(chat.Options{Token: keep.slackToken, APIURL: set.Slack.APIURL})
 	}
 	return d, metrics, nil
 }

@@ -27,10 +27,19 @@ func transcript(ts *testscript.TestScript, _ bool, args []string) {
 	for line := range strings.Lines(text) {
 		line = regexp.MustCompile("`[0-9a-f]{7}`").ReplaceAllString(line, "`COMMIT`")
 		line = regexp.MustCompile(` \(edited \d+ times\)`).ReplaceAllString(line, " (edited)") // by how long it took
-		line = regexp.MustCompile(`└ \d\d:\d\d `).ReplaceAllString(line, "└ HH:MM ")
 		out.WriteString(settle(line))
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(out.String()), 0o600))
+}
+
+// slackIs OUTAGE begins an outage of the script's Slack: refuse, hang, drop, fail
+// or revoke; slackis alone ends it.
+func slackIs(ts *testscript.TestScript, _ bool, args []string) {
+	server, outage := *ts.Value(slackKey{}).(**slack.Server), slack.Up
+	if len(args) > 0 {
+		outage = slack.Outage(args[0])
+	}
+	ts.Check(server.Outage(context.Background(), outage))
 }
 
 // newest STORE VAR [STATE] makes the id of the newest run, or the newest in a

@@ -1,5 +1,5 @@
 // Package chat tells people in Slack: a message a run, edited in place, with
-// replies in its thread. It owns the wire, the escaping and the recognition of
+// replies in its thread. It owns the wire, the layout and the recognition of
 // its own messages; what to say and when, the outbox and retries are the
 // caller's. The only importer of slack-go. Floor 4.
 package chat
@@ -13,6 +13,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"isobar.dev/engine/resource"
+	"isobar.dev/engine/view"
 )
 
 // Options say which Slack and who speaks there.
@@ -20,7 +21,6 @@ type Options struct {
 	Token   func() (string, error) // the bot token, asked before each call; it needs chat:write and the history scope of the channel's type
 	APIURL  string                 // "" is Slack's own; ends with a slash
 	Channel string                 // the channel id for posts that name none
-	Blocks  bool                   // lay messages out: first line as a header, the rest as sections
 	HTTP    *http.Client           // nil is one with a 15 s timeout
 }
 
@@ -71,7 +71,7 @@ func (s *Slack) Check(ctx context.Context) error {
 // that key among the channel's latest 1,000 and gives that one's reference
 // without changing it. So it may be called again after any error, which is a
 // *resource.Failure.
-func (s *Slack) Post(ctx context.Context, channel, key, text string) (ref string, err error) {
+func (s *Slack) Post(ctx context.Context, channel, key string, text view.Rich) (ref string, err error) {
 	if channel == "" {
 		channel = s.opts.Channel
 	}
@@ -85,7 +85,7 @@ func (s *Slack) Post(ctx context.Context, channel, key, text string) (ref string
 	}
 	ts, err := findPost(ctx, api, channel, key)
 	if err == nil && ts == "" {
-		channel, ts, err = s.send(ctx, api, channel, s.content(runEvent, key, text))
+		channel, ts, err = s.send(ctx, api, channel, content(runEvent, key, text))
 	}
 	if err != nil {
 		return "", err
@@ -96,7 +96,7 @@ func (s *Slack) Post(ctx context.Context, channel, key, text string) (ref string
 // Edit replaces the text of a posted message. It may be called again after any
 // error, which is a *resource.Failure; NotFound means that the message was
 // deleted.
-func (s *Slack) Edit(ctx context.Context, ref, text string) error {
+func (s *Slack) Edit(ctx context.Context, ref string, text view.Rich) error {
 	const op = "chat.update"
 	to, err := parseReference(op, ref)
 	if err != nil {
@@ -106,14 +106,14 @@ func (s *Slack) Edit(ctx context.Context, ref, text string) error {
 	if err != nil {
 		return err
 	}
-	_, _, _, err = api.UpdateMessageContext(ctx, to.channel, to.ts, s.content(runEvent, to.key, text)...)
+	_, _, _, err = api.UpdateMessageContext(ctx, to.channel, to.ts, content(runEvent, to.key, text)...)
 	return classify(op, writing, err)
 }
 
 // Reply posts text in the thread of a posted message once per key. It first
 // looks for that key among the thread's first 1,000 replies. It may be called
 // again after any error, which is a *resource.Failure.
-func (s *Slack) Reply(ctx context.Context, ref, key, text string) error {
+func (s *Slack) Reply(ctx context.Context, ref, key string, text view.Rich) error {
 	const op = "chat.postMessage"
 	to, err := parseReference(op, ref)
 	if err != nil {
@@ -130,7 +130,7 @@ func (s *Slack) Reply(ctx context.Context, ref, key, text string) error {
 	if err != nil || there {
 		return err
 	}
-	_, _, err = s.send(ctx, api, to.channel, append(s.content(stepEvent, key, text), slack.MsgOptionTS(to.ts)))
+	_, _, err = s.send(ctx, api, to.channel, append(content(stepEvent, key, text), slack.MsgOptionTS(to.ts)))
 	return err
 }
 
@@ -139,17 +139,19 @@ func (s *Slack) send(ctx context.Context, api *slack.Client, channel string, con
 	return channel, ts, classify("chat.postMessage", writing, err)
 }
 
-// content gives the options that carry a text, its layout and its metadata.
-func (s *Slack) content(event, key, text string) []slack.MsgOption {
+// content gives the options that carry a text, its layout and its metadata. The
+// plain text is what notifications read; parse "none" keeps Slack from looking for
+// names and addresses in it.
+func content(event, key string, text view.Rich) []slack.MsgOption {
 	out := []slack.MsgOption{
-		slack.MsgOptionText(escape(text, maxText), false),
+		slack.MsgOptionText(escape(text.Plain(), maxText), false), slack.MsgOptionDisableMarkdown(), slack.MsgOptionParse(false),
 		slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl(),
+	}
+	if text.Plain() != "" {
+		out = append(out, slack.MsgOptionBlocks(layout(text)))
 	}
 	if key != "" {
 		out = append(out, slack.MsgOptionMetadata(slack.SlackMetadata{EventType: event, EventPayload: map[string]any{keyField: key}}))
-	}
-	if s.opts.Blocks {
-		out = append(out, slack.MsgOptionBlocks(blocks(text)...))
 	}
 	return out
 }

@@ -14,6 +14,7 @@ import (
 
 	labslack "isobar.dev/engine/lab/slack"
 	"isobar.dev/engine/resource"
+	"isobar.dev/engine/view"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -29,73 +30,67 @@ func lab(t *testing.T, page int) (*labslack.Server, *Slack) {
 			t.Error(err)
 		}
 	})
-	return srv, speaker(srv, labslack.DefaultToken, true)
+	return srv, speaker(srv, labslack.DefaultToken)
 }
 
-func speaker(srv *labslack.Server, token string, layout bool) *Slack {
+func speaker(srv *labslack.Server, token string) *Slack {
 	return New(Options{
-		Token: func() (string, error) { return token, nil }, APIURL: srv.URL(), Channel: channel, Blocks: layout,
+		Token: func() (string, error) { return token, nil }, APIURL: srv.URL(), Channel: channel,
 		HTTP: &http.Client{Timeout: 20 * time.Second},
 	})
 }
 
 func TestOneThreadARun(t *testing.T) {
 	t.Parallel()
-	for _, layout := range []bool{true, false} {
-		srv, _ := lab(t, 0)
-		s := speaker(srv, labslack.DefaultToken, layout)
-		must(t, s.Check(t.Context()))
-		ref, err := s.Post(t.Context(), "", "run/1", "● prod · applying 0/2\nby <mei> & co")
-		must(t, err)
-		other, err := s.Post(t.Context(), channel, "run/2", "● staging")
-		must(t, err)
-		for range 2 {
-			must(t, s.Reply(t.Context(), ref, "run/1/a", "subnet created"))
-			must(t, s.Reply(t.Context(), other, "run/1/a", "the same key elsewhere"))
-		}
-		must(t, s.Edit(t.Context(), ref, "● prod · applying 1/2"))
-		must(t, s.Edit(t.Context(), ref, "✓ prod · applied"))
-		again, err := s.Post(t.Context(), channel, "run/1", "posted again")
-		if err != nil || again != ref {
-			t.Errorf("posting again gave %q, %v; want %q", again, err, ref)
-		}
-		want := "#C0LAB\n  ✓ prod · applied (edited 2 times)\n    └ subnet created\n  ● staging\n    └ the same key elsewhere\n"
-		if got := srv.Transcript(); got != want {
-			t.Errorf("transcript:\n%s\nwant:\n%s", got, want)
-		}
-		first := srv.Messages(channel)[0]
-		if first.Edits[0] != "● prod · applying 0/2\nby &lt;mei&gt; &amp; co" {
-			t.Errorf("first text %q", first.Edits[0])
-		}
-		if layout != (len(first.Blocks) > 0) {
-			t.Errorf("blocks: %s", first.Blocks)
-		}
-		var meta struct {
-			EventType    string            `json:"event_type"`
-			EventPayload map[string]string `json:"event_payload"`
-		}
-		must(t, json.Unmarshal(first.Metadata, &meta))
-		if meta.EventType != "isobar_run" || meta.EventPayload["key"] != "run/1" {
-			t.Errorf("metadata %s", first.Metadata)
-		}
+	srv, s := lab(t, 0)
+	must(t, s.Check(t.Context()))
+	ref, err := s.Post(t.Context(), "", "run/1", view.Say("● prod · applying 0/2", "by <mei> & co"))
+	must(t, err)
+	other, err := s.Post(t.Context(), channel, "run/2", view.Say("● staging"))
+	must(t, err)
+	for range 2 {
+		must(t, s.Reply(t.Context(), ref, "run/1/a", view.Say("subnet created")))
+		must(t, s.Reply(t.Context(), other, "run/1/a", view.Say("the same key elsewhere")))
+	}
+	must(t, s.Edit(t.Context(), ref, view.Say("● prod · applying 1/2")))
+	must(t, s.Edit(t.Context(), ref, view.Say("✓ prod · applied")))
+	again, err := s.Post(t.Context(), channel, "run/1", view.Say("posted again"))
+	if err != nil || again != ref {
+		t.Errorf("posting again gave %q, %v; want %q", again, err, ref)
+	}
+	want := "#C0LAB\n  ✓ prod · applied (edited 2 times)\n    └ subnet created\n  ● staging\n    └ the same key elsewhere\n"
+	if got := srv.Transcript(); got != want {
+		t.Errorf("transcript:\n%s\nwant:\n%s", got, want)
+	}
+	first := srv.Messages(channel)[0]
+	if first.Edits[0] != "● prod · applying 0/2\nby &lt;mei&gt; &amp; co" {
+		t.Errorf("first text %q", first.Edits[0])
+	}
+	var meta struct {
+		EventType    string            `json:"event_type"`
+		EventPayload map[string]string `json:"event_payload"`
+	}
+	must(t, json.Unmarshal(first.Metadata, &meta))
+	if meta.EventType != "isobar_run" || meta.EventPayload["key"] != "run/1" {
+		t.Errorf("metadata %s", first.Metadata)
 	}
 }
 
 func TestFindsItsMessagesOnLaterPages(t *testing.T) {
 	t.Parallel()
 	srv, s := lab(t, 2)
-	ref, err := s.Post(t.Context(), "", "run", "head")
+	ref, err := s.Post(t.Context(), "", "run", view.Say("head"))
 	must(t, err)
 	for i := range 5 {
-		_, err := s.Post(t.Context(), "", fmt.Sprint("other", i), "other")
+		_, err := s.Post(t.Context(), "", fmt.Sprint("other", i), view.Say("other"))
 		must(t, err)
-		must(t, s.Reply(t.Context(), ref, fmt.Sprint("step", i), "step"))
+		must(t, s.Reply(t.Context(), ref, fmt.Sprint("step", i), view.Say("step")))
 	}
-	again, err := s.Post(t.Context(), "", "run", "head")
+	again, err := s.Post(t.Context(), "", "run", view.Say("head"))
 	if err != nil || again != ref {
 		t.Errorf("gave %q, %v; want %q", again, err, ref)
 	}
-	must(t, s.Reply(t.Context(), ref, "step4", "step"))
+	must(t, s.Reply(t.Context(), ref, "step4", view.Say("step")))
 	if n := len(srv.Messages(channel)); n != 11 {
 		t.Errorf("%d messages, want 11", n)
 	}
@@ -116,7 +111,7 @@ func TestOutagesNeitherLoseNorDouble(t *testing.T) {
 		t.Run(string(tc.outage), func(t *testing.T) {
 			t.Parallel()
 			srv, s := lab(t, 0)
-			ref, err := s.Post(t.Context(), "", "run", "head")
+			ref, err := s.Post(t.Context(), "", "run", view.Say("head"))
 			must(t, err)
 			down := func(call func(context.Context) error, want resource.Class) {
 				t.Helper()
@@ -130,10 +125,10 @@ func TestOutagesNeitherLoseNorDouble(t *testing.T) {
 				must(t, srv.Outage(t.Context(), labslack.Up))
 				must(t, call(t.Context()))
 			}
-			down(func(ctx context.Context) error { return s.Edit(ctx, ref, "edited") }, tc.write)
-			down(func(ctx context.Context) error { return s.Reply(ctx, ref, "step", "step") }, resource.Transient)
+			down(func(ctx context.Context) error { return s.Edit(ctx, ref, view.Say("edited")) }, tc.write)
+			down(func(ctx context.Context) error { return s.Reply(ctx, ref, "step", view.Say("step")) }, resource.Transient)
 			down(func(ctx context.Context) error {
-				_, err := s.Post(ctx, "", "second", "second")
+				_, err := s.Post(ctx, "", "second", view.Say("second"))
 				return err
 			}, resource.Transient)
 			msgs := srv.Messages(channel)
@@ -179,13 +174,13 @@ func TestLostAnswerIsNotPostedTwice(t *testing.T) {
 	t.Parallel()
 	srv, s := lab(t, 0)
 	s.opts.HTTP = &http.Client{Transport: &dropWrites{n: 1}}
-	_, err := s.Post(t.Context(), "", "run", "head")
+	_, err := s.Post(t.Context(), "", "run", view.Say("head"))
 	wantClass(t, err, resource.UnknownOutcome)
-	ref, err := s.Post(t.Context(), "", "run", "head")
+	ref, err := s.Post(t.Context(), "", "run", view.Say("head"))
 	must(t, err)
 	s.opts.HTTP = &http.Client{Transport: &dropWrites{n: 1}}
-	wantClass(t, s.Reply(t.Context(), ref, "step", "step"), resource.UnknownOutcome)
-	must(t, s.Reply(t.Context(), ref, "step", "step"))
+	wantClass(t, s.Reply(t.Context(), ref, "step", view.Say("step")), resource.UnknownOutcome)
+	must(t, s.Reply(t.Context(), ref, "step", view.Say("step")))
 	if got, want := srv.Transcript(), "#C0LAB\n  head\n    └ step\n"; got != want {
 		t.Errorf("transcript:\n%s", got)
 	}
@@ -198,13 +193,13 @@ func TestRateLimit(t *testing.T) {
 	t.Parallel()
 	srv, s := lab(t, 0)
 	srv.Limit(1, 7*time.Second)
-	_, err := s.Post(t.Context(), "", "run", "head")
+	_, err := s.Post(t.Context(), "", "run", view.Say("head"))
 	wantClass(t, err, resource.Throttled)
 	var f *resource.Failure
 	if !errors.As(err, &f) || f.After != 7*time.Second {
 		t.Errorf("failure %+v", f)
 	}
-	_, err = s.Post(t.Context(), "", "run", "head")
+	_, err = s.Post(t.Context(), "", "run", view.Say("head"))
 	must(t, err)
 }
 
@@ -213,12 +208,12 @@ func TestRevokedToken(t *testing.T) {
 	t.Parallel()
 	srv, s := lab(t, 0)
 	must(t, srv.Outage(t.Context(), labslack.Revoke))
-	_, err := s.Post(t.Context(), "", "run", "head")
+	_, err := s.Post(t.Context(), "", "run", view.Say("head"))
 	if resource.ClassOf(err) != resource.Denied || !strings.Contains(err.Error(), "token_revoked") {
 		t.Errorf("%v is %q, want %q with Slack's own word", err, resource.ClassOf(err), resource.Denied)
 	}
 	must(t, srv.Outage(t.Context(), labslack.Up))
-	if _, err := s.Post(t.Context(), "", "run", "head"); err != nil {
+	if _, err := s.Post(t.Context(), "", "run", view.Say("head")); err != nil {
 		t.Error(err)
 	}
 	if n := len(srv.Messages(channel)); n != 1 {
@@ -229,12 +224,12 @@ func TestRevokedToken(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	srv, s := lab(t, 0)
-	ref, err := s.Post(t.Context(), "", "run", "head")
+	ref, err := s.Post(t.Context(), "", "run", view.Say("head"))
 	must(t, err)
-	bad := speaker(srv, "xoxb-stolen-0001", false)
+	bad := speaker(srv, "xoxb-stolen-0001")
 	none := New(Options{Token: func() (string, error) { return "", errors.New("no such file") }, APIURL: srv.URL()})
 	post := func(s *Slack, channel, key, text string) error {
-		_, err := s.Post(t.Context(), channel, key, text)
+		_, err := s.Post(t.Context(), channel, key, view.Say(text))
 		return err
 	}
 	for name, tc := range map[string]struct {
@@ -243,17 +238,17 @@ func TestRefusals(t *testing.T) {
 	}{
 		"wrong token, check":   {bad.Check(t.Context()), resource.Denied},
 		"wrong token, post":    {post(bad, "", "k", "x"), resource.Denied},
-		"wrong token, edit":    {bad.Edit(t.Context(), ref, "x"), resource.Denied},
+		"wrong token, edit":    {bad.Edit(t.Context(), ref, view.Say("x")), resource.Denied},
 		"no token":             {none.Check(t.Context()), resource.Denied},
 		"no channel":           {post(none, "", "k", "x"), resource.Denied},
-		"unknown channel":      {post(s, "C0NOPE", "k", "x"), resource.NotFound},
-		"deleted head":         {s.Edit(t.Context(), channel+"/1.000001/run", "x"), resource.NotFound},
-		"deleted head, reply":  {s.Reply(t.Context(), channel+"/1.000001/run", "k", "x"), resource.NotFound},
-		"bad reference":        {s.Edit(t.Context(), "nonsense", "x"), resource.Invalid},
-		"bad reference, reply": {s.Reply(t.Context(), "", "k", "x"), resource.Invalid},
+		"unknown channel":      {post(s, "C0NOPE", "k", "x"), resource.Denied},
+		"deleted head":         {s.Edit(t.Context(), channel+"/1.000001/run", view.Say("x")), resource.NotFound},
+		"deleted head, reply":  {s.Reply(t.Context(), channel+"/1.000001/run", "k", view.Say("x")), resource.NotFound},
+		"bad reference":        {s.Edit(t.Context(), "nonsense", view.Say("x")), resource.Invalid},
+		"bad reference, reply": {s.Reply(t.Context(), "", "k", view.Say("x")), resource.Invalid},
 		"no key":               {post(s, "", "", "x"), resource.Invalid},
-		"no key, reply":        {s.Reply(t.Context(), ref, "", "x"), resource.Invalid},
-		"no text":              {speaker(srv, labslack.DefaultToken, false).Edit(t.Context(), ref, ""), resource.Invalid},
+		"no key, reply":        {s.Reply(t.Context(), ref, "", view.Say("x")), resource.Invalid},
+		"no text":              {s.Edit(t.Context(), ref, nil), resource.Invalid},
 	} {
 		if got := resource.ClassOf(tc.err); got != tc.want {
 			t.Errorf("%s: %v is %q, want %q", name, tc.err, got, tc.want)

@@ -5,101 +5,91 @@ import (
 	"unicode/utf8"
 
 	"github.com/slack-go/slack"
+
+	"isobar.dev/engine/view"
 )
 
-// Slack's limits, in characters, from its reference of chat.postMessage and of
-// blocks. They count the text as sent, so after escaping.
+// What one message may hold, in characters. For text Slack advises 4,000 and cuts
+// at 40,000 (reference of chat.postMessage); for rich text it names no limit, and
+// for its sibling, the markdown block, 12,000 a message.
 const (
-	maxText    = 40000
-	maxSection = 3000
-	maxBlocks  = 50
+	maxText = 4000
+	maxRich = 12000
 )
 
-const ellipsis = "…"
+const (
+	ellipsis = "…"
+	leftOut  = "\n(the rest is left out)"
+)
 
-// escape gives text with what is left of Slack's three control characters written
-// as entities, so that no user's text can mention a channel or forge a link. What
-// is an entity already stays one: reports come as Slack's mrkdwn. It is cut with an
-// ellipsis to limit characters, never within an entity.
+// escape gives text with Slack's three control characters as entities, as its
+// reference of formatting has it: nobody's text can mention a channel or forge a
+// link. It is cut with an ellipsis to limit characters, never within an entity.
 func escape(text string, limit int) string {
 	total := 0
-	for rest := text; rest != ""; {
-		sign, size := next(rest)
-		total, rest = total+utf8.RuneCountInString(sign), rest[size:]
+	for _, r := range text {
+		total += utf8.RuneCountInString(sign(r))
 	}
 	var b strings.Builder
 	n := 0
-	for rest := text; rest != ""; {
-		sign, size := next(rest)
-		w := utf8.RuneCountInString(sign)
-		if total > limit && n+w > limit-1 {
+	for _, r := range text {
+		s := sign(r)
+		w := utf8.RuneCountInString(s)
+		if total > limit && n+w > limit-utf8.RuneCountInString(ellipsis) {
 			return b.String() + ellipsis
 		}
-		b.WriteString(sign)
-		n, rest = n+w, rest[size:]
+		b.WriteString(s)
+		n += w
 	}
 	return b.String()
 }
 
-// next gives the first sign of text as it is sent, and how many bytes of text it
-// takes.
-func next(text string) (sign string, size int) {
-	r, size := utf8.DecodeRuneInString(text)
+// sign is a character as it is sent.
+func sign(r rune) string {
 	switch r {
 	case '<':
-		return "&lt;", size
+		return "&lt;"
 	case '>':
-		return "&gt;", size
+		return "&gt;"
 	case '&':
-		for _, e := range []string{"&amp;", "&lt;", "&gt;"} {
-			if strings.HasPrefix(text, e) {
-				return e, len(e)
-			}
-		}
-		return "&amp;", size
+		return "&amp;"
 	}
-	return string(r), size
+	return string(r)
 }
 
-// blocks lays text out as sections of whole lines: in Slack a section is where
-// mrkdwn has its effect, and it holds 20 times what a header does. What exceeds
-// Slack's count of blocks is said to be left out.
-func blocks(text string) []slack.Block {
-	out := []slack.Block{}
-	for _, s := range sections(text) {
-		if len(out) == maxBlocks-1 {
-			s = "(the rest is left out)"
+// layout is a text as rich text, which holds no markup that could be read from its
+// characters. What exceeds the limit is said to be left out.
+func layout(text view.Rich) slack.Block {
+	var out []slack.RichTextSectionElement
+	left := maxRich
+	for _, s := range text {
+		if s.Text == "" {
+			continue
 		}
-		out = append(out, slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, s, false, true), nil, nil))
-		if len(out) == maxBlocks {
+		n := utf8.RuneCountInString(s.Text)
+		if n > left {
+			if cut := string([]rune(s.Text)[:left]); cut != "" {
+				out = append(out, slack.NewRichTextSectionTextElement(cut, style(s)))
+			}
+			out = append(out, slack.NewRichTextSectionTextElement(leftOut, nil))
 			break
 		}
+		left -= n
+		out = append(out, element(s))
 	}
-	return out
+	return slack.NewRichTextBlock("", slack.NewRichTextSection(out...))
 }
 
-// sections escapes text and packs its lines into as few pieces as the limit
-// allows; a line beyond the limit is cut.
-func sections(text string) []string {
-	var out []string
-	var b strings.Builder
-	n := 0
-	flush := func() {
-		if s := strings.Trim(b.String(), "\n"); strings.TrimSpace(s) != "" {
-			out = append(out, s)
-		}
-		b.Reset()
-		n = 0
+func element(s view.Span) slack.RichTextSectionElement {
+	if s.At.IsZero() {
+		return slack.NewRichTextSectionTextElement(s.Text, style(s))
 	}
-	for line := range strings.Lines(text) {
-		line = escape(strings.TrimSuffix(line, "\n"), maxSection-1) + "\n"
-		w := utf8.RuneCountInString(line)
-		if n+w > maxSection {
-			flush()
-		}
-		b.WriteString(line)
-		n += w
+	return slack.NewRichTextSectionDateElement(s.At.Unix(), "{time_secs}", nil, &s.Text)
+}
+
+func style(s view.Span) *slack.RichTextSectionTextStyle {
+	if !s.Bold && !s.Code {
+		return nil
 	}
-	flush()
-	return out
+	return &slack.RichTextSectionTextStyle{Bold: s.Bold, Code: s.Code}
 }

@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
-	"github.com/slack-go/slack"
 	"pgregory.net/rapid"
+
+	"isobar.dev/engine/view"
 )
 
 func TestEscape(t *testing.T) {
@@ -15,9 +17,7 @@ func TestEscape(t *testing.T) {
 	for in, want := range map[string]string{
 		"a < b & c > d": "a &lt; b &amp; c &gt; d",
 		"<!channel>":    "&lt;!channel&gt;",
-		"&lt; R&amp;D":  "&lt; R&amp;D", // reports are escaped already
-		"&lt;!here>":    "&lt;!here&gt;",
-		"&copy;":        "&amp;copy;",
+		"R&amp;D":       "R&amp;amp;D", // what reads like an entity is text like any other
 		"ünï\ncode":     "ünï\ncode",
 	} {
 		if got := escape(in, maxText); got != want {
@@ -30,16 +30,44 @@ func TestEscape(t *testing.T) {
 	if got := escape("abcd<", 7); got != "abcd…" {
 		t.Errorf("beyond the limit: %q", got)
 	}
-	if got := escape("abcd&lt;", 7); got != "abcd…" {
-		t.Errorf("an entity was cut: %q", got)
+}
+
+// sent is what a message's blocks hold.
+type sent []struct {
+	Type     string
+	Elements []struct {
+		Type     string
+		Elements []struct {
+			Type, Text, Format, Fallback string
+			Timestamp                    int64
+			Style                        struct{ Bold, Code bool }
+		}
 	}
+}
+
+func read(t *testing.T, blocks []byte) sent {
+	t.Helper()
+	var out sent
+	must(t, json.Unmarshal(blocks, &out))
+	if len(out) != 1 || out[0].Type != "rich_text" || len(out[0].Elements) != 1 || out[0].Elements[0].Type != "rich_text_section" {
+		t.Fatalf("the blocks are %s", blocks)
+	}
+	return out
+}
+
+func (s sent) text() string {
+	var b strings.Builder
+	for _, e := range s[0].Elements[0].Elements {
+		b.WriteString(e.Text + e.Fallback)
+	}
+	return b.String()
 }
 
 func TestTextLaws(t *testing.T) {
 	t.Parallel()
 	unescape := strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&")
 	rapid.Check(t, func(t *rapid.T) {
-		text := rapid.StringOfN(rapid.RuneFrom([]rune("ab<>&\n é…")), 0, 400, -1).Draw(t, "text")
+		text := rapid.StringOfN(rapid.RuneFrom([]rune("ab<>&*_~`@:\n é…")), 0, 400, -1).Draw(t, "text")
 		limit := rapid.IntRange(1, 500).Draw(t, "limit")
 		got := escape(text, limit)
 		if utf8.RuneCountInString(got) > limit {
@@ -51,53 +79,50 @@ func TestTextLaws(t *testing.T) {
 		if strings.ContainsAny(got, "<>") {
 			t.Fatalf("%q holds a control character", got)
 		}
-		for _, s := range sections(strings.Repeat(text, 30)) {
-			if n := utf8.RuneCountInString(s); n > maxSection || n == 0 {
-				t.Fatalf("a section of %d characters", n)
-			}
-		}
 	})
 }
 
-func TestBlocksKeepSlacksLimits(t *testing.T) {
+// TestNothingIsMarkup: Slack shows a message's blocks and not its text, and in
+// rich text every character stands for itself. So what was written can be copied,
+// and nobody's text pings, links or sets anything.
+func TestNothingIsMarkup(t *testing.T) {
 	t.Parallel()
 	srv, s := lab(t, 0)
-	long := strings.Repeat("<&>", 60) + "\n" + strings.Repeat(strings.Repeat("<", 2999)+"\nshort\n", 80)
-	_, err := s.Post(t.Context(), "", "long", long) // the lab refuses what exceeds a limit
+	at := time.Date(2026, 11, 24, 9, 12, 5, 0, time.UTC)
+	hostile := "<!channel> <@U123> *bold* _i_ ~s~ `code` https://evil.example &lt; @here :boom:"
+	line := view.Rich{
+		{Text: "09:12:05 UTC", At: at},
+		{Text: " "},
+		{Text: "aws.security_group/web_a*b", Code: true},
+		{Text: " "},
+		{Text: hostile},
+		{Text: "\n"},
+		{Text: "prod", Bold: true},
+	}
+	_, err := s.Post(t.Context(), "", "hostile", line)
 	must(t, err)
-	if n := len(blocks(long)); n != maxBlocks {
-		t.Errorf("%d blocks", n)
+	m := srv.Messages(channel)[0]
+	got := read(t, m.Blocks)
+	if got.text() != line.Plain() {
+		t.Errorf("shown is\n%q, want\n%q", got.text(), line.Plain())
 	}
-	if m := srv.Messages(channel)[0]; !strings.HasSuffix(m.Text, ellipsis) || !strings.Contains(string(m.Blocks), "left out") {
-		t.Error("the cut is not said")
+	es := got[0].Elements[0].Elements
+	if es[0].Type != "date" || es[0].Timestamp != at.Unix() || es[0].Fallback != "09:12:05 UTC" || !es[2].Style.Code || !es[6].Style.Bold || es[4].Style.Code {
+		t.Errorf("the elements are %+v", es)
 	}
-	got := blocks("*head* <1>\nline &amp; one\nline two\n")
-	if len(got) != 1 {
-		t.Fatalf("%d blocks", len(got))
-	}
-	section, ok := got[0].(*slack.SectionBlock)
-	if !ok || section.Text.Text != "*head* &lt;1&gt;\nline &amp; one\nline two" {
-		t.Errorf("section %+v", got[1])
+	if m.Text != strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(line.Plain()) || m.Markdown {
+		t.Errorf("a notification would read %q, markup %t", m.Text, m.Markdown)
 	}
 }
 
-// TestFailureIsWholeInItsBlocks: Slack shows a message's blocks and not its text,
-// so what an API said, with its request id, must be whole in them.
-func TestFailureIsWholeInItsBlocks(t *testing.T) {
+func TestLongTextIsCut(t *testing.T) {
 	t.Parallel()
 	srv, s := lab(t, 0)
-	line := "18:28 `aws.security_group/web` create failed: ec2:CreateSecurityGroup: InvalidGroup.Duplicate: The security group 'taken' " +
-		"already exists for VPC 'vpc-0123456789abcdef0' of R&amp;D (request 0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0)"
-	_, err := s.Post(t.Context(), "", "failure", line)
+	long := view.Rich{{Text: strings.Repeat("é", maxRich-10), Code: true}, {Text: strings.Repeat("<", 40)}, {Text: "never seen"}}
+	_, err := s.Post(t.Context(), "", "long", long) // the lab refuses what exceeds a limit
 	must(t, err)
-	var sent []struct {
-		Type string
-		Text struct{ Type, Text string }
-	}
-	if err := json.Unmarshal(srv.Messages(channel)[0].Blocks, &sent); err != nil {
-		t.Fatal(err)
-	}
-	if len(sent) != 1 || sent[0].Type != "section" || sent[0].Text.Type != "mrkdwn" || sent[0].Text.Text != line {
-		t.Errorf("the blocks are %+v", sent)
+	m := srv.Messages(channel)[0]
+	if got := read(t, m.Blocks).text(); !strings.HasSuffix(got, "é<<<<<<<<<<"+leftOut) || !strings.HasSuffix(m.Text, ellipsis) {
+		t.Errorf("the cut is not said: …%s, %.20s", got[len(got)-60:], m.Text)
 	}
 }

@@ -16,6 +16,9 @@ func Step(s State, ev Event, now time.Time, r Rules) (State, []Effect) {
 		if now.Before(s.Next) && e.Trigger == Drift {
 			return s, nil
 		}
+		if e.Trigger == Drift && s.Fails > 0 {
+			return s.plan(Retry)
+		}
 		return s.plan(e.Trigger)
 	case Refreshed:
 		s.Refresh = slices.Compact(slices.Sorted(slices.Values(slices.Concat(s.Refresh, e.Lookups))))

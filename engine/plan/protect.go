@@ -99,9 +99,8 @@ func (b *builder) protect() {
 	}
 	for _, it := range b.items {
 		if it.spends() {
-			it.hold(HeldBudget, fmt.Sprintf("%d of %d objects would be deleted or replaced, and at most %d may be at once (%s)",
-				n, len(b.in.Ledger.Entries), limit, b.in.Deletes.words()),
-				fmt.Sprintf("split the change; or look at it and name it: isobar plan %s, then isobar apply %s --plan DIGEST; or raise deletes in the spec", b.in.Env, b.in.Env))
+			over := Excess{Goes: n, Owned: len(b.in.Ledger.Entries), Limit: limit, Settings: b.in.Deletes.words()}
+			it.hold(HeldBudget, over.Text(), fmt.Sprintf("split the change; or look at it and name it: isobar plan %s, then isobar apply %s --plan DIGEST; or raise deletes in the spec", b.in.Env, b.in.Env))
 		}
 	}
 }
@@ -112,9 +111,22 @@ func (it *item) spends() bool {
 	return (it.action == Delete || it.replaces()) && it.entry.Role == ledger.Current && !it.named
 }
 
-// Exceeds reports whether the plan deletes or replaces more objects than a
-// budget allows an environment that owns so many.
-func (p *Plan) Exceeds(bu Budget, owned int) bool {
+// Excess is how far a plan goes beyond a budget of deletes.
+type Excess struct {
+	Goes     int    // objects that would be deleted or replaced
+	Owned    int    // objects that the environment owns
+	Limit    int    // how many may go at once, unasked
+	Settings string // what says so in the spec: "deletes: max: 2"
+}
+
+// Text says it in words.
+func (e *Excess) Text() string {
+	return fmt.Sprintf("%d of %d objects would be deleted or replaced, and at most %d may be at once (%s)", e.Goes, e.Owned, e.Limit, e.Settings)
+}
+
+// Excess is how far the plan goes beyond the budget of an environment that owns so
+// many objects, or nil where it does not.
+func (p *Plan) Excess(bu Budget, owned int) *Excess {
 	limit, bounded := bu.limit(owned)
 	n := 0
 	for i := range p.Changes {
@@ -122,7 +134,10 @@ func (p *Plan) Exceeds(bu Budget, owned int) bool {
 			n++
 		}
 	}
-	return bounded && n > limit
+	if !bounded || n <= limit {
+		return nil
+	}
+	return &Excess{Goes: n, Owned: owned, Limit: limit, Settings: bu.words()}
 }
 
 // words names the settings of a spec that the budget is made of.

@@ -154,7 +154,7 @@ func TestRefusedAtCompile(t *testing.T) {
 		"a name nobody has":    {"package main\ndeny contains \"x\" if nosuch(1)\n", "POL-305 error policies/p.rego:2:22: undefined function nosuch\n"},
 		"an empty file":        {"\n# nothing\n", "POL-304 error policies/p.rego: the file holds no rules\n"},
 		"a field of no input":  {"package main\ndeny contains \"x\" if {\n\tsome r in input.resource_change\n\tr.type == \"aws_vpc\"\n}\n", "POL-310 warning policies/p.rego:3:12: deny: input has no field resource_change, so it is never there\n"},
-		"a field of no isobar": {"package main\nwarn contains \"x\" if input.isobar.enviroment == \"prod\"\n", "POL-310 warning policies/p.rego:2:22: warn: input.isobar has no field enviroment, so it is never there\n"},
+		"a field of no isobar": {"package main\nwarn contains \"x\" if input.isobar.envs == \"prod\"\n", "POL-310 warning policies/p.rego:2:22: warn: input.isobar has no field envs, so it is never there\n"},
 		"a rule in no package": {"package terraform\ndeny contains \"x\" if true\n", "POL-310 warning policies/p.rego:2:1: deny: the rule has no effect: its package is terraform, and only main is asked\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

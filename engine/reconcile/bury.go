@@ -48,7 +48,7 @@ func (t *turn) bury(ctx context.Context) error {
 		r.State, r.Note = burial(&r, h)
 		run.State, run.Why, run.Next, run.Halt = view.State(r.State), endedFirst, settledBy, h
 		run.Steps = nil // what became of them, the ledger knows
-		t.amend(ctx, &r, run)
+		t.amend(ctx, &r, "verdict", run.Chat().Head)
 		t.d.Log.WarnContext(ctx, endedFirst, "env", t.env, "run", r.ID, "commit", short(r.Commit))
 		r.Ended, r.Report = t.d.Runner.Now(), run.JSON()
 		if err := t.d.Store.PutRun(ctx, r); err != nil {

@@ -11,6 +11,7 @@ import (
 	"isobar.dev/engine/cycle"
 	"isobar.dev/engine/diag"
 	"isobar.dev/engine/store"
+	"isobar.dev/engine/view"
 )
 
 // Refusal is an environment that a repository has and may not have.
@@ -70,10 +71,16 @@ func (d *Daemon) Aside(row store.Environment) string {
 	if !ok {
 		return "repository " + row.Repo + " is not followed any more: nothing is read or changed"
 	}
+	var said []string
 	if why := d.trouble[r.Name]; why != "" {
-		return "repository unreadable, " + short(row.Commit) + " stays in force: " + why
+		said = append(said, "repository unreadable, "+short(row.Commit)+" stays in force: "+why)
 	}
-	return ""
+	if h := d.heads[r.Name]; h != nil && h.channel != "" {
+		if why := d.untold(h.channel); why != "" {
+			said = append(said, why)
+		}
+	}
+	return strings.Join(said, "; ")
 }
 
 // holder gives the repository that an environment belongs to, where it is
@@ -243,10 +250,9 @@ func (d *Daemon) tellRefused(ctx context.Context, r Refusal, h *head) {
 	if d.Chat == nil || h == nil || h.channel == "" {
 		return
 	}
-	text := []string{r.Env + " @ " + short(r.Commit) + "  refused: " + r.Finding.Message, r.Finding.Mend}
 	_, err := d.Store.Enqueue(ctx, store.Message{
 		Key: "refused " + r.Repo + " " + r.Env + " " + string(r.Finding.Code) + " " + r.Commit, Kind: postMessage, Channel: h.channel,
-		Body: body(strings.Join(text, "\n")),
+		Body: body(view.Say("✗ "+r.Env+" @ "+short(r.Commit)+" · refused: "+r.Finding.Message, r.Finding.Mend)),
 	})
 	if err != nil {
 		d.Log.WarnContext(ctx, "a message could not be kept", "env", r.Env, "error", err)

@@ -13,6 +13,7 @@ import (
 	"isobar.dev/engine/cycle"
 	"isobar.dev/engine/git"
 	"isobar.dev/engine/store"
+	"isobar.dev/engine/view"
 )
 
 // Source is a repository that is followed.
@@ -25,9 +26,9 @@ type Source interface {
 // Chat delivers messages. Each call may be repeated: the same key is never
 // posted twice. ref is the receiver's own name for the message.
 type Chat interface {
-	Post(ctx context.Context, channel, key, text string) (ref string, err error)
-	Edit(ctx context.Context, ref, text string) error
-	Reply(ctx context.Context, ref, key, text string) error
+	Post(ctx context.Context, channel, key string, text view.Rich) (ref string, err error)
+	Edit(ctx context.Context, ref string, text view.Rich) error
+	Reply(ctx context.Context, ref, key string, text view.Rich) error
 }
 
 // Meter is told what happened, for metrics. Safe for concurrent use.
@@ -68,6 +69,8 @@ type Daemon struct {
 	trouble  map[string]string             // repository → why it can not be read now
 	refused  map[string]Refusal            // by repository and environment
 	live     map[string]*underway          // by environment
+	deaf     map[string]deaf               // by channel: why it can't be told
+	retry    bool                          // the outbox is to try at once
 	full     string                        // why the store can't be written to, "" where it can
 	bell     chan struct{}                 // rung when a message waits
 	pokes    map[string]chan chan struct{} // to repositories' followers: fetch now, then close what was sent

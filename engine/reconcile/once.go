@@ -113,7 +113,7 @@ func (o *Once) Apply(ctx context.Context, a *Attempt, progress func(view.Step)) 
 	a.Run.State, a.Run.Started = store.Applying, o.Runner.Now()
 	shown := a.ViewPlan(o.Runner.Catalogue.Descriptors, a.Run.Subject)
 	shown.Mode = "" // nothing waits for an approval: a person is there
-	a.Run.Plan = shown.JSON()
+	a.Run.Plan = shown.Kept()
 	if err := o.judged(keep, a); err != nil {
 		return nil, err
 	}

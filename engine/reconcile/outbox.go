@@ -40,7 +40,7 @@ func (d *Daemon) deliver(ctx context.Context) {
 	defer tick.Stop()
 	var until time.Time // the receiver is left alone
 	for {
-		if now := d.Runner.Now(); !now.Before(until) && d.postman(ctx) {
+		if now := d.Runner.Now(); (d.tryNow() || !now.Before(until)) && d.postman(ctx) {
 			until = now.Add(d.flush(ctx))
 		}
 		select {
@@ -98,21 +98,30 @@ func (d *Daemon) flush(ctx context.Context) time.Duration {
 			if errors.Is(err, store.ErrNotFound) {
 				continue // its thread's head was put off: it waits for that
 			}
+			if err != nil && ctx.Err() != nil {
+				return 0 // it may be there: that is looked for before it is sent again
+			}
 			d.Meter.Delivered(err)
 			class := resource.ClassOf(err)
 			switch {
 			case err == nil:
+				d.hears(ctx, m.Channel)
 			case m.Tries >= patience(class):
 				d.Log.ErrorContext(ctx, "a message is given up: the receiver refuses it", "key", m.Key, "error", err)
 				ref = givenUp
 			case class == resource.Invalid || class == resource.NotFound:
+				if m.Tries == 0 {
+					d.Log.WarnContext(ctx, "a message is refused; it is tried again, and others go first", "key", m.Key, "error", err)
+				}
 				d.putOff(ctx, m, err, d.Runner.Now().Add(pauseAfter(m, err)))
 				continue
 			case class == resource.Denied:
+				d.deafen(ctx, m.Channel, err)
 				d.putOff(ctx, m, err, time.Time{})
 				shut[m.Channel], pause = true, max(pause, pauseAfter(m, err))
 				continue
 			default:
+				d.deafen(ctx, m.Channel, err)
 				d.putOff(ctx, m, err, time.Time{})
 				return pauseAfter(m, err)
 			}
@@ -172,9 +181,6 @@ func pauseAfter(m store.Message, err error) time.Duration {
 // putOff notes a failed delivery and when to try again; the zero time is with
 // the next flush.
 func (d *Daemon) putOff(ctx context.Context, m store.Message, err error, until time.Time) {
-	if m.Tries%10 == 0 {
-		d.Log.WarnContext(ctx, "a message could not be delivered; it is tried again", "key", m.Key, "tries", m.Tries+1, "error", err)
-	}
 	if rerr := d.Store.Retry(ctx, m.Key, until, err.Error()); rerr != nil && ctx.Err() == nil {
 		d.Log.WarnContext(ctx, "a message could not be put off", "key", m.Key, "error", rerr)
 	}

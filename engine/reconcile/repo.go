@@ -63,6 +63,7 @@ func (d *Daemon) Refollow(ctx context.Context, repos []Repo) error {
 	}
 	select {
 	case <-o.done:
+		d.anew()
 		return nil
 	case <-ctx.Done():
 		return errors.Join(ErrEnded, ctx.Err())

@@ -25,6 +25,7 @@ import (
 	"isobar.dev/engine/spec"
 	"isobar.dev/engine/store"
 	"isobar.dev/engine/store/storetest"
+	"isobar.dev/engine/view"
 	"isobar.dev/providers/fake"
 )
 
@@ -85,18 +86,34 @@ func (r *room) note(key, line string) (string, error) {
 	return fmt.Sprint("m", len(r.lines)), nil
 }
 
-func (r *room) Post(_ context.Context, channel, key, text string) (string, error) {
-	return r.note(key, "post "+channel+" "+text)
+func (r *room) Post(_ context.Context, channel, key string, text view.Rich) (string, error) {
+	return r.note(key, "post "+channel+" "+set(text))
 }
 
-func (r *room) Edit(_ context.Context, ref, text string) error {
-	_, err := r.note("", "edit "+ref+" "+text)
+func (r *room) Edit(_ context.Context, ref string, text view.Rich) error {
+	_, err := r.note("", "edit "+ref+" "+set(text))
 	return err
 }
 
-func (r *room) Reply(_ context.Context, ref, key, text string) error {
-	_, err := r.note(key, "reply "+ref+" "+text)
+func (r *room) Reply(_ context.Context, ref, key string, text view.Rich) error {
+	_, err := r.note(key, "reply "+ref+" "+set(text))
 	return err
+}
+
+// set writes a text with *bold* and `code`.
+func set(text view.Rich) string {
+	var b strings.Builder
+	for _, s := range text {
+		sign := ""
+		switch {
+		case s.Bold:
+			sign = "*"
+		case s.Code:
+			sign = "`"
+		}
+		b.WriteString(sign + s.Text + sign)
+	}
+	return b.String()
 }
 
 func (r *room) set(down error) {
@@ -176,6 +193,7 @@ type stage struct {
 	owner  string
 	repos  []reconcile.Repo // nil: the one of source
 	known  func(name string) *provider.Credentials
+	log    *slog.Logger
 	*reconcile.Daemon
 
 	stop  context.CancelFunc
@@ -193,7 +211,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 func newStage(t *testing.T) *stage {
 	s := &stage{
-		t: t, specs: &specs{commits: map[string]commit{}, asked: map[string]int{}}, source: &source{head: "none"},
+		t: t, specs: &specs{commits: map[string]commit{}, asked: map[string]int{}}, source: &source{head: "none"}, log: slog.New(slog.DiscardHandler),
 		room: &room{}, meter: &meter{runs: map[string]int{}}, judge: &judge{}, box: newBox(), data: store.NewMemory(), owner: "local",
 	}
 	s.world = fake.NewWorld(fake.Options{Now: time.Now, PollAfter: time.Second})
@@ -223,7 +241,7 @@ func (s *stage) start() {
 		},
 		Store: s.disk, Tenure: reconcile.Tenure{Leases: s.disk, Owner: s.owner, TTL: 6 * time.Second, Now: time.Now},
 		Repos: []reconcile.Repo{{Name: "repo", Source: s.source}}, Chat: s.room, Channel: "#ops", Meter: s.meter,
-		Log: slog.New(slog.DiscardHandler), NewID: s.token, Poll: 5 * time.Second, Interval: time.Minute,
+		Log: s.log, NewID: s.token, Poll: 5 * time.Second, Interval: time.Minute,
 		Backoff: 10 * time.Second, Workers: 4,
 	}
 	if s.repos != nil {

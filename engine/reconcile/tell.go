@@ -1,15 +1,13 @@
 package reconcile
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
-	"fmt"
 	"time"
 
 	"isobar.dev/engine/cycle"
 	"isobar.dev/engine/diag"
 	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/plan"
 	"isobar.dev/engine/resource"
 	"isobar.dev/engine/store"
 	"isobar.dev/engine/view"
@@ -22,8 +20,10 @@ type reporter struct {
 	broken  diag.List
 	err     error
 	by      string          // who approved what is applied; "" for nobody
+	decided time.Time       // when that was, or when it was turned away
+	fails   int             // runs in a row before this one that did not end well
 	turned  string          // of a plan that was turned away before: "rejected by ann"
-	head    string          // the thread's head as last told
+	head    string          // the thread's head as last told, as the outbox has it
 	edits   int             // of the head
 	told    map[string]bool // lines of the thread, by key
 	at      time.Time       // when the thread was last brought up to date
@@ -36,10 +36,11 @@ func (t *turn) tell(ctx context.Context, news cycle.Tell) error {
 	case cycle.NewsApplying:
 		t.run.State = store.Applying
 		if news.By != "" { // used up before anything is told or done under it
-			if _, err := t.d.Store.Consume(ctx, t.env, t.run.Digest, t.run.ID, t.d.Runner.Now()); err != nil {
+			a, err := t.d.Store.Consume(ctx, t.env, t.run.Digest, t.run.ID, t.d.Runner.Now())
+			if err != nil {
 				return err
 			}
-			t.news.by, t.run.Note = news.By, "approved by "+news.By
+			t.news.by, t.news.decided, t.run.Note = news.By, a.At, "approved by "+news.By
 		}
 	case cycle.NewsWaiting, cycle.NewsReport:
 		t.run.State, t.run.Ended = store.Waiting, t.d.Runner.Now()
@@ -84,6 +85,10 @@ func (t *turn) report(ctx context.Context, n cycle.News) error {
 	}
 	if n != cycle.NewsApplying {
 		t.d.Meter.Run(t.env, cycle.Trigger(t.run.Trigger), t.run.State, t.since(t.run.Started))
+	}
+	if n == cycle.NewsApplying && t.run.Trigger == string(cycle.Retry) && t.run.Thread != "" {
+		t.news.at = t.d.Runner.Now() // told once there is something new
+		return nil
 	}
 	t.thread(ctx, run)
 	return nil
@@ -153,10 +158,16 @@ func newsState(n cycle.News) view.State {
 func (t *turn) viewRun(state view.State) *view.Run {
 	r := &view.Run{
 		ID: t.run.ID, Env: t.env, Commit: t.run.Commit, Subject: t.run.Subject, By: t.run.Actor, State: state,
-		Took: t.since(t.run.Started), Drift: -1, Daemon: true,
+		Took: t.since(t.run.Started), Drift: -1, Daemon: true, Trigger: t.run.Trigger, Decided: t.news.decided,
+	}
+	if t.run.Trigger == string(cycle.Retry) {
+		r.Retry = t.news.fails
 	}
 	if t.draft != nil {
 		r.Plan, r.Changes, r.Lost, r.Policy = t.draft.Plan.Digest, len(t.draft.Plan.Changes), t.draft.Plan.Held, t.draft.Findings
+		if state == view.Waiting {
+			r.Over = t.draft.over()
+		}
 		r.Drifted, r.Back = t.draft.Drift()
 	}
 	if r.Verdict = t.news.turned; t.news.by != "" {
@@ -190,7 +201,12 @@ func (t *turn) viewRun(state view.State) *view.Run {
 		if out.Count("done")+out.Count("converged") > 0 {
 			r.State = view.Partial
 		}
-		r.After = max(t.state.Next.Sub(t.d.Runner.Now()), time.Second)
+		switch {
+		case t.rules.Mode == cycle.Approve:
+			r.Next = "what was done is kept; isobar plans what is left, and asks again"
+		default:
+			r.Again = t.state.Next
+		}
 	}
 	return r
 }
@@ -213,9 +229,7 @@ func (t *turn) withPending(done []view.Step) []view.Step {
 // shown is the draft as people see it: where it waits, it says what for.
 func (t *turn) shown() *view.Plan {
 	p := t.draft.ViewPlan(t.d.Runner.Catalogue.Descriptors, t.run.Subject)
-	if t.run.State == store.Waiting {
-		p.Next = "isobar approve " + view.PlanID(t.run.Digest)
-	}
+	p.Asked = t.run.State == store.Waiting
 	return p
 }
 
@@ -223,97 +237,35 @@ func (t *turn) shown() *view.Plan {
 func (d *Draft) ViewPlan(kinds resource.Descriptors, subject string) *view.Plan {
 	return &view.Plan{
 		Plan: *d.Plan, Commit: d.Job.Commit, Subject: subject, Mode: d.Spec.Mode, Policy: d.Findings, Spec: d.Warnings,
-		Kinds: kinds, Reads: d.Wants, Took: d.Took,
+		Kinds: kinds, Reads: d.Wants, Took: d.Took, By: d.Job.Actor, Over: d.over(),
 	}
+}
+
+// over is how far the draft goes beyond the environment's budget of deletes, nil
+// where it does not or where a person asked for all to go.
+func (d *Draft) over() *plan.Excess {
+	if d.Job.Destroy {
+		return nil
+	}
+	return d.Plan.Excess(budget(d.Spec.Deletes), d.Owned)
 }
 
 // keepRun writes the run with its plan and report.
 func (t *turn) keepRun(ctx context.Context, r *view.Run) error {
 	if t.draft != nil {
-		t.run.Plan = t.shown().JSON()
+		t.run.Plan = t.shown().Kept()
 	}
 	t.run.Report = r.JSON()
 	if !t.saved {
+		if err := t.goOn(ctx); err != nil {
+			return err
+		}
 		if err := t.supersede(ctx); err != nil {
 			return err
 		}
 	}
 	t.saved = true
 	return t.d.Store.PutRun(ctx, t.run)
-}
-
-// message is what the outbox carries.
-type message struct {
-	Text string `json:"text"`
-}
-
-// A thread holds so many lines of a run, and is brought up to date so often
-// while the run goes on.
-const (
-	maxLines   = 150
-	threadBeat = time.Second
-)
-
-// root is the key of a run's head message.
-func root(r *store.Run) string { return "run " + cmp.Or(r.Thread, r.ID) }
-
-// thread brings the run's chat thread up to date: its head is posted once and
-// edited after, each line is posted once.
-func (t *turn) thread(ctx context.Context, r *view.Run) {
-	if t.d.Chat == nil || t.run.ID == "" || t.head.channel == "" {
-		return
-	}
-	chat := r.Chat(view.Page{})
-	if t.draft != nil && (r.State == view.Waiting || r.State == view.Planned) {
-		chat = t.shown().Chat()
-	}
-	if t.draft != nil {
-		if drift, ok := t.shown().DriftChat(); ok && r.State != view.Waiting {
-			for i := range drift.Thread {
-				drift.Thread[i].Text = "drift " + drift.Thread[i].Text
-			}
-			chat.Thread = append(drift.Thread, chat.Thread...)
-		}
-	}
-	own, root := "run "+t.run.ID, root(&t.run)
-	if !t.enqueue(ctx, store.Message{Key: root, Kind: postMessage, Body: body(chat.Head)}) && chat.Head != t.news.head {
-		t.news.edits++
-		t.enqueue(ctx, store.Message{Key: fmt.Sprintf("%s edit %d", own, t.news.edits), Thread: root, Kind: editMessage, Body: body(chat.Head)})
-	}
-	t.news.head = chat.Head
-	if t.news.told == nil {
-		t.news.told = map[string]bool{}
-	}
-	for _, l := range chat.Thread {
-		switch {
-		case t.news.told[l.Key]:
-			continue
-		case len(t.news.told) == maxLines:
-			l = view.ChatLine{Key: "more", Text: "more steps than a thread should hold: isobar runs show " + t.run.ID}
-		case len(t.news.told) > maxLines:
-			continue
-		}
-		t.news.told[l.Key] = true
-		t.enqueue(ctx, store.Message{Key: own + " " + l.Key, Thread: root, Kind: replyMessage, Body: body(l.Text)})
-	}
-	t.news.at = t.d.Runner.Now()
-	t.d.ring()
-}
-
-// enqueue keeps a message for the environment's channel; added says that there
-// was none of its key.
-func (t *turn) enqueue(ctx context.Context, m store.Message) (added bool) {
-	m.Channel = t.head.channel
-	added, err := t.d.Store.Enqueue(ctx, m)
-	if err != nil {
-		t.d.Log.WarnContext(ctx, "a message could not be kept", "env", t.env, "key", m.Key, "error", err)
-	}
-	return added
-}
-
-func body(text string) json.RawMessage {
-	b, _ := json.Marshal(message{text}) // a string always encodes
-	return b
 }
 
 func (t *turn) countOwned(s *ledger.State) { t.row.Resources = len(s.Entries) }

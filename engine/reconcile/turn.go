@@ -150,8 +150,15 @@ func (t *turn) save(ctx context.Context) error {
 // needs is the environment's note while a plan of it waits.
 func (t *turn) needs() string {
 	note := "plan " + view.PlanID(t.state.Digest) + " needs an approval"
-	if t.state.Halted != "" {
+	switch {
+	case t.state.Halted != "":
 		note += ": the run before was cancelled by " + t.state.Halted
+	case t.draft == nil || t.draft.Plan.Digest != t.state.Digest:
+		if strings.HasPrefix(t.row.Note, note) {
+			return t.row.Note
+		}
+	case t.draft.over() != nil:
+		note += ": " + t.draft.over().Text()
 	}
 	return note
 }
@@ -184,7 +191,7 @@ func (t *turn) plan(ctx context.Context, trigger cycle.Trigger) ([]cycle.Event, 
 		ID: d.NewID(), Env: t.env, Repo: t.repo.Name, Trigger: string(trigger), Commit: t.head.commit.Hash, Subject: t.head.commit.Subject,
 		Actor: t.head.commit.Author, State: store.Planning, Started: d.Runner.Now(),
 	}
-	t.saved, t.draft, t.news = false, nil, reporter{}
+	t.saved, t.draft, t.news = false, nil, reporter{fails: t.state.Fails}
 	if t.cut {
 		if err := t.bury(context.WithoutCancel(ctx)); err != nil {
 			return nil, err
@@ -277,7 +284,7 @@ func (t *turn) facts(draft *Draft) cycle.Facts {
 	drifted, _ := draft.Drift()
 	f := cycle.Facts{
 		Digest: draft.Plan.Digest, Denied: draft.Denied(), Changes: len(draft.Plan.Changes), Drift: drifted, Held: len(draft.Plan.Held), Ripe: draft.Plan.Ripe(),
-		Over: draft.Plan.Exceeds(budget(draft.Spec.Deletes), draft.Owned),
+		Over: draft.over() != nil,
 	}
 	f.Key = f.Digest
 	if f.Denied {
@@ -373,11 +380,13 @@ func (t *turn) finish(out *Outcome) {
 	if out.OK() {
 		t.row.Drift = 0
 	}
-	t.row.Note = cmp.Or(out.firstFault(), lateNote(out.After))
+	why := out.firstFault()
+	t.row.Note = cmp.Or(why, lateNote(out.After))
 	if t.run.State == store.Cancelled {
-		t.row.Note = out.Halt.String()
-		t.run.Note = strings.TrimPrefix(t.run.Note+"; "+t.row.Note, "; ")
+		why = out.Halt.String()
+		t.row.Note = why
 	}
+	t.run.Note = strings.Trim(t.run.Note+"; "+why, "; ")
 	if out.OK() && len(t.draft.Plan.Held) > 0 {
 		t.row.State, t.row.Note = "held", t.draft.firstHeld()
 	}

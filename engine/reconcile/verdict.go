@@ -16,6 +16,7 @@ type verdict struct {
 	state store.RunState
 	words string     // "rejected by ann"
 	by    string     // the person; "" for nobody
+	at    time.Time  // when; the zero time where nobody knows
 	halt  *view.Halt // of a cancel, in place of the words in the report
 	next  string     // what to do or look at now; "" for the usual words
 }
@@ -49,18 +50,18 @@ func (t *turn) supersede(ctx context.Context) error {
 	}
 	for i := range olds {
 		old := &olds[i]
-		v := verdict{state: store.Superseded, words: superseded(t.run.State), next: "isobar runs show " + t.run.ID}
+		v := verdict{state: store.Superseded, words: superseded(t.run.State), at: t.d.Runner.Now(), next: "isobar runs show " + t.run.ID}
 		switch by := t.consented(ctx, old); {
 		case t.news.by != "" && old.Digest == t.run.Digest:
-			v.state, v.words, v.by = store.Approved, "approved by "+t.news.by, t.news.by
+			v.state, v.words, v.by, v.at = store.Approved, "approved by "+t.news.by, t.news.by, t.news.decided
 		case by != "":
 			v.words, v.by = "approved by "+by+", then "+v.words, by
 		}
 		run := t.reported(ctx, old, v)
 		if v.state == store.Approved {
-			t.takeOver(old)
+			t.run.Thread = cmp.Or(old.Thread, old.ID) // it goes on with what was asked there
 		} else {
-			t.amend(ctx, old, run)
+			t.amend(ctx, old, "verdict", run.Chat().Head)
 		}
 		if err := t.settle(ctx, old, v, run); err != nil {
 			return err
@@ -93,22 +94,12 @@ func (t *turn) consented(ctx context.Context, old *store.Run) string {
 	return a.By
 }
 
-// takeOver makes the thread of a run that was approved the one of this run,
-// which applies the same plan: what was said there is not said again.
-func (t *turn) takeOver(old *store.Run) {
-	t.run.Thread = cmp.Or(old.Thread, old.ID)
-	t.news.told = map[string]bool{}
-	for _, l := range t.draft.ViewPlan(t.d.Runner.Catalogue.Descriptors, t.run.Subject).Chat().Thread {
-		t.news.told[l.Key] = true
-	}
-}
-
 // reported is a run's kept report, as it reads with a verdict.
 func (t *turn) reported(ctx context.Context, old *store.Run, v verdict) *view.Run {
 	run := t.kept(ctx, old)
-	run.State, run.Verdict, run.Next = view.State(v.state), v.words, v.next
+	run.State, run.Verdict, run.Decided, run.Next = view.State(v.state), v.words, v.at, v.next
 	if run.Halt = v.halt; v.halt != nil {
-		run.Verdict = ""
+		run.Verdict, run.Decided = "", time.Time{}
 	}
 	return run
 }
@@ -144,17 +135,6 @@ func (t *turn) settle(ctx context.Context, old *store.Run, v verdict, run *view.
 	return t.d.Store.PutRun(ctx, *old)
 }
 
-// amend has the head message of a run say how it ended. It goes before the run
-// is kept so, which is done again where the process ends between them; the
-// message is not.
-func (t *turn) amend(ctx context.Context, old *store.Run, run *view.Run) {
-	if t.d.Chat == nil || t.head.channel == "" {
-		return
-	}
-	t.enqueue(ctx, store.Message{Key: "run " + old.ID + " verdict", Thread: root(old), Kind: editMessage, Body: body(run.Chat(view.Page{}).Head)})
-	t.d.ring()
-}
-
 // rejected tells that a person turned a plan away: on the run that waited with
 // it, or, where that is told already and other things were since, by a run of
 // its own.
@@ -173,7 +153,7 @@ func (t *turn) rejected(ctx context.Context) error {
 		}
 		found = true
 		run := t.reported(ctx, old, v)
-		t.amend(ctx, old, run)
+		t.amend(ctx, old, "verdict", run.Chat().Head)
 		if err := t.settle(ctx, old, v, run); err != nil {
 			return err
 		}
@@ -184,7 +164,7 @@ func (t *turn) rejected(ctx context.Context) error {
 			t.row.State, t.row.Note = string(v.state), t.rejection(ctx)
 		}
 	case t.draft != nil && !t.saved && t.run.Digest == digest:
-		t.news.turned = v.words
+		t.news.turned, t.news.decided = v.words, v.at
 		t.run.State, t.run.Note, t.run.Ended = v.state, v.words, t.d.Runner.Now()
 		return t.report(ctx, cycle.NewsRejected)
 	default:
@@ -199,7 +179,7 @@ func (t *turn) turnedAway(ctx context.Context, digest string) verdict {
 	a, err := t.d.Store.Approval(ctx, t.env, digest)
 	switch {
 	case err == nil && a.Verdict == store.Reject:
-		return verdict{state: store.Rejected, words: "rejected by " + a.By, by: a.By}
+		return verdict{state: store.Rejected, words: "rejected by " + a.By, by: a.By, at: a.At}
 	case err == nil && a.Verdict == store.Cancel:
 		h := &view.Halt{By: a.By, At: a.At}
 		return verdict{state: store.Cancelled, words: h.String(), by: a.By, halt: h}

@@ -170,7 +170,7 @@ func partial() *Run {
 	t := time.Date(2026, 11, 24, 9, 14, 0, 0, time.UTC)
 	return &Run{
 		ID: "r-12", Env: "prod", Commit: "3f2a91c77ab0d2", Subject: "Move web to subnet b", By: "mei", Pull: "#42",
-		Plan: "9c1e44b0a1a2a3a4", State: Partial, Changes: 5, Took: 80 * time.Second, Drift: -1, After: 10 * time.Minute,
+		Plan: "9c1e44b0a1a2a3a4", State: Partial, Changes: 5, Took: 80 * time.Second, Drift: -1, Again: t.Add(11 * time.Minute), Trigger: "push",
 		Steps: []Step{
 			{ID: "create aws.volume/data", Address: addr("aws.volume/data"), Op: ledger.Create, State: StepDone, At: t, Took: 4 * time.Second},
 			{ID: "update vsphere.vm/db size", Address: addr("vsphere.vm/db"), Op: ledger.Update, Aspect: "size", State: StepFailed, At: t.Add(time.Minute), Text: "insufficient resources on cluster A", RequestID: "task-811", Mend: "free memory on cluster A"},
@@ -181,7 +181,7 @@ func partial() *Run {
 
 func applied() *Run {
 	r := partial()
-	r.State, r.Drift, r.After = Applied, 0, 0
+	r.State, r.Drift, r.Again = Applied, 0, time.Time{}
 	r.Steps = r.Steps[:1]
 	r.Changes = 1
 	return r
@@ -241,7 +241,7 @@ func status() []Status {
 
 func runLines() []RunLine {
 	return []RunLine{
-		{ID: "r-12", Env: "prod", Commit: "3f2a91c77ab0d2", State: Partial, Changes: 5, Ago: 3 * time.Hour, Took: 80 * time.Second, Note: "1 failed"},
+		{ID: "r-12", Env: "prod", Commit: "3f2a91c77ab0d2", State: Partial, Changes: 5, Ago: 3 * time.Hour, Took: 80 * time.Second, Note: "1 failed", Trigger: "retry"},
 		{ID: "r-11", Env: "staging", Commit: "3f2a91c", State: Applied, Changes: 1, Ago: 50 * time.Hour, Took: 62 * time.Minute},
 	}
 }
@@ -250,21 +250,21 @@ func runLines() []RunLine {
 func answered(state State, verdict string) *Run {
 	return &Run{
 		ID: "r-15", Env: "prod", Commit: "3f2a91c77ab0d2", Subject: "Move web to subnet b", By: "mei", Plan: "9c1e44b0a1a2a3a4",
-		State: state, Verdict: verdict, Changes: 5, Took: time.Second, Drift: -1, Daemon: true, Policy: mixed().Policy[:1],
+		State: state, Verdict: verdict, Decided: time.Date(2026, 11, 24, 9, 12, 5, 0, time.UTC), Changes: 5, Took: time.Second, Drift: -1, Daemon: true, Policy: mixed().Policy[:1],
 	}
 }
 
 // approved is a run that a person let go on.
 func approved() *Run {
 	r := applied()
-	r.Verdict, r.Back, r.Daemon = "approved by ann", 1, true
+	r.Verdict, r.Back, r.Daemon, r.Decided = "approved by ann", 1, true, time.Date(2026, 11, 24, 9, 12, 5, 0, time.UTC)
 	return r
 }
 
 // cancelled is a daemon's run that was ended half-way.
 func cancelled(h Halt) *Run {
 	r := partial()
-	r.State, r.Halt, r.Daemon, r.After, r.Verdict = Cancelled, &h, true, 0, "approved by ann"
+	r.State, r.Halt, r.Daemon, r.Again, r.Verdict = Cancelled, &h, true, time.Time{}, "approved by ann"
 	r.Steps[1].State, r.Steps[1].Text, r.Steps[1].RequestID, r.Steps[1].Mend = StepWaiting, "", "", ""
 	return r
 }
@@ -282,4 +282,31 @@ func stopping() *Run {
 	r.State, r.Verdict = Applying, ""
 	r.Steps[1].State, r.Steps[1].Took = StepRunning, 40*time.Second
 	return r
+}
+
+// retried is a run that went well at its second retry.
+func retried() *Run {
+	r := applied()
+	r.Trigger, r.Retry, r.Daemon = "retry", 2, true
+	return r
+}
+
+// beyond is a plan that deletes more than it may unasked.
+func beyond(mode string) *Plan {
+	p := calm()
+	p.Mode, p.Plan.Digest, p.Plan.Env = mode, "9c1e44b0a1a2a3a4", "prod"
+	p.Over = &plan.Excess{Goes: 3, Owned: 12, Limit: 2, Settings: "deletes: max: 2"}
+	for _, a := range []string{"aws.volume/a", "aws.volume/b", "aws.volume/c"} {
+		p.Plan.Changes = append(p.Plan.Changes, plan.Change{Address: addr(a), Action: plan.Delete, ID: "vol-1", Reasons: []plan.Reason{{Cause: plan.CauseSpec, Text: "no longer in the spec"}}})
+		p.Plan.Steps = append(p.Plan.Steps, plan.Step{ID: "delete " + a})
+	}
+	return p
+}
+
+// overRunCase is a run that waits with it.
+func overRunCase() *Run {
+	return &Run{
+		ID: "r-16", Env: "prod", Commit: "3f2a91c77ab0d2", Plan: "9c1e44b0a1a2a3a4", State: Waiting, Changes: 3, Drift: -1, Daemon: true,
+		Over: beyond("auto").Over, Trigger: "push",
+	}
 }

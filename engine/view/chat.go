@@ -7,59 +7,31 @@ import (
 	"isobar.dev/engine/plan"
 )
 
-// Chat is one thread of a chat: a head line that is edited in place, and lines
-// under it that are posted once each. The texts are Slack's mrkdwn, with what
-// comes from outside escaped.
+// Chat is one thread of a chat: a head that is edited in place, and lines under it
+// that are posted once each.
 type Chat struct {
-	Head   string
+	Head   Rich
 	Thread []ChatLine
 }
 
-// ChatLine is one line of a thread. Key tells whether it was posted already:
-// the same line has the same key for as long as its run lives.
+// ChatLine is one line of a thread. Key tells whether its run has posted it:
+// the same line has the same key for as long as the run lives. Once, where it is
+// set, does so for all runs that go on in the thread: a try that fails as the one
+// before it did says nothing new.
 type ChatLine struct {
 	Key  string
-	Text string
+	Once string
+	Text Rich
 }
 
-// slackText escapes outside text for Slack's mrkdwn: its control characters
-// become entities, so that no mention, link or channel call can be formed, and
-// its markup loses its effect by a zero-width space beside each sign.
-func slackText(s string) string {
-	s = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(clean(s))
-	return strings.NewReplacer("*", zeroWidth+"*", "_", zeroWidth+"_", "~", zeroWidth+"~", "`", "'",
-		"@", "@"+zeroWidth, "://", ":"+zeroWidth+"//").Replace(s)
-}
-
-// slackCode is outside text as Slack's code.
-func slackCode(s string) string {
-	return "`" + strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "`", "'").Replace(clean(s)) + "`"
-}
-
-// Chat renders the run as a thread: its head says how far it is, its lines
-// what became of each step, what failed and why, and what comes next.
-func (r *Run) Chat(pg Page) Chat {
-	parts := []string{"*" + slackText(r.Env) + "*", slackText(r.Outcome())}
-	if v := r.verdict(); v != "" {
-		parts = append(parts, slackText(v))
-	}
-	if r.Commit != "" {
-		c := slackCode(short(r.Commit))
-		if r.Subject != "" {
-			c += " \"" + slackText(brief(r.Subject, 80)) + "\""
-		}
-		if r.By != "" {
-			c += " by " + slackText(r.By)
-		}
-		parts = append(parts, c)
-	}
-	if r.Pull != "" {
-		parts = append(parts, "PR "+slackText(r.Pull))
-	}
+// Chat renders the run as a thread: its head says how far it is and what comes
+// next, its lines what became of each step, what failed and why.
+func (r *Run) Chat() Chat {
 	sign, _ := r.sign()
-	out := Chat{Head: sign + " " + strings.Join(parts, " · ")}
+	out := Chat{Head: joined(" ", said(sign), joined(" · ",
+		strong(r.Env), r.outcome(), r.fault(), said(r.retry()), r.commit(), r.pull(), r.again()))}
 	for i := range r.Steps {
-		if l, ok := r.Steps[i].chat(pg); ok {
+		if l, ok := r.Steps[i].chat(); ok {
 			out.Thread = append(out.Thread, l)
 		}
 	}
@@ -72,14 +44,86 @@ func (r *Run) Chat(pg Page) Chat {
 	for _, f := range decided(r.Policy) {
 		out.Thread = append(out.Thread, decisionLine(f))
 	}
-	if n := r.next(); n != "" && r.State != Applying {
-		out.Thread = append(out.Thread, ChatLine{Key: "next " + string(r.State), Text: slackText(n)})
+	if n := r.next(); n != "" && r.State != Applying && r.Again.IsZero() {
+		out.Thread = append(out.Thread, ChatLine{Key: "next " + string(r.State), Once: n, Text: said(n)})
+	}
+	if r.Retry > 0 && (r.State == Applied || r.State == InSync) {
+		out.Thread = append(out.Thread, ChatLine{Key: "well", Text: said("✓ " + r.Outcome() + ": it went well at " + r.retry())})
 	}
 	return out
 }
 
+// outcome is the run's outcome and what a person said of it, and when.
+func (r *Run) outcome() Rich {
+	when := joined(" ", said("at"), moment(r.Decided))
+	if r.Decided.IsZero() {
+		when = nil
+	}
+	switch r.State {
+	case Superseded:
+		return joined(" · ", joined(" ", said(r.said()), said(r.changes())), moment(r.Decided))
+	case Approved, Rejected:
+		return joined(" ", said(r.said()), when, said(r.changes()))
+	case Planned, Waiting, Denied, Applying, Applied, Partial, Failed, Stopped, InSync, Cancelled:
+	}
+	verdict := said(r.verdict())
+	switch {
+	case r.State == Cancelled && r.Halt != nil:
+		when = moment(r.Halt.At)
+	case len(verdict) == 0:
+		when = nil
+	default:
+		verdict, when = joined(" ", verdict, when), nil
+	}
+	return joined(" · ", said(r.Outcome()), when, verdict)
+}
+
+// fault is the first step that went wrong, in the API's words.
+func (r *Run) fault() Rich {
+	for i := range r.Steps {
+		if s := &r.Steps[i]; s.State == StepFailed || s.State == StepDoubt {
+			return joined(": ", coded(s.Address.Local()), said(brief(s.words(), 60)), said(brief(strings.Join(s.details()[:min(1, len(s.details()))], ""), 200)))
+		}
+	}
+	return nil
+}
+
+// commit is the commit, its subject and who made it.
+func (r *Run) commit() Rich {
+	switch {
+	case r.Commit == "":
+		return nil
+	case r.Trigger == "drift" && r.Drifted > 0: // nobody's commit began it
+		return joined(" ", said("as"), coded(short(r.Commit)), said("has it"))
+	}
+	subject := ""
+	if r.Subject != "" {
+		subject = "\"" + brief(r.Subject, 80) + "\""
+	}
+	by := ""
+	if r.By != "" {
+		by = "by " + r.By
+	}
+	return joined(" ", coded(short(r.Commit)), said(subject), said(by))
+}
+
+func (r *Run) pull() Rich {
+	if r.Pull == "" {
+		return nil
+	}
+	return said("PR " + r.Pull)
+}
+
+// again says when the run is tried again.
+func (r *Run) again() Rich {
+	if r.Again.IsZero() {
+		return nil
+	}
+	return joined(" ", said("isobar tries again at"), moment(r.Again))
+}
+
 // chat is the step's line once it ended; ok is false before that.
-func (s *Step) chat(pg Page) (ChatLine, bool) {
+func (s *Step) chat() (ChatLine, bool) {
 	if s.Same {
 		return ChatLine{}, false
 	}
@@ -88,15 +132,18 @@ func (s *Step) chat(pg Page) (ChatLine, bool) {
 	case StepRunning, StepWaiting:
 		return ChatLine{}, false
 	}
-	at := ""
-	if !s.At.IsZero() {
-		at = s.At.In(pg.zone()).Format("15:04")
+	out := ChatLine{Key: s.ID + " " + string(s.State)}
+	out.Text = joined(" ", moment(s.At), coded(s.Address.Local()), said(s.words()))
+	if s.State == StepDone {
+		return out, true
 	}
-	text := join(" ", at, slackCode(s.Address.Local()), slackText(s.words()))
-	if s.State != StepDone {
-		text = join(": ", text, slackText(brief(strings.Join(s.details(), "; "), 400)))
+	why := brief(strings.Join(s.details(), "; "), 1000)
+	out.Text = joined(": ", out.Text, said(why))
+	out.Once = out.Key + " " + s.words() + " " + why
+	if s.RequestID != "" { // another at each try
+		out.Once = strings.ReplaceAll(out.Once, s.RequestID, "")
 	}
-	return ChatLine{Key: s.ID + " " + string(s.State), Text: text}, true
+	return out, true
 }
 
 func decisionLine(f diag.Finding) ChatLine {
@@ -106,18 +153,12 @@ func decisionLine(f diag.Finding) ChatLine {
 
 // findingLine is a finding's line of a thread, after a word that sorts it.
 func findingLine(w string, f diag.Finding) ChatLine {
-	subject := ""
-	if f.Subject != "" {
-		subject = slackCode(f.Subject)
-	}
-	text := w + " " + join(": ", subject, slackText(f.Message))
-	if at := f.Where.String(); at != "" {
-		text += " " + slackCode(at)
-	}
+	text := joined(" ", said(w), joined(": ", coded(f.Subject), said(f.Message)), coded(f.Where.String()))
 	if f.Mend != "" {
-		text += "\nmend: " + slackText(f.Mend)
+		text = joined("\n", text, said("mend: "+f.Mend))
 	}
-	return ChatLine{Key: clean(w + " " + f.String()), Text: text}
+	key := clean(w + " " + f.String())
+	return ChatLine{Key: key, Once: key, Text: text}
 }
 
 // chatFields is how many drifted fields a chat line names.
@@ -128,68 +169,33 @@ const chatFields = 5
 // nothing drifted.
 func (p *Plan) DriftChat() (c Chat, ok bool) {
 	for _, ch := range p.ordered() {
-		var fields []string
+		var fields []Rich
 		for i := range ch.Fields {
 			f := &ch.Fields[i]
 			if f.Cause != plan.CauseDrift && !f.Conflict {
 				continue
 			}
 			for _, r := range rows(f, p.Kinds[ch.Address.Type()], false) {
-				fields = append(fields, join(" ", slackText(r.path), slackCode(r.fit(80))))
+				fields = append(fields, joined(" ", said(r.path), r.chat()))
 			}
 		}
 		if len(fields) == 0 && drifter(ch) == "" {
 			continue
 		}
 		if n := len(fields); n > chatFields {
-			fields = append(fields[:chatFields], count(n-chatFields, "more change"))
+			fields = append(fields[:chatFields], said(count(n-chatFields, "more change")))
 		}
-		text := slackCode(ch.Address.Local()) + " " + join(", ", strings.Join(fields, ", "), slackText(drifter(ch)))
-		c.Thread = append(c.Thread, ChatLine{Key: "drift " + ch.Address.String(), Text: text})
+		text := joined(" ", coded(ch.Address.Local()), joined(", ", append(fields, said(drifter(ch)))...))
+		key := "drift " + ch.Address.String()
+		c.Thread = append(c.Thread, ChatLine{Key: key, Once: key + " " + text.Plain(), Text: joined(" ", said("drift"), text)})
 	}
 	if len(c.Thread) == 0 {
 		return Chat{}, false
 	}
-	parts := []string{"◐ *" + slackText(p.Plan.Env) + "*", "drift: " + count(len(c.Thread), "resource") + " changed outside"}
+	mode := ""
 	if p.Mode != "" {
-		parts = append(parts, "mode "+slackText(p.Mode))
+		mode = "mode " + p.Mode
 	}
-	c.Head = strings.Join(append(parts, slackText(p.next())), " · ")
+	c.Head = joined(" ", said("◐"), joined(" · ", strong(p.Plan.Env), said("drift: "+count(len(c.Thread), "resource")+" changed outside"), said(mode), said(p.next())))
 	return c, true
-}
-
-// Chat renders the plan as a thread: the head says what it would do, the lines
-// name its riskiest changes, what is held and the policies' decisions.
-func (p *Plan) Chat() Chat {
-	const most = 10
-	sign := "●"
-	if p.Denied() {
-		sign = "✗"
-	}
-	parts := []string{sign + " *" + slackText(p.Plan.Env) + "*", slackText(p.outcome())}
-	if p.Commit != "" {
-		parts = append(parts, join(" ", slackCode(short(p.Commit)), slackText(brief(p.Subject, 80))))
-	}
-	if v := p.verdict(); v != "" {
-		parts = append(parts, "policy: "+v)
-	}
-	out := Chat{Head: strings.Join(append(parts, slackText(p.next())), " · ")}
-	es := p.entries(false)
-	for i, e := range es {
-		if i == most {
-			out.Thread = append(out.Thread, ChatLine{Key: "more", Text: count(len(es)-most, "more change")})
-			break
-		}
-		out.Thread = append(out.Thread, ChatLine{
-			Key:  "change " + e.address,
-			Text: slackCode(e.symbol+" "+e.address) + " " + slackText(join(", ", e.head, e.tail)),
-		})
-	}
-	for _, h := range grouped(p.Plan.Held) {
-		out.Thread = append(out.Thread, h.chat())
-	}
-	for _, f := range decided(p.Policy) {
-		out.Thread = append(out.Thread, decisionLine(f))
-	}
-	return out
 }

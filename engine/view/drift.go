@@ -9,7 +9,7 @@ func (p *Plan) Drifted() *Plan {
 	out := *p
 	out.drift = true
 	out.Plan.Changes, out.Plan.Steps, out.Plan.Held, out.Plan.Notes, out.Plan.Digest = nil, nil, nil, nil, ""
-	out.Policy, out.Spec = nil, nil
+	out.Policy, out.Spec, out.Over = nil, nil, nil
 	for _, n := range p.Plan.Notes {
 		if n.Drift {
 			out.Plan.Notes = append(out.Plan.Notes, n)

@@ -328,6 +328,9 @@ func hide(v resource.Value) resource.Value {
 	return resource.Secret{}
 }
 
+// schemaDefault is why a field has a value that nobody wrote.
+const schemaDefault = "schema default"
+
 // cause says in words why a field of c changes.
 func cause(c *plan.Change, f *plan.FieldChange) string {
 	switch f.Cause {
@@ -339,7 +342,7 @@ func cause(c *plan.Change, f *plan.FieldChange) string {
 	case plan.CauseDrift:
 		return cmp.Or(drifter(c), "changed outside")
 	case plan.CauseDefault:
-		return "schema default"
+		return schemaDefault
 	case plan.CauseDependency:
 		if u, ok := f.After.(resource.Unknown); ok && !u.Because.Address.IsZero() {
 			return "from " + u.Because.Short()

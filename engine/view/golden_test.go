@@ -35,16 +35,38 @@ func runFaces(r *Run) []face {
 		{"text-60", r.Text(Page{Width: 60})},
 		{"markdown", r.Markdown(Page{})},
 		{"json", string(r.JSON())},
-		{"chat", chatText(r.Chat(Page{}))},
+		{"chat", chatText(r.Chat())},
 	}
 }
 
 func chatText(c Chat) string {
-	lines := []string{c.Head}
+	lines := []string{setting(c.Head)}
 	for _, l := range c.Thread {
-		lines = append(lines, "  └ "+l.Text+"   ("+l.Key+")")
+		line := "  └ " + strings.ReplaceAll(setting(l.Text), "\n", "\n    ") + "   (" + l.Key + ")"
+		if l.Once != "" {
+			line += " once"
+		}
+		lines = append(lines, line)
 	}
 	return visible(strings.Join(lines, "\n") + "\n")
+}
+
+// setting shows how a chat's text is set.
+func setting(r Rich) string {
+	var b strings.Builder
+	for _, s := range r {
+		sign := ""
+		switch {
+		case s.Bold:
+			sign = "*"
+		case s.Code:
+			sign = "`"
+		case !s.At.IsZero():
+			sign = "@"
+		}
+		b.WriteString(sign + s.Text + sign)
+	}
+	return b.String()
 }
 
 // visible writes escape codes and zero-width spaces so that a golden shows them.
@@ -64,6 +86,10 @@ func TestGolden(t *testing.T) {
 		"drift_late":     planFaces(late().Drifted()),
 		"plan_marks":     planFaces(remarked()),
 		"drift_marks":    planFaces(remarked().Drifted()),
+		"plan_over":      planFaces(beyond("auto")),
+		"plan_over_cli":  planFaces(beyond("")),
+		"run_over":       runFaces(overRunCase()),
+		"run_retried":    runFaces(retried()),
 		"run_late":       runFaces(lateRun()),
 		"run_soon":       runFaces(tooSoon()),
 		"run_partial":    runFaces(partial()),

@@ -46,12 +46,11 @@ func (g heldGroup) action() string {
 	return string(g[0].Action)
 }
 
-// names lists the first of the group's addresses, each in the form that as
-// gives it, and counts the others.
-func (g heldGroup) names(most int, as func(string) string) string {
+// names lists the first of the group's addresses and counts the others.
+func (g heldGroup) names(most int) string {
 	var names []string
 	for _, h := range g[:min(len(g), most)] {
-		names = append(names, as(h.Address.Local()))
+		names = append(names, clean(h.Address.Local()))
 	}
 	s := strings.Join(names, ", ")
 	if more := len(g) - most; more > 0 {
@@ -88,7 +87,7 @@ func (g heldGroup) write(b *strings.Builder, pg Page) {
 	if pg.Detail {
 		most = len(g)
 	}
-	line := join(" ", g.number(), g.names(most, clean)) + "  " + join(": ", g.action(), string(h.Why), clean(h.Text))
+	line := join(" ", g.number(), g.names(most)) + "  " + join(": ", g.action(), string(h.Why), clean(h.Text))
 	b.WriteString(ink(pg.Color).paint(yellow, "held") + "  " + strings.Join(wrap(line, room(pg, 6)), "\n      ") + "\n")
 	if h.Mend != "" {
 		b.WriteString("      mend: " + strings.Join(wrap(clean(g.mend()), room(pg, 12)), "\n            ") + "\n")
@@ -98,8 +97,20 @@ func (g heldGroup) write(b *strings.Builder, pg Page) {
 // chat is the group's line of a thread.
 func (g heldGroup) chat() ChatLine {
 	h := g[0]
+	why, mend := join(": ", string(h.Why), h.Text), Rich(nil)
+	if h.Mend != "" {
+		mend = said("mend: " + g.mend())
+	}
+	names := make([]Rich, 0, heldNames)
+	for _, h := range g[:min(len(g), heldNames)] {
+		names = append(names, coded(h.Address.Local()))
+	}
+	more := ""
+	if n := len(g) - heldNames; n > 0 {
+		more = "and " + strconv.Itoa(n) + " more"
+	}
 	return ChatLine{
-		Key:  "held " + h.Address.String(),
-		Text: join(" ", "held", g.number(), g.names(heldNames, slackCode), slackText(join(": ", string(h.Why), h.Text, g.mend()))),
+		Key: "held " + h.Address.String(), Once: "held " + h.Address.String() + " " + why,
+		Text: joined("\n", joined(" ", said("held"), said(g.number()), joined(", ", names...), said(more), said(why)), mend),
 	}
 }

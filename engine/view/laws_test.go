@@ -83,7 +83,7 @@ func TestNoColorCodesWhenOff(t *testing.T) {
 		p.Plan.Changes[0].Fields[0].After = resource.String(s + "\x1b[0m")
 		p.Plan.Changes[0].Reasons[0].Text = s
 		p.Policy[0].Message = s
-		for _, out := range []string{p.Text(Page{}), Markdown([]*Plan{p}, false), p.Chat().Head} {
+		for _, out := range []string{p.Text(Page{}), Markdown([]*Plan{p}, false), p.Chat().Head.Plain()} {
 			for _, r := range out {
 				if r != '\n' && string(r) != zeroWidth && !unicode.IsPrint(r) {
 					t.Fatalf("an unprintable %U in:\n%q", r, out)
@@ -139,7 +139,7 @@ func TestAKeptRunReadsTheSame(t *testing.T) {
 	for _, told := range []*Run{
 		partial(), applied(), same, refused(), held(), noneDone(), broken(), approved(),
 		answered(Waiting, ""), answered(Planned, ""), answered(Stopped, ""), answered(Rejected, "rejected by ann"),
-		answered(Superseded, ""), answered(Approved, "approved by ann"), lateRun(), tooSoon(),
+		answered(Superseded, ""), answered(Approved, "approved by ann"), lateRun(), tooSoon(), retried(), overRunCase(),
 	} {
 		var kept RunJSON
 		if err := json.Unmarshal(told.JSON(), &kept); err != nil {
@@ -197,8 +197,10 @@ func FuzzMarkdown(f *testing.F) {
 		if longestRun(strings.TrimSuffix(strings.TrimPrefix(b, d), d+"\n")) >= len(d) {
 			t.Fatalf("fence(%q) can be closed: %q", s, b)
 		}
-		if st := slackText(s); strings.ContainsAny(st, "<>") {
-			t.Fatalf("slackText(%q) = %q", s, st)
+		for _, r := range said(s).Plain() + coded(s).Plain() {
+			if !unicode.IsPrint(r) {
+				t.Fatalf("of %q a chat would hold an invisible %U", s, r)
+			}
 		}
 	})
 }

@@ -16,8 +16,8 @@ func (r *Run) next() string {
 		return "nothing was applied: mend what the rules name and push again"
 	case Partial, Failed:
 		switch {
-		case r.After > 0:
-			return "isobar tries again in " + lasting(r.After)
+		case !r.Again.IsZero():
+			return "isobar tries again at " + timeOfDay(r.Again)
 		case r.began():
 			return "what was done is kept: mend the cause, then " + apply
 		}
@@ -52,8 +52,8 @@ func (r *Run) goesOn() string {
 		switch {
 		case len(r.Spec) > 0:
 			return kept + ": push a mended commit"
-		case r.After > 0:
-			return "isobar tries again in " + lasting(r.After)
+		case !r.Again.IsZero():
+			return "isobar tries again at " + timeOfDay(r.Again)
 		}
 		return kept + ": it is tried again by itself"
 	case Stopped:

@@ -30,13 +30,15 @@ type PlanJSON struct {
 	Steps       []StepJSON     `json:"steps"`            // by id
 	Held        []HeldJSON     `json:"held"`
 	Notes       []NoteJSON     `json:"notes"`
-	Late        []LateJSON     `json:"late,omitempty"` // of what reads as before isobar's own write, and can't be told yet
-	Policy      diag.List      `json:"policy"`         // severity error denies, warning warns, note was waived
-	Findings    diag.List      `json:"findings"`       // in the spec
-	Kept        int            `json:"kept"`           // resources that are as wanted; none of those in late
+	Over        *OverJSON      `json:"over_budget,omitempty"` // where it deletes or replaces more than it may unasked
+	Late        []LateJSON     `json:"late,omitempty"`        // of what reads as before isobar's own write, and can't be told yet
+	Policy      diag.List      `json:"policy"`                // severity error denies, warning warns, note was waived
+	Findings    diag.List      `json:"findings"`              // in the spec
+	Kept        int            `json:"kept"`                  // resources that are as wanted; none of those in late
 	Reads       int            `json:"reads"`
 	ReadMillis  int64          `json:"read_ms"`
-	Next        string         `json:"next"` // the next step in words
+	Next        string         `json:"next"`           // the next step in words
+	Text        string         `json:"text,omitempty"` // of a plan that was kept: as people read it
 }
 
 // ChangeJSON is one change of a plan.
@@ -84,6 +86,29 @@ type HeldJSON struct {
 	Until   time.Time    `json:"until,omitzero"` // for "too soon": when it can be told, UTC
 }
 
+// OverJSON is how far a plan goes beyond its budget of deletes.
+type OverJSON struct {
+	Goes     int    `json:"goes"`     // objects that would be deleted or replaced
+	Owned    int    `json:"owned"`    // objects that the environment owns
+	Limit    int    `json:"limit"`    // how many may go at once, unasked
+	Settings string `json:"settings"` // what says so in the spec
+	Text     string `json:"text"`
+}
+
+func overJSON(e *plan.Excess) *OverJSON {
+	if e == nil {
+		return nil
+	}
+	return &OverJSON{Goes: e.Goes, Owned: e.Owned, Limit: e.Limit, Settings: e.Settings, Text: e.Text()}
+}
+
+func (o *OverJSON) excess() *plan.Excess {
+	if o == nil {
+		return nil
+	}
+	return &plan.Excess{Goes: o.Goes, Owned: o.Owned, Limit: o.Limit, Settings: o.Settings}
+}
+
 // NoteJSON is a note of a plan.
 type NoteJSON struct {
 	Address string `json:"address"`
@@ -92,6 +117,15 @@ type NoteJSON struct {
 
 // JSON renders the plan as indented JSON, see PlanJSON.
 func (p *Plan) JSON() []byte { return encode(p.Report()) }
+
+// Kept renders the plan as JSON to be kept, with its text for those who look at it
+// later.
+func (p *Plan) Kept() []byte {
+	out, later := p.Report(), *p
+	later.Next = "as it was planned then" // what to do now is the run's to say
+	out.Text = later.Text(Page{})
+	return encode(out)
+}
 
 // Report gives the plan's JSON form, for callers that embed it in their own.
 func (p *Plan) Report() PlanJSON {
@@ -115,7 +149,7 @@ func (p *Plan) Report() PlanJSON {
 	for _, n := range p.Plan.Notes {
 		out.Notes = append(out.Notes, NoteJSON{Address: n.Address.Local(), Text: clean(n.Text)})
 	}
-	out.Late = lateJSON(p.Plan.Late)
+	out.Late, out.Over = lateJSON(p.Plan.Late), overJSON(p.Over)
 	out.Policy = append(out.Policy, decided(p.Policy)...)
 	out.Findings = append(out.Findings, p.Spec.Sorted()...)
 	return out

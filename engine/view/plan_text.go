@@ -212,6 +212,9 @@ func room(pg Page, indent int) int {
 // findings renders policy decisions, then the spec's findings.
 func (p *Plan) findings(pg Page) string {
 	var b strings.Builder
+	if p.Over != nil {
+		writeFinding(&b, budgetWord, p.over(), pg)
+	}
 	for _, f := range decided(p.Policy) {
 		writeDecision(&b, f, pg)
 	}
@@ -329,7 +332,7 @@ func (p *Plan) next() string {
 		return "nothing to do"
 	case p.Next != "":
 		return clean(p.Next)
-	case p.Mode == "approve":
+	case p.waits():
 		s := "isobar approve " + id
 		if p.Needs > 1 {
 			s = fmt.Sprintf("%d approvals are missing: ", p.Needs) + s

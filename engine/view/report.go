@@ -22,6 +22,7 @@ type Plan struct {
 	Plan    plan.Plan
 	Commit  string               // the commit's hash, or "" for a working tree
 	Subject string               // the commit's first line
+	By      string               // who made it, or asked
 	Mode    string               // observe, approve or auto; "" where nothing is running
 	Policy  diag.List            // decisions: an Error denies, a Warning warns, a Note was waived
 	Spec    diag.List            // findings in the spec that did not stop the plan
@@ -31,6 +32,8 @@ type Plan struct {
 	Needs   int                  // approvals that are still missing; 0 is none
 	Once    bool                 // made from a local directory: the next step is "isobar apply" there
 	Next    string               // what to type next to carry it out; "" for the usual words
+	Asked   bool                 // it waits for a person, whatever its mode
+	Over    *plan.Excess         // how far it goes beyond its budget of deletes; nil: it does not
 	Verb    string               // of the command that shows it, for its title; "" is plan
 	Import  bool                 // of objects that a person named: their marks are all that is written
 
@@ -73,22 +76,26 @@ type Run struct {
 	Pull    string // the pull request, "#42", or ""
 	Plan    string // the plan's digest
 	State   State
-	Verdict string // "approved by ann", "rejected by ann", "superseded by a newer plan"; "" where nobody had to say
-	Halt    *Halt  // for cancelled, and for applying once nothing more is begun: by whom, or what
-	Why     string // for denied, failed and stopped: in words
-	Steps   []Step // in order of the plan
-	Changes int    // objects that change
-	Drifted int    // of them, those that had drifted
-	Back    int    // of those, the ones in which nothing else changes
+	Trigger string    // why it began: "push", "drift", "retry", …; "" where it does not matter
+	Retry   int       // for a retry: the how manieth in a row
+	Verdict string    // "approved by ann", "rejected by ann", "superseded by a newer plan"; "" where nobody had to say
+	Decided time.Time // when the verdict was given; zero where that is not known
+	Halt    *Halt     // for cancelled, and for applying once nothing more is begun: by whom, or what
+	Why     string    // for denied, failed and stopped: in words
+	Steps   []Step    // in order of the plan
+	Changes int       // objects that change
+	Drifted int       // of them, those that had drifted
+	Back    int       // of those, the ones in which nothing else changes
 	Took    time.Duration
-	Drift   int           // objects found drifted when read again; -1 where not read
-	Late    []plan.Late   // of what could not be told when read again
-	Lost    []plan.Held   // what was held
-	Next    string        // what happens next or what to type; "" for the usual words
-	Policy  diag.List     // decisions that matter to the outcome
-	After   time.Duration // isobar tries again after this; 0 is not at all
-	Spec    diag.List     // for failed: what is wrong with the spec, so that no plan was made
-	Daemon  bool          // made by a daemon, which goes on by itself: nobody is told to apply
+	Drift   int          // objects found drifted when read again; -1 where not read
+	Late    []plan.Late  // of what could not be told when read again
+	Lost    []plan.Held  // what was held
+	Next    string       // what happens next or what to type; "" for the usual words
+	Policy  diag.List    // decisions that matter to the outcome
+	Over    *plan.Excess // how far its plan goes beyond its budget of deletes; nil: it does not
+	Again   time.Time    // when isobar tries again; zero is not at all
+	Spec    diag.List    // for failed: what is wrong with the spec, so that no plan was made
+	Daemon  bool         // made by a daemon, which goes on by itself: nobody is told to apply
 }
 
 // StepState is how far a step has come.
@@ -138,6 +145,7 @@ type RunLine struct {
 	Env     string        `json:"environment"`
 	Repo    string        `json:"repo,omitempty"`
 	Commit  string        `json:"commit"`
+	Trigger string        `json:"trigger"` // why it began: "push", "drift", "retry", …
 	State   State         `json:"state"`
 	Changes int           `json:"changes"`
 	Ago     time.Duration `json:"-"`       // since it started

@@ -72,11 +72,26 @@ func (r *Run) Outcome() string {
 
 // ended is the outcome of a run that was a question: how it was answered.
 func (r *Run) ended() string {
-	s := cmp.Or(clean(r.Verdict), string(r.State))
-	if r.Changes > 0 {
-		s += " (" + count(r.Changes, "change") + ")"
+	return join(" ", r.said(), r.changes())
+}
+
+// said is how a question was answered.
+func (r *Run) said() string { return cmp.Or(clean(r.Verdict), string(r.State)) }
+
+// changes counts what was asked about, in brackets.
+func (r *Run) changes() string {
+	if r.Changes == 0 {
+		return ""
 	}
-	return s
+	return "(" + count(r.Changes, "change") + ")"
+}
+
+// retry is "retry 2", or "" for what is none.
+func (r *Run) retry() string {
+	if r.Retry == 0 {
+		return ""
+	}
+	return "retry " + strconv.Itoa(r.Retry)
 }
 
 // verdict is what a person said of the run, "" where its outcome says so.
@@ -180,7 +195,7 @@ func (r *Run) Text(pg Page) string {
 		head += " @ " + clean(short(r.Commit))
 	}
 	sign, color := r.sign()
-	b.WriteString(in.paint(bold, head) + "  " + in.paint(color, sign+" "+join(" · ", r.Outcome(), r.verdict())) + "\n")
+	b.WriteString(in.paint(bold, head) + "  " + in.paint(color, sign+" "+join(" · ", r.Outcome(), r.verdict(), r.retry())) + "\n")
 	if len(r.Steps) > 0 {
 		b.WriteString("\n")
 		r.writeSteps(&b, pg)
@@ -191,8 +206,11 @@ func (r *Run) Text(pg Page) string {
 	for _, h := range grouped(r.Lost) {
 		h.write(&b, pg)
 	}
-	if len(r.Policy)+len(r.Spec) > 0 {
+	if len(r.Policy)+len(r.Spec) > 0 || r.Over != nil {
 		b.WriteString("\n")
+		if r.Over != nil {
+			writeFinding(&b, budgetWord, overRun(r.Over), pg)
+		}
 		for _, f := range decided(r.Spec) {
 			writeFinding(&b, string(f.Severity), f, pg)
 		}

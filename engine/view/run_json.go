@@ -21,10 +21,13 @@ type RunJSON struct {
 	Pull        string     `json:"pull,omitempty"`
 	Plan        string     `json:"plan,omitempty"`
 	Digest      string     `json:"digest,omitempty"`
+	Trigger     string     `json:"trigger,omitempty"` // why it began: "push", "drift", "retry", …
+	Retry       int        `json:"retry,omitempty"`   // for a retry: the how manieth in a row
 	State       State      `json:"state"`
 	Outcome     string     `json:"outcome"`
 	Verdict     string     `json:"verdict,omitempty"` // what a person said of it, or how it stopped waiting for one
 	Cancelled   *Halt      `json:"cancelled,omitempty"`
+	Decided     *time.Time `json:"decided,omitempty"` // when the verdict was given, UTC
 	Why         string     `json:"why,omitempty"`
 	Changes     int        `json:"changes"`
 	Drifted     int        `json:"drifted,omitempty"` // of the changes, those to what had drifted
@@ -40,6 +43,8 @@ type RunJSON struct {
 	Policy      diag.List  `json:"policy"`
 	Spec        diag.List  `json:"spec,omitempty"` // what is wrong with the spec
 	Late        []LateJSON `json:"late,omitempty"` // of what could not be told when read again
+	Over        *OverJSON  `json:"over_budget,omitempty"`
+	Again       *time.Time `json:"again,omitempty"` // when isobar tries again, UTC
 	Next        string     `json:"next,omitempty"`
 }
 
@@ -66,7 +71,7 @@ func (r *Run) Report() RunJSON {
 	n := r.tallySteps()
 	out := RunJSON{
 		Schema: SchemaVersion, ID: r.ID, Environment: r.Env, Commit: r.Commit, Subject: clean(r.Subject), By: clean(r.By),
-		Pull: clean(r.Pull), Plan: PlanID(r.Plan), Digest: r.Plan, State: r.State, Outcome: r.Outcome(), Verdict: clean(r.Verdict),
+		Pull: clean(r.Pull), Plan: PlanID(r.Plan), Digest: r.Plan, Trigger: r.Trigger, Retry: r.Retry, State: r.State, Outcome: r.Outcome(), Verdict: clean(r.Verdict),
 		Why: clean(r.Why), Changes: r.Changes, Drifted: r.Drifted, PutBack: r.Back,
 		Done: n[StepDone], Failed: n[StepFailed], InDoubt: n[StepDoubt], NotStarted: n[StepWaiting], TookMillis: r.Took.Milliseconds(),
 		Steps: []RunStep{}, Held: []HeldJSON{}, Policy: diag.List{}, Next: r.next(),
@@ -83,10 +88,7 @@ func (r *Run) Report() RunJSON {
 			ID: s.ID, Address: s.Address.Local(), Op: string(s.Op), Aspect: s.Aspect, State: s.State, Same: s.Same, Text: clean(s.Text),
 			Mend: clean(s.Mend), RequestID: s.RequestID, TookMillis: s.Took.Milliseconds(),
 		}
-		if !s.At.IsZero() {
-			at := s.At.UTC()
-			j.At = &at
-		}
+		j.At = utc(s.At)
 		out.Steps = append(out.Steps, j)
 	}
 	for _, h := range r.Lost {
@@ -94,6 +96,7 @@ func (r *Run) Report() RunJSON {
 	}
 	out.Policy = append(out.Policy, decided(r.Policy)...)
 	out.Spec, out.Late = decided(r.Spec), lateJSON(r.Late)
+	out.Decided, out.Again, out.Over = utc(r.Decided), utc(r.Again), overJSON(r.Over)
 	return out
 }
 
@@ -104,7 +107,13 @@ func (j *RunJSON) Run() (*Run, error) {
 	out := &Run{
 		ID: j.ID, Env: j.Environment, Commit: j.Commit, Subject: j.Subject, By: j.By, Pull: j.Pull, Plan: j.Digest, State: j.State,
 		Verdict: j.Verdict, Why: j.Why, Changes: j.Changes, Drifted: j.Drifted, Back: j.PutBack, Took: time.Duration(j.TookMillis) * time.Millisecond,
-		Drift: -1, Next: j.Next, Policy: j.Policy, Spec: j.Spec, Halt: j.Cancelled,
+		Drift: -1, Next: j.Next, Policy: j.Policy, Spec: j.Spec, Trigger: j.Trigger, Retry: j.Retry, Over: j.Over.excess(), Halt: j.Cancelled,
+	}
+	if j.Decided != nil {
+		out.Decided = *j.Decided
+	}
+	if j.Again != nil {
+		out.Again = *j.Again
 	}
 	if j.Drift != nil {
 		out.Drift = *j.Drift
@@ -143,6 +152,15 @@ func (j *RunJSON) Run() (*Run, error) {
 		out.Steps = append(out.Steps, step)
 	}
 	return out, nil
+}
+
+// utc is a moment, or nil for none.
+func utc(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
 }
 
 func heldJSON(h plan.Held) HeldJSON {

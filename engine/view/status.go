@@ -77,11 +77,11 @@ func RunsText(rows []RunLine, pg Page) string {
 		return "no runs yet\n"
 	}
 	repos := make([]string, len(rows))
-	cells := [][]string{{"RUN", "ENVIRONMENT", "COMMIT", "STATE", "CHANGES", "STARTED", "TOOK", "NOTE"}}
+	cells := [][]string{{"RUN", "ENVIRONMENT", "COMMIT", "TRIGGER", "STATE", "CHANGES", "STARTED", "TOOK", "NOTE"}}
 	for i, r := range rows {
 		repos[i] = r.Repo
 		cells = append(cells, []string{
-			clean(r.ID), clean(r.Env), clean(short(r.Commit)), string(r.State), strconv.Itoa(r.Changes),
+			clean(r.ID), clean(r.Env), clean(short(r.Commit)), clean(cmp.Or(r.Trigger, "–")), string(r.State), strconv.Itoa(r.Changes),
 			ago(r.Ago), lasting(r.Took), clean(r.Note),
 		})
 	}

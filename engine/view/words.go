@@ -57,6 +57,9 @@ func ago(d time.Duration) string {
 	return strconv.Itoa(int(d.Hours()/24)) + " d ago"
 }
 
+// timeOfDay writes a moment of this day.
+func timeOfDay(t time.Time) string { return t.UTC().Format("15:04:05 UTC") }
+
 // symbol is an action's sign.
 func symbol(a plan.Action) string {
 	switch a {

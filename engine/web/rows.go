@@ -75,7 +75,7 @@ func RunLines(rows []store.Run, now time.Time) []view.RunLine {
 	for _, row := range rows {
 		ago := now.Sub(row.Started)
 		l := view.RunLine{
-			ID: row.ID, Env: row.Env, Repo: row.Repo, Commit: row.Commit, State: view.State(row.State), Ago: ago, Seconds: ago.Seconds(), Note: row.Note,
+			ID: row.ID, Env: row.Env, Repo: row.Repo, Commit: row.Commit, Trigger: row.Trigger, State: view.State(row.State), Ago: ago, Seconds: ago.Seconds(), Note: row.Note,
 			Changes: row.Counts.Create + row.Counts.Update + row.Counts.Replace + row.Counts.Delete,
 		}
 		if !row.Ended.IsZero() {

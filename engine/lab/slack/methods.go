@@ -16,6 +16,7 @@ type Message struct {
 	Text     string          `json:"text"`
 	Blocks   json.RawMessage `json:"blocks,omitempty"`
 	Metadata json.RawMessage `json:"metadata,omitempty"`
+	Markdown bool            `json:"-"` // Slack reads markup in Text
 	Edits    []string        `json:"-"` // earlier texts, oldest first
 }
 
@@ -45,10 +46,7 @@ func (s *Server) authTest(*http.Request) reply {
 // checked gives the code of what is wrong with a text, its blocks or metadata.
 func checked(r *http.Request) string {
 	text, blocks, meta := r.PostForm.Get("text"), r.PostForm.Get("blocks"), r.PostForm.Get("metadata")
-	var list []struct {
-		Text struct{ Text string } `json:"text"`
-		Type string                `json:"type"`
-	}
+	var list []block
 	switch {
 	case text == "" && blocks == "":
 		return "no_text"
@@ -60,8 +58,7 @@ func checked(r *http.Request) string {
 		return "invalid_blocks"
 	}
 	for _, b := range list {
-		n := len([]rune(b.Text.Text))
-		if n == 0 || (b.Type == "header" && n > 150) || n > 3000 {
+		if !b.valid() {
 			return "invalid_blocks"
 		}
 	}
@@ -109,7 +106,7 @@ func (s *Server) update(r *http.Request) reply {
 // set takes text, blocks and metadata; an update without metadata drops it,
 // the harder reading of Slack's reference.
 func (m *Message) set(r *http.Request) {
-	m.Text, m.Blocks, m.Metadata = r.PostForm.Get("text"), nil, nil
+	m.Text, m.Blocks, m.Metadata, m.Markdown = r.PostForm.Get("text"), nil, nil, r.PostForm.Get("mrkdwn") != "false"
 	if b := r.PostForm.Get("blocks"); b != "" {
 		m.Blocks = json.RawMessage(b)
 	}

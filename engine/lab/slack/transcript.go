@@ -31,7 +31,7 @@ func (s *Server) Transcript() string {
 			if m.Thread != "" && m.Thread != m.TS {
 				continue
 			}
-			b.WriteString(indented("  ", "  ", m.Text))
+			b.WriteString(indented("  ", "    ", m.shown()))
 			switch len(m.Edits) {
 			case 0:
 			case 1:
@@ -42,7 +42,7 @@ func (s *Server) Transcript() string {
 			b.WriteByte('\n')
 			for _, r := range msgs {
 				if r.Thread == m.TS && r.TS != m.TS {
-					b.WriteString(indented("    └ ", "      ", r.Text) + "\n")
+					b.WriteString(indented("    └ ", "      ", r.shown()) + "\n")
 				}
 			}
 		}
@@ -51,6 +51,5 @@ func (s *Server) Transcript() string {
 }
 
 func indented(first, next, text string) string {
-	text = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(text)
 	return first + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n"+next)
 }

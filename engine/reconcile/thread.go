@@ -1,0 +1,161 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"isobar.dev/engine/cycle"
+	"isobar.dev/engine/store"
+	"isobar.dev/engine/view"
+)
+
+// message is what the outbox carries.
+type message struct {
+	Text view.Rich `json:"text"`
+}
+
+func body(text view.Rich) json.RawMessage {
+	b, _ := json.Marshal(message{text}) // text always encodes
+	return b
+}
+
+// A thread holds so many lines of a run, and is brought up to date so often
+// while the run goes on.
+const (
+	maxLines   = 150
+	threadBeat = time.Second
+)
+
+// root is the key of a run's head message.
+func root(r *store.Run) string { return "run " + cmp.Or(r.Thread, r.ID) }
+
+// goOn settles in which thread a run that is told for the first time goes on. One
+// that tries again what went wrong stays in the thread of the run before it; one
+// that does something else leaves a last word there.
+func (t *turn) goOn(ctx context.Context) error {
+	if t.run.Thread != "" {
+		return nil
+	}
+	runs, err := t.d.Store.Runs(ctx, store.RunFilter{Env: t.env, Limit: 1})
+	if err != nil || len(runs) == 0 || runs[0].ID == t.run.ID {
+		return err
+	}
+	last := runs[0]
+	switch last.State {
+	case store.Failed, store.Partial, store.Drained:
+	case store.Held:
+		if t.run.State == store.NoChanges {
+			t.run.Thread = cmp.Or(last.Thread, last.ID)
+		}
+		return nil
+	case store.Planning, store.Waiting, store.Applying, store.Applied, store.Denied, store.NoChanges, store.Differs, store.Cancelled,
+		store.Approved, store.Rejected, store.Superseded:
+		return nil
+	}
+	word := ""
+	switch again := t.run.Trigger == string(cycle.Retry) || last.Commit == t.run.Commit; {
+	case again && t.run.State == store.Waiting: // people are asked where they see it
+		word = "what is left waits for an approval: plan " + view.PlanID(t.run.Digest)
+	case again:
+		t.run.Thread = cmp.Or(last.Thread, last.ID)
+		return nil
+	default:
+		word = "a newer commit goes on: " + short(t.run.Commit)
+	}
+	if last, err = t.d.Store.Run(ctx, last.ID); err != nil { // lists leave plan and report out
+		return err
+	}
+	run := t.kept(ctx, &last)
+	run.Next, run.Again = word, time.Time{}
+	last.Report = run.JSON()
+	t.amend(ctx, &last, "left", append(run.Chat().Head, view.Span{Text: " · " + word}))
+	return t.d.Store.PutRun(ctx, last)
+}
+
+// thread brings the run's chat thread up to date: its head is posted once and
+// edited after, each line is posted once.
+func (t *turn) thread(ctx context.Context, r *view.Run) {
+	if t.d.Chat == nil || t.run.ID == "" || t.head.channel == "" {
+		return
+	}
+	chat, own, root := t.chat(r), "run "+t.run.ID, root(&t.run)
+	head := string(body(chat.Head))
+	if head != t.news.head {
+		t.news.edits++
+		t.headline(ctx, root, fmt.Sprintf("%s edit %d", own, t.news.edits), chat.Head)
+	}
+	t.news.head = head
+	if t.news.told == nil {
+		t.news.told = map[string]bool{}
+	}
+	for _, l := range chat.Thread {
+		key := own + " " + l.Key
+		if l.Once != "" {
+			sum := sha256.Sum256([]byte(l.Once))
+			key = root + " once " + hex.EncodeToString(sum[:8])
+		}
+		switch {
+		case t.news.told[key]:
+			continue
+		case len(t.news.told) == maxLines:
+			l.Text = view.Say("more than a thread should hold: isobar runs show " + t.run.ID)
+		case len(t.news.told) > maxLines:
+			continue
+		}
+		t.news.told[key] = true
+		t.enqueue(ctx, store.Message{Key: key, Thread: root, Kind: replyMessage, Body: body(l.Text)})
+	}
+	t.news.at = t.d.Runner.Now()
+	t.d.ring()
+}
+
+// chat is the run's thread as it reads now.
+func (t *turn) chat(r *view.Run) view.Chat {
+	if t.draft == nil {
+		return r.Chat()
+	}
+	p := t.shown()
+	if r.State == view.Waiting || r.State == view.Planned {
+		return p.Chat()
+	}
+	chat := r.Chat()
+	if drift, ok := p.DriftChat(); ok && t.news.by == "" { // who approved it was told
+		chat.Thread = append(drift.Thread, chat.Thread...)
+	}
+	return chat
+}
+
+// headline posts a thread's head, or edits it where there is one.
+func (t *turn) headline(ctx context.Context, root, edit string, text view.Rich) {
+	if t.enqueue(ctx, store.Message{Key: root, Kind: postMessage, Body: body(text)}) {
+		return
+	}
+	t.enqueue(ctx, store.Message{Key: edit, Thread: root, Kind: editMessage, Body: body(text)})
+}
+
+// amend has the head of another run's thread say how that ended; what tells one
+// such word from another. It goes before the run is kept so, which is done again
+// where the process ends between them; the message is not.
+func (t *turn) amend(ctx context.Context, old *store.Run, what string, head view.Rich) {
+	if t.d.Chat == nil || t.head.channel == "" {
+		return
+	}
+	t.headline(ctx, root(old), "run "+old.ID+" "+what, head)
+	t.d.ring()
+}
+
+// enqueue keeps a message for the environment's channel; added says that there
+// was none of its key.
+func (t *turn) enqueue(ctx context.Context, m store.Message) (added bool) {
+	m.Channel = t.head.channel
+	added, err := t.d.Store.Enqueue(ctx, m)
+	if err != nil {
+		t.d.Log.WarnContext(ctx, "a message could not be kept", "env", t.env, "key", m.Key, "error", err)
+	}
+	return added
+}
