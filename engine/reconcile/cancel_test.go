@@ -268,7 +268,7 @@ func TestCancelOfWhatWaits(t *testing.T) {
 			t.Fatalf("approving it: %v", err)
 		}
 		s.wantRuns("prod", "cancelled: cancelled by bob")
-		s.wantHeads("◐ *prod* · cancelled by bob (1 change) · `c1` \"change c1\" by ann")
+		s.wantHeads("◐ *prod* · cancelled by bob (1 change) · 00:00:10 UTC · `c1` \"change c1\" by ann")
 		if _, _, err := s.Cancel(t.Context(), run.ID, "bob"); !errors.Is(err, reconcile.ErrNotUnderWay) {
 			t.Fatalf("again: %v", err)
 		}
