@@ -21,7 +21,7 @@ func (a *app) completions(root *cobra.Command) {
 	_ = root.RegisterFlagCompletionFunc("output", fixed("text", "json", "markdown")) // it fails for an unknown flag alone
 	envs := map[string]bool{
 		"validate": true, "graph": true, "plan": true, "apply": true, "drift": true, "destroy": false, "import": false, "refresh": false, "confirm": false, "forget": false,
-		"approve": false, "reject": false, "cancel": false,
+		"approve": false, "reject": false, "cancel": false, "resume": false,
 	}
 	for _, c := range root.Commands() {
 		many, takes := envs[c.Name()]

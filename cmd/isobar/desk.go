@@ -17,6 +17,7 @@ type desk interface {
 	Verdict(ctx context.Context, env, digest, by string, v store.Verdict) (web.VerdictAnswer, error)
 	Refresh(ctx context.Context, env string, lookups []string) error
 	Say(ctx context.Context, w reconcile.Word) error
+	Resume(ctx context.Context, env string, fields []string, by string) error
 	Cancel(ctx context.Context, what, by string) (web.CancelAnswer, error)
 }
 

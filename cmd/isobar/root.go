@@ -99,7 +99,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.initCommand(), a.validateCommand(), a.graphCommand(), a.planCommand(), a.applyCommand(), a.destroyCommand(), a.confirmCommand(), a.forgetCommand(), a.driftCommand(),
 		a.importCommand(),
-		a.statusCommand(), a.runsCommand(), a.approveCommand(), a.rejectCommand(), a.cancelCommand(), a.refreshCommand(), a.auditCommand(), a.storeCommand(), a.serveCommand(), a.policyCommand(),
+		a.statusCommand(), a.runsCommand(), a.approveCommand(), a.rejectCommand(), a.cancelCommand(), a.resumeCommand(), a.refreshCommand(), a.auditCommand(), a.storeCommand(), a.serveCommand(), a.policyCommand(),
 		a.explainCommand(), a.versionCommand(), a.docsCommand(),
 	)
 	plainArgs(root)

@@ -25,7 +25,7 @@ var unsteady = []struct {
 	{regexp.MustCompile(`\b(group|resgroup)-\d+\b`), "$1-ID"},
 	{regexp.MustCompile(`\b[0-9a-f]{4}-[0-9a-f]{4}\b`), "PLAN"},
 	{regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)`), "TIME"},
-	{regexp.MustCompile(`^(\d+ +TIME +\S+ +(?:run|word on an object|policy|cancel|approval|approval used|store copied|store restored) +)\S+`), "${1}WHO"},
+	{regexp.MustCompile(`^(\d+ +TIME +\S+ +(?:run|word on an object|policy|cancel|resume|approval|approval used|store copied|store restored) +)\S+`), "${1}WHO"},
 	{regexp.MustCompile(`\.before-\d{8}T\d{6}Z`), ".before-TIME"},
 	{regexp.MustCompile(`\b\d+ kB\b`), "N kB"},
 	{regexp.MustCompile(`("bytes": )\d+`), "${1}0"},

@@ -94,6 +94,9 @@ type (
 	}
 	// Cancelled says that a person stopped the apply under way.
 	Cancelled struct{ By string }
+	// Resumed says that a person wants fields put back again that were left alone:
+	// those named, or all where none is.
+	Resumed struct{ Fields []string }
 	// Refreshed says that a person wants lookups asked anew, by address or "all".
 	Refreshed struct{ Lookups []string }
 )
@@ -106,6 +109,7 @@ func (Approved) event()  {}
 func (Turned) event()    {}
 func (Applied) event()   {}
 func (Cancelled) event() {}
+func (Resumed) event()   {}
 func (Refreshed) event() {}
 
 // Facts is what the cycle needs to know of a plan.

@@ -23,6 +23,8 @@ func Step(s State, ev Event, now time.Time, r Rules) (State, []Effect) {
 	case Refreshed:
 		s.Refresh = slices.Compact(slices.Sorted(slices.Values(slices.Concat(s.Refresh, e.Lookups))))
 		return s.plan(Manual)
+	case Resumed:
+		return s.plan(Manual)
 	case Approved:
 		s.Consent, s.By, s.Rejected = e.Digest, e.By, ""
 		return s.plan(Consent)

@@ -22,6 +22,7 @@ const (
 	CommandFind     Code = "CMD-720"
 	CommandWord     Code = "CMD-722"
 	CommandCancel   Code = "CMD-724"
+	CommandResume   Code = "CMD-725"
 )
 
 // commandPages holds the CMD codes.
@@ -118,6 +119,12 @@ func objectPages() map[Code]Page {
 			Text: "`isobar confirm` names orphans that may be deleted: objects whose spec was lost, not edited, or that bear this " +
 				"estate's mark and are in no ledger. It refuses anything else, for that is deleted by editing the spec. `isobar " +
 				"forget` names objects that isobar owns or finds by its mark. Both want addresses as a plan prints them.",
+		},
+		CommandResume: {
+			Title: "no such field is paused",
+			Text: "In mode auto a field that was put back too often of late is left alone, and `isobar resume` takes it up again. None " +
+				"is paused under this name: name it as `isobar status` and the plan's held lines do, as in aws.vpc/main.tags.owner, or " +
+				"an address for all its fields, or no name for all of the environment.",
 		},
 		CommandImport: {
 			Title: "the object can't be adopted",

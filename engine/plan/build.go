@@ -217,7 +217,7 @@ func (b *builder) create(it *item, why Reason) {
 
 // compare decides on an item whose object is there.
 func (b *builder) compare(it *item) {
-	it.diff = &differ{item: it}
+	it.diff = &differ{item: it, fought: b.in.Paused}
 	applied := it.entry.Record.Applied
 	if hidden := b.in.Applied[it.entry.Key]; hidden != nil {
 		applied = hidden

@@ -15,6 +15,8 @@ type differ struct {
 	unread  []resource.Path
 	late    []string // top-level fields that are as the ledger has them, and read as before our last write
 	refused []string
+	fought  map[string]string // fields that are not put back, by FieldName
+	paused  []resource.Path   // of them, those that were changed outside
 }
 
 // object compares all top-level fields.
@@ -166,7 +168,9 @@ func (d *differ) elements(path resource.Path, f *resource.Field, t trio, immutab
 		return t.applied
 	}
 	ours := minus(f, live, minus(f, live, append(slices.Clone(applied), want...)))
-	d.add(path, f, trio{t.want, t.applied, ours}, immutable) // why is a matter of ours alone
+	if !d.add(path, f, trio{t.want, t.applied, ours}, immutable) { // why is a matter of ours alone
+		return t.applied
+	}
 	c := &d.changes[len(d.changes)-1]
 	c.Before, c.After = t.live, after
 	if len(after) == 0 && t.want == nil {
@@ -197,8 +201,9 @@ func (d *differ) ignored(path resource.Path) bool {
 	return slices.ContainsFunc(d.item.want.Meta.IgnoreChanges, func(p resource.Path) bool { return path.HasPrefix(p) })
 }
 
-// add records a change of one node and why.
-func (d *differ) add(path resource.Path, f *resource.Field, t trio, immutable bool) {
+// add records a change of one node and why; it reports false for one that is
+// left as it was changed outside.
+func (d *differ) add(path resource.Path, f *resource.Field, t trio, immutable bool) bool {
 	c := FieldChange{Path: slices.Clone(path), Before: t.live, After: t.want, Replaces: immutable, Sensitive: f.Sensitive || f.WriteOnly}
 	if f.Unseen() {
 		c.Before = t.applied
@@ -218,11 +223,16 @@ func (d *differ) add(path resource.Path, f *resource.Field, t trio, immutable bo
 	default:
 		c.Cause = CauseSpec
 	}
+	if _, fought := d.fought[FieldName(d.item.addr, path)]; fought && c.Cause == CauseDrift {
+		d.paused = append(d.paused, c.Path)
+		return false
+	}
 	c.Conflict = moved && !f.Unseen() && t.applied != nil && !same(f, t.live, t.applied) && c.Cause != CauseDependency
 	if f.GrowOnly && shrinks(t.live, t.want) {
 		d.refused = append(d.refused, path.String()+" can only grow")
 	}
 	d.changes = append(d.changes, c)
+	return true
 }
 
 func shrinks(live, want resource.Value) bool {

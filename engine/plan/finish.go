@@ -64,7 +64,12 @@ func (b *builder) finish(g *graph) *Plan {
 		case it.want != nil:
 			late := it.late()
 			p.Notes, p.Late = append(p.Notes, b.ofMark(it)...), append(p.Late, late...)
-			p.Kept += 1 - len(late)
+			if it.diff == nil || len(it.diff.paused) == 0 {
+				p.Kept += 1 - len(late)
+			}
+		}
+		if it.held == nil {
+			p.Held = append(p.Held, b.fought(it)...)
 		}
 	}
 	p.Notes = append(p.Notes, b.renames()...)
@@ -127,6 +132,7 @@ func (b *builder) change(it *item) Change {
 			c.Reasons = append([]Reason{{Cause: CauseSpec, At: it.want.At, Text: "moved from " + it.entry.Address.Local()}}, c.Reasons...)
 		}
 	}
+	c.Drifter = it.live.By
 	if it.diff != nil {
 		c.Fields = it.diff.changes
 		for _, f := range c.Fields {

@@ -74,6 +74,7 @@ type Change struct {
 	First      bool          // replace: the new one is made before the old one goes
 	Reasons    []Reason      // why, the weightiest first
 	At         resource.Position
+	Drifter    string // who changed it outside, where a provider knows; "" else
 }
 
 // Drifted reports whether the object was changed outside, whatever else changes
@@ -150,6 +151,7 @@ type Held struct {
 	Why     HeldWhy
 	Text    string // in words, with the names concerned
 	Mend    string // what a person may do; Named in it stands for the addresses that it is said of
+	Field   string // for HeldFlapping: the field's path
 	Late    *Late  // for HeldLate: what can't be told yet
 }
 
@@ -172,6 +174,7 @@ const (
 	HeldUnspoken HeldWhy = "not in the spec" // an import's address is none of the spec's
 	HeldSecret   HeldWhy = "secret"          // a secret that it wants can't be had
 	HeldNothing  HeldWhy = "not found"       // a lookup found nothing
+	HeldFlapping HeldWhy = "flapping"        // a field that was put back too often; the rest of its object goes on
 )
 
 // Note is something worth saying that needs no call.
@@ -213,6 +216,7 @@ type Input struct {
 	Destroy   bool                        // a person asked for everything to go
 	Imports   map[resource.Address]Import // existing objects that a person names: the plan brings them under management and does nothing else
 	Confirmed map[ledger.Key]string       // orphans that a person said may be deleted, with who said so
+	Paused    map[string]string           // fields that are not put back, by FieldName, with why: see Flapping
 	Released  map[ledger.Key]string       // objects that a person said to let go of once nothing wants them, with who said so
 }
 

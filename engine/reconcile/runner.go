@@ -76,6 +76,9 @@ type Job struct {
 	Destroy bool     // plan the deletion of everything, as a person asked by name
 	Imports []Import // bring these under management, and do nothing else
 	Refresh Refresh  // lookups to ask anew, though they are pinned
+	// Flaps are the fields that were put back of late, as the environment's row has
+	// them: in mode auto those that flap are left alone. nil puts all back.
+	Flaps plan.Flaps
 	// Orphans are those that waited for a person before, as the environment's row
 	// has them.
 	Orphans map[string]time.Time
@@ -226,6 +229,7 @@ func (r *Runner) build(d *Draft, lost bool) *plan.Plan {
 		Env: d.Job.Env, Estate: d.Estate.ID, Desired: d.Spec.Desired, Lost: lost,
 		Live: d.world.Live, Strays: d.world.Strays, Kinds: r.kinds(), Outs: d.outs, Blind: d.world.Blind, Unready: d.unready,
 		Found: d.world.Found, Homes: d.world.Homes, Confirmed: d.words.confirmed, Released: d.words.released,
+		Paused: d.paused(r.Now()),
 	}
 	if d.Job.Bounded && !d.Job.Destroy {
 		in.Deletes = budget(d.Spec.Deletes)

@@ -170,6 +170,7 @@ type envelope struct {
 	Approved  *cycle.Approved  `json:"approved,omitempty"`
 	Turned    *cycle.Turned    `json:"turned,omitempty"`
 	Cancelled *cycle.Cancelled `json:"cancelled,omitempty"`
+	Resumed   *cycle.Resumed   `json:"resumed,omitempty"`
 	Refreshed *cycle.Refreshed `json:"refreshed,omitempty"`
 }
 
@@ -187,6 +188,8 @@ func encodeEvent(ev cycle.Event) (json.RawMessage, error) {
 		e.Turned = &ev
 	case cycle.Cancelled:
 		e.Cancelled = &ev
+	case cycle.Resumed:
+		e.Resumed = &ev
 	case cycle.Refreshed:
 		e.Refreshed = &ev
 	default:
@@ -211,6 +214,8 @@ func decodeEvent(body json.RawMessage) (cycle.Event, error) {
 		return *e.Turned, nil
 	case e.Cancelled != nil:
 		return *e.Cancelled, nil
+	case e.Resumed != nil:
+		return *e.Resumed, nil
 	case e.Refreshed != nil:
 		return *e.Refreshed, nil
 	}

@@ -77,6 +77,9 @@ func (d *Daemon) turn(ctx context.Context, env string) (rest []cycle.Event, err 
 			evs = evs[1:]
 			continue
 		}
+		if said, ok := ev.(cycle.Resumed); ok {
+			t.resume(said.Fields)
+		}
 		var effects []cycle.Effect
 		t.state, effects = cycle.Step(t.state, ev, d.Runner.Now(), t.rules)
 		var next []cycle.Event
@@ -201,6 +204,7 @@ func (t *turn) plan(ctx context.Context, trigger cycle.Trigger) ([]cycle.Event, 
 	draft, err := d.Runner.Draft(t.lease.guard(ctx), Job{
 		Tree: t.head.tree, Env: t.env, Commit: t.head.commit.Hash, Actor: t.head.commit.Author,
 		Trigger: string(trigger), Run: t.run.ID, Epoch: t.lease.epoch, May: t.repo.May, Refresh: RefreshOf(t.env, t.state.Refresh), Orphans: t.row.Orphans,
+		Flaps: flapsOf(&t.row),
 	})
 	t.row.CheckedAt, t.row.Commit = d.Runner.Now(), t.head.commit.Hash
 	if err != nil {
@@ -227,7 +231,9 @@ func (t *turn) learn(draft *Draft) {
 	t.rules.Mode = cycle.Mode(t.row.Mode)
 	t.row.Digest, t.row.Resources, t.row.Unread = draft.Spec.Digest, draft.Owned, draft.Unread
 	t.row.Drift, _ = draft.Drift()
+	t.row.Drift += draft.left()
 	t.row.Orphans = draft.orphans(t.d.Runner.Now())
+	keepFlaps(&t.row, draft.flaps(t.d.Runner.Now()))
 	t.row.State, t.row.Note = stateWords(draft)
 	t.run.Digest, t.run.Counts = draft.Plan.Digest, counts(draft.Plan)
 }
@@ -301,7 +307,7 @@ func (t *turn) facts(draft *Draft) cycle.Facts {
 func heldKey(p *plan.Plan) string {
 	key := ""
 	for _, h := range p.Held {
-		key += " " + h.Address.String() + string(h.Why)
+		key += " " + h.Address.String() + string(h.Why) + h.Field
 	}
 	return key
 }
@@ -378,7 +384,7 @@ func (t *turn) finish(out *Outcome) {
 	t.row.CheckedAt = t.run.Ended
 	t.run.State, t.row.State = out.words()
 	if out.OK() {
-		t.row.Drift = 0
+		t.row.Drift = t.draft.left()
 	}
 	why := out.firstFault()
 	t.row.Note = cmp.Or(why, lateNote(out.After))
@@ -391,6 +397,7 @@ func (t *turn) finish(out *Outcome) {
 		t.row.State, t.row.Note = "held", t.draft.firstHeld()
 	}
 	t.draft.journal.View(t.countOwned)
+	keepFlaps(&t.row, t.draft.limit().Back(flapsOf(&t.row), t.draft.putBack(out), t.run.Ended))
 }
 
 // ripe is when the first of what could not be told after the apply can be.

@@ -69,6 +69,8 @@ type commit struct {
 	channel string
 	estate  string // "" is the usual one
 	envs    map[string]environment
+
+	flapping spec.Flapping
 }
 
 type environment struct {
@@ -90,7 +92,7 @@ func (s *specs) at(tree fs.FS) (commit, error) {
 
 func (s *specs) Estate(_ context.Context, tree fs.FS) (spec.Estate, error) {
 	c, err := s.at(tree)
-	out := spec.Estate{ID: cmp.Or(c.estate, estate), Mode: "auto", Notify: spec.Notify{SlackChannel: c.channel}}
+	out := spec.Estate{ID: cmp.Or(c.estate, estate), Mode: "auto", Flapping: c.flapping, Notify: spec.Notify{SlackChannel: c.channel}}
 	for name := range c.envs {
 		out.Environments = append(out.Environments, name)
 	}

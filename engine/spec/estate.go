@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"isobar.dev/engine/diag"
 	"isobar.dev/engine/resource"
@@ -24,6 +25,7 @@ type Estate struct {
 	Environments []string // names, sorted; duplicates are left out
 	Owners       []string
 	Notify       Notify
+	Flapping     Flapping
 	Findings     diag.List // of single environments, and warnings
 
 	globs []string
@@ -33,6 +35,12 @@ type Estate struct {
 // Notify says where to tell what isobar does.
 type Notify struct {
 	SlackChannel string // a channel's id; "" for nowhere
+}
+
+// Flapping says how often a field is put back before it is left alone.
+type Flapping struct {
+	Times  int           // 0 is without end
+	Within time.Duration // counted over the last so long
 }
 
 // Dir is an environment's directory from the repository's root, or "".
@@ -89,10 +97,14 @@ type Waiver struct {
 // decodeEstate reads a child's answer.
 func decodeEstate(o outcome) (Estate, error) {
 	var in struct {
-		Estate        string   `json:"estate"`
-		Environments  []string `json:"environments"`
-		Mode          string   `json:"mode"`
-		Owners        []string `json:"owners"`
+		Estate       string   `json:"estate"`
+		Environments []string `json:"environments"`
+		Mode         string   `json:"mode"`
+		Owners       []string `json:"owners"`
+		Flapping     struct {
+			Times  int    `json:"times"`
+			Within string `json:"within"`
+		} `json:"flapping"`
 		Notifications struct {
 			Slack struct {
 				Channel string `json:"channel"`
@@ -102,6 +114,10 @@ func decodeEstate(o outcome) (Estate, error) {
 	if err := json.Unmarshal(o.Estate, &in); err != nil {
 		return Estate{}, fmt.Errorf("isobar.cue: %w", err)
 	}
+	within, err := time.ParseDuration(in.Flapping.Within)
+	if err != nil {
+		return Estate{}, fmt.Errorf("isobar.cue: flapping.within: %w", err)
+	}
 	warnings := diag.List{}
 	for _, f := range o.Findings {
 		if f.Severity != diag.Error {
@@ -110,6 +126,7 @@ func decodeEstate(o outcome) (Estate, error) {
 	}
 	return Estate{
 		ID: in.Estate, Mode: in.Mode, Owners: in.Owners, globs: in.Environments,
-		Notify: Notify{SlackChannel: in.Notifications.Slack.Channel}, Findings: warnings,
+		Flapping: Flapping{Times: in.Flapping.Times, Within: within},
+		Notify:   Notify{SlackChannel: in.Notifications.Slack.Channel}, Findings: warnings,
 	}, nil
 }

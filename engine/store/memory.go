@@ -194,7 +194,7 @@ func (m *Memory) PutEnvironment(ctx context.Context, e Environment) error {
 	if e.Name == "" {
 		return errorf(ErrRefused, "an environment wants a name")
 	}
-	if err := check("environment "+e.Name, e.Cycle); err != nil {
+	if err := check("environment "+e.Name, e.Cycle, e.Flaps); err != nil {
 		return err
 	}
 	return m.with(ctx, func(d *memory) error {

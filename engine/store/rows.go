@@ -27,6 +27,7 @@ type Environment struct {
 	// them, with since when they do without a break: an older word is not meant for
 	// now.
 	Orphans map[string]time.Time `json:"orphans,omitempty"`
+	Flaps   json.RawMessage      `json:"flaps,omitempty"` // fields that were put back of late: engine/plan's own, JSON
 	Cycle   json.RawMessage      `json:"cycle,omitempty"` // engine/cycle's own state, JSON
 }
 
@@ -208,6 +209,7 @@ func raw(s string) json.RawMessage {
 
 func (e Environment) normal() Environment {
 	e.CheckedAt, e.Cycle, e.Orphans = whole(e.CheckedAt), compact(e.Cycle), maps.Clone(e.Orphans)
+	e.Flaps = compact(e.Flaps)
 	for object, since := range e.Orphans {
 		e.Orphans[object] = whole(since)
 	}

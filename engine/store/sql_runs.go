@@ -15,7 +15,7 @@ func (s *SQL) PutEnvironment(ctx context.Context, e Environment) error {
 	if e.Name == "" {
 		return errorf(ErrRefused, "an environment wants a name")
 	}
-	if err := check("environment "+e.Name, e.Cycle); err != nil {
+	if err := check("environment "+e.Name, e.Cycle, e.Flaps); err != nil {
 		return err
 	}
 	body, err := json.Marshal(e.normal())

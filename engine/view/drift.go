@@ -21,7 +21,7 @@ func (p *Plan) Drifted() *Plan {
 		}
 	}
 	for _, h := range p.Plan.Held {
-		if h.Why == plan.HeldUnread || h.Why == plan.HeldLate || h.Why == plan.HeldDoubt {
+		if h.Why == plan.HeldUnread || h.Why == plan.HeldLate || h.Why == plan.HeldDoubt || h.Why == plan.HeldFlapping {
 			out.Plan.Held = append(out.Plan.Held, h)
 		}
 	}

@@ -81,6 +81,7 @@ type HeldJSON struct {
 	Address string       `json:"address"`
 	Action  plan.Action  `json:"action,omitempty"`
 	Why     plan.HeldWhy `json:"why"`
+	Field   string       `json:"field,omitempty"` // of flapping: the path of the field
 	Text    string       `json:"text,omitempty"`
 	Mend    string       `json:"mend,omitempty"`
 	Until   time.Time    `json:"until,omitzero"` // for "too soon": when it can be told, UTC

@@ -123,7 +123,7 @@ func (j *RunJSON) Run() (*Run, error) {
 		if err != nil {
 			return nil, err
 		}
-		held := plan.Held{Address: addr, Action: h.Action, Why: h.Why, Text: h.Text, Mend: h.Mend}
+		held := plan.Held{Address: addr, Action: h.Action, Why: h.Why, Field: h.Field, Text: h.Text, Mend: h.Mend}
 		held.Mend = strings.ReplaceAll(h.Mend, " "+h.Address, " "+plan.Named) // so that one reason is told once, as it was
 		if !h.Until.IsZero() {
 			held.Late = &plan.Late{Address: addr, Until: h.Until}
@@ -164,7 +164,7 @@ func utc(t time.Time) *time.Time {
 }
 
 func heldJSON(h plan.Held) HeldJSON {
-	out := HeldJSON{Address: h.Address.Local(), Action: h.Action, Why: h.Why, Text: clean(h.Text), Mend: clean(heldGroup{h}.mend())}
+	out := HeldJSON{Address: h.Address.Local(), Action: h.Action, Why: h.Why, Field: h.Field, Text: clean(h.Text), Mend: clean(heldGroup{h}.mend())}
 	if h.Late != nil {
 		out.Until = h.Late.Until.UTC()
 	}

@@ -36,6 +36,7 @@ type Control interface {
 	Look(ctx context.Context, env string) error
 	Refresh(ctx context.Context, env string, lookups []string) error
 	Say(ctx context.Context, w reconcile.Word) error
+	Resume(ctx context.Context, env string, names []string, by string) error
 	Cancel(ctx context.Context, run, by string) (store.Run, store.Approval, error)
 	Underway(env string) *view.Run // the apply that goes on there; nil for none
 	Ready() error
@@ -95,6 +96,7 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("POST /api/v1/plans/{digest}/reject", a.verdict(store.Reject))
 	mux.HandleFunc("POST /api/v1/environments/{env}/look", a.look)
 	mux.HandleFunc("POST /api/v1/environments/{env}/refresh", a.refresh)
+	mux.HandleFunc("POST /api/v1/environments/{env}/resume", a.resume)
 	mux.HandleFunc("POST /api/v1/environments/{env}/objects", a.say)
 	mux.HandleFunc("GET /api/v1/audit", a.audit)
 	mux.HandleFunc("GET /api/v1/audit/proof", a.proof)
@@ -111,7 +113,8 @@ func answer(w http.ResponseWriter, v any) {
 func refuse(w http.ResponseWriter, err error) {
 	code := http.StatusInternalServerError
 	switch {
-	case errors.Is(err, store.ErrNotFound), errors.Is(err, reconcile.ErrNoPlan), errors.Is(err, reconcile.ErrNoLookup), errors.Is(err, reconcile.ErrNotNamed):
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, reconcile.ErrNoPlan), errors.Is(err, reconcile.ErrNoLookup), errors.Is(err, reconcile.ErrNotNamed),
+		errors.Is(err, reconcile.ErrNotPaused):
 		code = http.StatusNotFound
 	case errors.Is(err, store.ErrAmbiguous), errors.Is(err, reconcile.ErrNotUnderWay):
 		code = http.StatusConflict

@@ -1,0 +1,158 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"isobar.dev/engine/apply"
+	"isobar.dev/engine/cycle"
+	"isobar.dev/engine/plan"
+	"isobar.dev/engine/resource"
+	"isobar.dev/engine/spec"
+	"isobar.dev/engine/store"
+)
+
+// ErrNotPaused says that no field is left alone under the name that a person
+// gave.
+var ErrNotPaused = errors.New("nothing is paused there")
+
+// limit is how often the draft's estate has a field put back.
+func (d *Draft) limit() plan.Flapping {
+	return plan.Flapping{Times: d.Estate.Flapping.Times, Within: d.Estate.Flapping.Within}
+}
+
+// paused gives the fields that the draft's plan leaves as they were changed
+// outside: only what would be put back unasked is fought over.
+func (d *Draft) paused(now time.Time) map[string]string {
+	if d.Spec.Mode != spec.ModeAuto || d.Job.Destroy || len(d.Job.Flaps) == 0 {
+		return nil
+	}
+	return d.limit().Paused(d.Job.Flaps, now)
+}
+
+// left counts the objects that drifted and of which nothing is put back.
+func (d *Draft) left() int {
+	objects := map[resource.Address]bool{}
+	for _, h := range d.Plan.Held {
+		objects[h.Address] = objects[h.Address] || h.Why == plan.HeldFlapping
+	}
+	for i := range d.Plan.Changes {
+		delete(objects, d.Plan.Changes[i].Address)
+	}
+	maps.DeleteFunc(objects, func(_ resource.Address, fought bool) bool { return !fought })
+	return len(objects)
+}
+
+// flaps is what is kept of fields after a draft was made.
+func (d *Draft) flaps(now time.Time) plan.Flaps {
+	var left []string
+	for _, h := range d.Plan.Held {
+		if h.Why == plan.HeldFlapping {
+			left = append(left, h.Address.Local()+"."+h.Field)
+		}
+	}
+	return d.limit().Look(d.Job.Flaps, left, now)
+}
+
+// putBack gives the fields that an apply set back to what they were before they
+// were changed outside, each with who had changed it, where that is known.
+func (d *Draft) putBack(out *Outcome) map[string]string {
+	done := map[resource.Address][]*plan.Step{}
+	for i := range out.Results {
+		if r := &out.Results[i]; r.Outcome == apply.Done {
+			done[r.Step.Address] = append(done[r.Step.Address], &r.Step)
+		}
+	}
+	back := map[string]string{}
+	for i := range d.Plan.Changes {
+		c := &d.Plan.Changes[i]
+		for _, f := range c.Fields {
+			if f.Cause == plan.CauseDrift && slices.ContainsFunc(done[c.Address], func(s *plan.Step) bool { return sets(s, f.Path) }) {
+				back[plan.FieldName(c.Address, f.Path)] = c.Drifter
+			}
+		}
+	}
+	return back
+}
+
+// sets reports whether a step is a creation or changes a field.
+func sets(s *plan.Step, p resource.Path) bool {
+	return s.Token == "" || slices.ContainsFunc(s.Changes, func(c resource.Change) bool { return c.Path.HasPrefix(p) || p.HasPrefix(c.Path) })
+}
+
+// flapsOf reads what a row keeps of fields; what can't be read is counted anew.
+func flapsOf(row *store.Environment) plan.Flaps {
+	var out plan.Flaps
+	_ = json.Unmarshal(row.Flaps, &out)
+	return out
+}
+
+func keepFlaps(row *store.Environment, f plan.Flaps) {
+	if row.Flaps = nil; len(f) > 0 {
+		row.Flaps = encoded(f)
+	}
+}
+
+// Resume has fields put back again that were left alone since they flap: those at
+// addresses, those named as "aws.vpc/main.tags.owner", or all of the environment
+// where nothing is named. It fails with ErrNotPaused for what is not.
+func (d *Daemon) Resume(ctx context.Context, env string, names []string, by string) error {
+	d.ready()
+	row, err := d.Store.Environment(ctx, env)
+	if err != nil {
+		return err
+	}
+	paused := plan.Flaps{}
+	for name, f := range flapsOf(&row) {
+		if !f.Paused.IsZero() {
+			paused[name] = f
+		}
+	}
+	fields, err := meant(env, names, paused)
+	if err != nil {
+		return err
+	}
+	e := store.AuditEntry{At: d.Runner.Now(), Kind: "resume", Env: env, Actor: by, Body: encoded(map[string][]string{"fields": fields})}
+	if err := d.Store.Audit(ctx, e); err != nil {
+		return err
+	}
+	return d.queue.add(ctx, env, cycle.Resumed{Fields: fields})
+}
+
+// meant gives the paused fields that a person's names stand for.
+func meant(env string, names []string, paused plan.Flaps) ([]string, error) {
+	all := slices.Sorted(maps.Keys(paused))
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%w: no field of %s is", ErrNotPaused, env)
+	}
+	if len(names) == 0 {
+		return all, nil
+	}
+	var out []string
+	for _, n := range names {
+		found := false
+		for _, field := range all {
+			if field == n || strings.HasPrefix(field, n+".") {
+				out, found = append(out, field), true
+			}
+		}
+		if !found {
+			return nil, fmt.Errorf("%w: %s is not; in %s these are: %s", ErrNotPaused, n, env, strings.Join(all, ", "))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
+// resume forgets what was counted of fields.
+func (t *turn) resume(fields []string) {
+	f := flapsOf(&t.row)
+	maps.DeleteFunc(f, func(name string, _ plan.Flap) bool { return slices.Contains(fields, name) })
+	keepFlaps(&t.row, f)
+}
