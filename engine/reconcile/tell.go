@@ -41,6 +41,7 @@ func (t *turn) tell(ctx context.Context, news cycle.Tell) error {
 				return err
 			}
 			t.news.by, t.news.decided, t.run.Note = news.By, a.At, "approved by "+news.By
+			t.run.Trigger = string(cycle.Consent) // whichever look at the plan found the word given
 		}
 	case cycle.NewsWaiting, cycle.NewsReport:
 		t.run.State, t.run.Ended = store.Waiting, t.d.Runner.Now()

@@ -178,6 +178,9 @@ func TestApprovalOutlivesTheProcess(t *testing.T) {
 		s.pass(10 * time.Second)
 		s.wantState("prod", "in sync")
 		s.wantRuns("prod", "applied: approved by ann", "approved: approved by ann")
+		if runs, err := s.data.Runs(t.Context(), store.RunFilter{Env: "prod"}); err != nil || runs[0].Trigger != "approve" || runs[1].Trigger != "push" {
+			t.Fatalf("the triggers are wrong: %+v, %v", runs, err)
+		}
 		s.wantHeads("✓ *prod* · applied 1 change in 0.0 s, nothing drifted · approved by ann at 00:00:10 UTC · `c1` \"change c1\" by ann")
 	})
 }
