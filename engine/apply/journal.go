@@ -43,7 +43,7 @@ func (j *Journal) Append(ctx context.Context, evs ...ledger.Event) error {
 	if j.err != nil {
 		return j.err
 	}
-	at := j.now().UTC().Truncate(time.Millisecond)
+	at := instant(j.now())
 	for i := range evs {
 		evs[i].At, evs[i].Run = at, j.RunID
 	}
@@ -59,6 +59,13 @@ func (j *Journal) Append(ctx context.Context, evs ...ledger.Event) error {
 		}
 	}
 	return nil
+}
+
+// instant is a time as the ledger keeps it: in whole milliseconds, never before
+// it was. What is told by the age of a write (whether a read may trail it) would
+// else count a read that came too soon.
+func instant(t time.Time) time.Time {
+	return t.UTC().Add(time.Millisecond - time.Nanosecond).Truncate(time.Millisecond)
 }
 
 // View calls f with the state; f must not keep or change it.
