@@ -25,9 +25,11 @@ func burial(r *store.Run, h *view.Halt) (state store.RunState, note string) {
 	return state, note + endedFirst + "; " + settledBy
 }
 
-// bury ends the environment's run that was applying when its process ended. It
-// wants the environment's lease: nobody works on it any more. What a person
-// cancelled is not taken up again unasked, though the process ended first.
+// bury ends the environment's runs that were applying when their processes ended.
+// It wants the environment's lease: nobody works on them any more. The row does
+// not tell of them all: a process may end after its run was kept and before its
+// row was, or between the two at the end. What a person cancelled is not taken up
+// again unasked, though the process ended first.
 func (t *turn) bury(ctx context.Context) error {
 	runs, err := t.d.Store.Runs(ctx, store.RunFilter{Env: t.env, Limit: 10})
 	if err != nil {
@@ -35,7 +37,7 @@ func (t *turn) bury(ctx context.Context) error {
 	}
 	for i, r := range runs {
 		h := cancelled(ctx, t.d.Store, &r)
-		if i == 0 && h != nil && (r.State == store.Applying || r.State == store.Cancelled) {
+		if i == 0 && h != nil && (r.State == store.Applying || t.cut && r.State == store.Cancelled) {
 			t.state.Halted = h.By
 		}
 		if r.State != store.Applying {
@@ -55,5 +57,6 @@ func (t *turn) bury(ctx context.Context) error {
 			return err
 		}
 	}
+	t.cut = false
 	return nil
 }

@@ -31,7 +31,7 @@ type turn struct {
 	run   store.Run
 	news  reporter
 	saved bool // the run is in the store
-	cut   bool // the last apply was cut off: its run is still to be ended
+	cut   bool // the row says that the last apply was cut off
 	lease *lease
 }
 
@@ -195,11 +195,8 @@ func (t *turn) plan(ctx context.Context, trigger cycle.Trigger) ([]cycle.Event, 
 		Actor: t.head.commit.Author, State: store.Planning, Started: d.Runner.Now(),
 	}
 	t.saved, t.draft, t.news = false, nil, reporter{fails: t.state.Fails}
-	if t.cut {
-		if err := t.bury(context.WithoutCancel(ctx)); err != nil {
-			return nil, err
-		}
-		t.cut = false
+	if err := t.bury(context.WithoutCancel(ctx)); err != nil {
+		return nil, err
 	}
 	draft, err := d.Runner.Draft(t.lease.guard(ctx), Job{
 		Tree: t.head.tree, Env: t.env, Commit: t.head.commit.Hash, Actor: t.head.commit.Author,
