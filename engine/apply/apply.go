@@ -145,7 +145,7 @@ func (e *Engine) Correct(ctx context.Context, r *Run) error {
 	}
 	evs := make([]ledger.Event, 0, len(r.Plan.Ledger))
 	for _, c := range r.Plan.Ledger {
-		ev := ledger.Event{Address: c.Address, Token: c.Token, Type: c.Type, Record: c.Record, From: c.From, Why: c.Why}
+		ev := ledger.Event{Address: c.Address, Token: c.Token, Type: c.Type, Record: c.Record, From: c.From, Why: c.Why, Beside: c.Beside}
 		if c.Type == ledger.Adopted {
 			rec := *c.Record
 			if acc, ok := r.Accounts[cmp.Or(rec.Meta.Alias, c.Address.Provider)]; ok {

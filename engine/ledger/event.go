@@ -54,7 +54,8 @@ type Event struct {
 	Intent  *Intent           `json:"intent,omitempty"`
 	Handle  resource.Handle   `json:"handle,omitempty"`
 	Record  *Record           `json:"record,omitempty"`
-	Gone    bool              `json:"gone,omitempty"` // the object is gone
+	Gone    bool              `json:"gone,omitempty"`   // the object is gone
+	Beside  bool              `json:"beside,omitempty"` // adopted to be deleted: the address keeps the current object that it has
 	Fault   *Fault            `json:"fault,omitempty"`
 	From    *resource.Address `json:"from,omitempty"` // the old address
 	Why     string            `json:"why,omitempty"`

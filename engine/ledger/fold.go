@@ -179,7 +179,12 @@ func (s *State) adopted(e *Entry, ev Event) error {
 			return s.inUse(ev.Token)
 		}
 		e = &Entry{Key: Key{ev.Address, ev.Token}}
-		s.enthrone(e)
+		if ev.Beside && s.Current(ev.Address) != nil {
+			e.Role = Deposed
+			s.put(e)
+		} else {
+			s.enthrone(e)
+		}
 	}
 	e.Record, e.Made, e.At, e.Open = *ev.Record, true, ev.At, nil
 	delete(s.Ended, ev.Token)

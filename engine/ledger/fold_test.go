@@ -128,12 +128,20 @@ func TestFold(t *testing.T) {
 		"an update settled as not done": {
 			list(made("a", "1"), intent("a", "1", ledger.Update), event("a", "1", ledger.Settled)), "a/1 current made id-1 x=1",
 		},
-		"a delete done":                {list(made("a", "1"), intent("a", "1", ledger.Delete), gone("a", "1")), "1 ended: deleted"},
-		"a delete failed":              {list(made("a", "1"), intent("a", "1", ledger.Delete), event("a", "1", ledger.Failed)), "a/1 current made id-1 x=1"},
-		"a release done":               {list(made("a", "1"), intent("a", "1", ledger.Release), gone("a", "1")), "1 ended: released"},
-		"a correction":                 {list(made("a", "1"), ledger.Event{Address: addr("a"), Token: "1", Type: ledger.Settled, Record: record("id-1", 7)}), "a/1 current made id-1 x=7"},
-		"deleted outside":              {list(made("a", "1"), ledger.Event{Address: addr("a"), Token: "1", Type: ledger.Forgotten, Why: "gone"}), "1 ended: gone"},
-		"forgotten":                    {list(made("a", "1"), event("a", "1", ledger.Forgotten)), "1 ended: released"},
+		"a delete done":   {list(made("a", "1"), intent("a", "1", ledger.Delete), gone("a", "1")), "1 ended: deleted"},
+		"a delete failed": {list(made("a", "1"), intent("a", "1", ledger.Delete), event("a", "1", ledger.Failed)), "a/1 current made id-1 x=1"},
+		"a release done":  {list(made("a", "1"), intent("a", "1", ledger.Release), gone("a", "1")), "1 ended: released"},
+		"a correction":    {list(made("a", "1"), ledger.Event{Address: addr("a"), Token: "1", Type: ledger.Settled, Record: record("id-1", 7)}), "a/1 current made id-1 x=7"},
+		"deleted outside": {list(made("a", "1"), ledger.Event{Address: addr("a"), Token: "1", Type: ledger.Forgotten, Why: "gone"}), "1 ended: gone"},
+		"forgotten":       {list(made("a", "1"), event("a", "1", ledger.Forgotten)), "1 ended: released"},
+		"adopted to go": {
+			list(made("a", "1"), ledger.Event{Address: addr("a"), Token: "2", Type: ledger.Adopted, Record: record("id-2", 1), Beside: true}),
+			"a/1 current made id-1 x=1; a/2 deposed made id-2 x=1",
+		},
+		"adopted to go from where nothing is": {
+			list(ledger.Event{Address: addr("a"), Token: "2", Type: ledger.Adopted, Record: record("id-2", 1), Beside: true}),
+			"a/2 current made id-2 x=1",
+		},
 		"adopted":                      {list(ledger.Event{Address: addr("a"), Token: "1", Type: ledger.Adopted, Record: record("id-1", 1)}), "a/1 current made id-1 x=1"},
 		"create before destroy, begun": {list(made("a", "1"), intent("a", "2", ledger.Create)), "a/1 deposed made id-1 x=1; a/2 current open create"},
 		"create before destroy, done": {

@@ -121,7 +121,7 @@ func (b *builder) change(it *item) Change {
 	}
 	if it.entry != nil && !it.lost {
 		c.ID = it.entry.Record.ID
-		c.Deposed = it.want == nil && it.entry.Role == ledger.Deposed
+		c.Deposed = it.want == nil && it.entry.Role == ledger.Deposed && !it.stray
 		c.Before = managed(it)
 	} else {
 		c.Token = ""
@@ -199,7 +199,7 @@ func (b *builder) corrections(it *item) []Correction {
 	if it.want == nil && it.stray && it.held == nil {
 		rec := it.entry.Record
 		rec.Deps, rec.Schema = b.seen(it), it.kind.Schema
-		c.Type, c.Record = ledger.Adopted, &rec
+		c.Type, c.Record, c.Beside = ledger.Adopted, &rec, true
 		return append(out, c)
 	}
 	if it.want == nil || it.live.Seen != Present || it.diff == nil || it.entry.Open != nil || it.action == Pin {

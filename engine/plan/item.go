@@ -110,6 +110,7 @@ func collect(in *Input) []*item {
 	slices.SortFunc(wants, func(a, b *resource.Desired) int { return a.Address.Compare(b.Address) })
 	items := make([]*item, 0, len(wants))
 	claimed := make(map[ledger.Key]bool, len(wants))
+	adopting := map[resource.Address]bool{} // what has no object of its own takes one that bears its mark
 	for _, w := range wants {
 		it := &item{addr: w.Address, want: w, entry: EntryOf(in.Ledger, w, wanted)}
 		if it.entry != nil && (claimed[it.entry.Key] || it.superseded(in)) {
@@ -118,6 +119,7 @@ func collect(in *Input) []*item {
 		if it.entry != nil {
 			claimed[it.entry.Key] = true
 		}
+		adopting[w.Address] = it.entry == nil
 		items = append(items, it)
 	}
 	for key, e := range in.Ledger.Entries {
@@ -125,7 +127,7 @@ func collect(in *Input) []*item {
 			items = append(items, &item{addr: e.Address, entry: e})
 		}
 	}
-	items = append(items, namedStrays(in, wanted)...)
+	items = append(items, namedStrays(in, adopting)...)
 	for _, it := range items {
 		kind, known := in.Kinds[it.addr.Type()]
 		it.kind = kind

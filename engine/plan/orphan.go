@@ -23,18 +23,22 @@ func strayEntry(o *resource.Object, k Kind) *ledger.Entry {
 }
 
 // namedStrays gives items of the strays that a person named, as if the ledger
-// had known them. What the spec wants to adopt is none of them.
-func namedStrays(in *Input, wanted map[resource.Address]bool) []*item {
+// had known them. What the spec adopts at an address of adopting is none of them;
+// elsewhere one may stand beside the object that its address has.
+func namedStrays(in *Input, adopting map[resource.Address]bool) []*item {
 	var out []*item
 	for i := range in.Strays {
 		o := &in.Strays[i]
 		key := ledger.Key{Address: o.Mark.Address, Token: o.Mark.Token}
 		kind, known := in.Kinds[key.Address.Type()]
 		ended := in.Ledger.Ended[key.Token]
-		if in.Confirmed[key] == "" && in.Released[key] == "" || !known || ended != "" && ended != "not done" || wanted[key.Address] && newestStray(in, key.Address) == o {
+		if in.Confirmed[key] == "" && in.Released[key] == "" || !known || ended != "" && ended != "not done" || adopting[key.Address] && newestStray(in, key.Address) == o {
 			continue
 		}
 		e := strayEntry(o, kind)
+		if in.Ledger.Current(key.Address) != nil {
+			e.Role = ledger.Deposed
+		}
 		if home := in.Homes[key.Token]; home != key.Address.Provider {
 			e.Record.Meta.Alias = home
 		}
@@ -62,7 +66,7 @@ func (b *builder) name(it *item) {
 		it.reasons = []Reason{{Cause: CauseSpec, Text: "let go of, requested by " + by}}
 		return
 	}
-	if by := b.in.Confirmed[it.entry.Key]; by != "" && !b.replaced(it) && (b.in.Lost || it.stray) {
+	if by := b.in.Confirmed[it.entry.Key]; by != "" && (it.stray || b.in.Lost && !b.replaced(it)) {
 		it.named = true
 		it.reasons = []Reason{{Cause: CauseSpec, Text: "an orphan, confirmed by " + by}}
 	}

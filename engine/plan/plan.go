@@ -190,6 +190,7 @@ type Correction struct {
 	Address resource.Address
 	Token   string
 	Type    ledger.Type // Settled, Adopted, Forgotten or Moved
+	Beside  bool        // of Adopted: it is to go, and deposes nothing
 	Record  *ledger.Record
 	From    *resource.Address
 	Why     string
