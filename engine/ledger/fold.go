@@ -3,6 +3,7 @@ package ledger
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -57,6 +58,7 @@ type State struct {
 	Seq     int64 // of the last event
 	Entries map[Key]*Entry
 	Ended   map[string]string             // tokens that ended: "deleted", "released", "not done", "gone"
+	Undone  map[string]*Entry             // creates that were given up, by token: settled as not done since nothing was to be seen of them, which may show yet
 	at      map[resource.Address][]*Entry // by address
 	token   map[string]*Entry             // by token: one lives at one address only
 }
@@ -93,10 +95,16 @@ func (s *State) Sorted() []*Entry {
 	return out
 }
 
+// GivenUp gives the creates that were given up, in order of their keys: of each,
+// what finds the session that would see it.
+func (s *State) GivenUp() []*Entry {
+	return slices.SortedFunc(maps.Values(s.Undone), func(a, b *Entry) int { return a.Key.Compare(b.Key) })
+}
+
 // Apply folds one more event in. On error the state is unchanged.
 func (s *State) Apply(ev Event) error {
 	if s.Entries == nil {
-		s.Entries, s.Ended = map[Key]*Entry{}, map[string]string{}
+		s.Entries, s.Ended, s.Undone = map[Key]*Entry{}, map[string]string{}, map[string]*Entry{}
 		s.at, s.token = map[resource.Address][]*Entry{}, map[string]*Entry{}
 	}
 	e := s.Entries[Key{ev.Address, ev.Token}]
@@ -188,6 +196,7 @@ func (s *State) adopted(e *Entry, ev Event) error {
 	}
 	e.Record, e.Made, e.At, e.Open = *ev.Record, true, ev.At, nil
 	delete(s.Ended, ev.Token)
+	delete(s.Undone, ev.Token)
 	return nil
 }
 
@@ -256,6 +265,10 @@ func (s *State) close(e *Entry, ev Event) {
 		e.Record, e.Made = *ev.Record, true
 	case !e.Made:
 		s.remove(e, "not done")
+		if ev.Type == Settled {
+			r := e.Record
+			s.Undone[e.Token] = &Entry{Key: e.Key, Record: Record{Scope: r.Scope, Settings: r.Settings, Meta: resource.Lifecycle{Alias: r.Meta.Alias}}}
+		}
 	}
 }
 

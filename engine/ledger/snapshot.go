@@ -7,11 +7,12 @@ import (
 	"isobar.dev/engine/resource"
 )
 
-// Restore gives the state that entries and ended tokens describe, as they were
-// taken from a fold whose last event was seq. It takes both over.
-func Restore(seq int64, entries []*Entry, ended map[string]string) *State {
+// Restore gives the state that entries, ended tokens and creates that were given
+// up describe, as they were taken from a fold whose last event was seq. It takes
+// all over.
+func Restore(seq int64, entries []*Entry, ended map[string]string, undone []*Entry) *State {
 	s := &State{
-		Seq: seq, Ended: ended,
+		Seq: seq, Ended: ended, Undone: make(map[string]*Entry, len(undone)),
 		Entries: make(map[Key]*Entry, len(entries)),
 		at:      make(map[resource.Address][]*Entry, len(entries)),
 		token:   make(map[string]*Entry, len(entries)),
@@ -22,6 +23,9 @@ func Restore(seq int64, entries []*Entry, ended map[string]string) *State {
 	for _, e := range entries {
 		s.put(e)
 	}
+	for _, e := range undone {
+		s.Undone[e.Token] = e
+	}
 	return s
 }
 
@@ -31,7 +35,7 @@ func (s *State) At(a resource.Address) []*Entry { return slices.Clone(s.at[a]) }
 // Clone gives a copy that shares nothing that can be written to.
 func (s *State) Clone() *State {
 	c := &State{
-		Seq: s.Seq, Ended: maps.Clone(s.Ended),
+		Seq: s.Seq, Ended: maps.Clone(s.Ended), Undone: make(map[string]*Entry, len(s.Undone)),
 		Entries: make(map[Key]*Entry, len(s.Entries)),
 		at:      make(map[resource.Address][]*Entry, len(s.at)),
 		token:   make(map[string]*Entry, len(s.token)),
@@ -54,6 +58,11 @@ func (s *State) Clone() *State {
 			n.Open = &o
 		}
 		c.put(&n)
+	}
+	for token, e := range s.Undone {
+		n := *e
+		n.Record = cloneRecord(e.Record)
+		c.Undone[token] = &n
 	}
 	return c
 }

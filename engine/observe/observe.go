@@ -181,6 +181,11 @@ func (o *Observer) looks(r Request, w World) []*look {
 			k.needs[id] = need
 		}
 	}
+	for _, e := range r.Ledger.GivenUp() { // its mark may show yet, where nothing else of its kind is looked for
+		if alias, why := o.sessionOf(r, e); why == "" && !o.looksUp(e.Address) {
+			at(alias, e.Address.Type())
+		}
+	}
 	var out []*look
 	for _, alias := range slices.Sorted(maps.Keys(byAlias)) {
 		l := byAlias[alias]

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"cmp"
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -77,7 +78,7 @@ func (s *Sessions) open(ctx context.Context, by who, aliases map[string]spec.Pro
 	for alias, p := range aliases {
 		wants[alias] = want{p.Type, p.Settings}
 	}
-	for _, e := range state.Sorted() {
+	for _, e := range slices.Concat(state.Sorted(), state.GivenUp()) {
 		rec := e.Record
 		if e.Open != nil && rec.Settings == nil {
 			rec = e.Open.Record

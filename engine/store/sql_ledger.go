@@ -78,8 +78,7 @@ func project(ctx context.Context, tx *sql.Tx, env string, state *ledger.State, t
 		}
 		var err error
 		if why, ended := state.Ended[k.Token]; ended {
-			_, err = tx.ExecContext(ctx, `INSERT INTO ended (env, token, why) VALUES ($1, $2, $3)
-ON CONFLICT (env, token) DO UPDATE SET why = excluded.why`, env, k.Token, why)
+			err = projectEnded(ctx, tx, endedKey{env, k.Token}, ending{why, state.Undone[k.Token]})
 		} else {
 			_, err = tx.ExecContext(ctx, `DELETE FROM ended WHERE env = $1 AND token = $2`, env, k.Token)
 		}
@@ -88,6 +87,29 @@ ON CONFLICT (env, token) DO UPDATE SET why = excluded.why`, env, k.Token, why)
 		}
 	}
 	return nil
+}
+
+type endedKey struct{ env, token string }
+
+type ending struct {
+	why    string
+	undone *ledger.Entry // nil: it was not given up
+}
+
+// projectEnded keeps how a token ended; of a create that was given up also where
+// it would be.
+func projectEnded(ctx context.Context, tx *sql.Tx, k endedKey, how ending) error {
+	var address, body string
+	if how.undone != nil {
+		var err error
+		address = how.undone.Address.String()
+		if body, err = encodeEntry(how.undone); err != nil {
+			return err
+		}
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO ended (env, token, why, address, body) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (env, token) DO UPDATE SET why = excluded.why, address = excluded.address, body = excluded.body`, k.env, k.token, how.why, address, body)
+	return err
 }
 
 func projectEntry(ctx context.Context, tx *sql.Tx, env string, k ledger.Key, e *ledger.Entry) error {
@@ -129,17 +151,24 @@ func (s *SQL) fold(ctx context.Context, tx *sql.Tx, env string) (*ledger.State, 
 	if err != nil {
 		return nil, err
 	}
-	ended := map[string]string{}
+	ended, undone := map[string]string{}, []*ledger.Entry(nil)
 	err = rows(ctx, tx, func(r *sql.Rows) error {
-		var token, why string
-		err := r.Scan(&token, &why)
+		var token, why, address, body string
+		if err := r.Scan(&token, &why, &address, &body); err != nil {
+			return err
+		}
 		ended[token] = why
+		if address == "" {
+			return nil
+		}
+		e, err := decodeEntry(address, token, "", body)
+		undone = append(undone, e)
 		return err
-	}, `SELECT token, why FROM ended WHERE env = $1`, env)
+	}, `SELECT token, why, address, body FROM ended WHERE env = $1`, env)
 	if err != nil {
 		return nil, err
 	}
-	state := ledger.Restore(last, entries, ended)
+	state := ledger.Restore(last, entries, ended, undone)
 	s.folds[env] = state
 	return state, nil
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -187,6 +188,9 @@ func print(t Failer, s *ledger.State) string {
 		if len(s.At(e.Address)) == 0 {
 			t.Fatalf("%s is not found by its address", e.Address)
 		}
+	}
+	for _, e := range s.GivenUp() {
+		out += fmt.Sprintf("\ngiven up %s %s %+v", e.Address, e.Token, e.Record)
 	}
 	if err != nil {
 		t.Fatalf("%v", err)
