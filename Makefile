@@ -5,6 +5,7 @@ FUZZTIME      ?= 10s
 BENCH         ?= .
 ARGS          ?= --once
 TERRAFORM     ?= 1
+SIM           ?= 10000
 TESTFLAGS     ?=
 LINT_VERSION  := 2.15.0
 MOTO_VERSION  := 5.2.1
@@ -22,7 +23,7 @@ PLAIN         := GOFLAGS=-buildvcs=false
 BENCHED       := ./cmd/isobar ./engine/ledger ./engine/plan ./engine/view ./engine/cycle ./engine/spec ./engine/policy
 
 .DEFAULT_GOAL := all
-.PHONY: all build binary vet test race fuzz lint golangci gen gen-check bench crash cover demo image vuln help peers clean
+.PHONY: all build binary vet test race fuzz lint golangci gen gen-check bench sim crash cover demo image vuln help peers clean
 
 all: lint test ## build, lint and test (the default)
 
@@ -72,6 +73,14 @@ bench: peers ## benchmarks, in Go's format: the drift check beside Terraform whe
 
 crash: peers ## kill -9 at every request of a hybrid apply, then of terraform's where it is on PATH (20 minutes); TERRAFORM=3: each 3rd of its requests
 	$(PLAIN) $(GO) test -count=1 -timeout 60m -run='^TestCrash$$' -v ./cmd/isobar -crash -crash.terraform=$(TERRAFORM)
+
+sim: ## 10,000 simulated worlds, in which all that may go wrong does (5 minutes); SIM=N: so many
+	@mkdir -p .cache
+	$(PLAIN) $(GO) test -c -o .cache/sim.test ./engine/reconcile
+	@cd engine/reconcile && rm -f ../../.cache/sim.txt && \
+		../../.cache/sim.test -test.run='^TestSim$$' -test.timeout=30m -sim.worlds=$(SIM) -sim.sum=../../.cache/sim.txt > ../../.cache/sim.log || { \
+			cat ../../.cache/sim.log; cat ../../.cache/sim.txt; exit 1; }
+	@cat .cache/sim.txt
 
 cover: peers ## coverage of all tests, by function, in .cache/cover.txt
 	@mkdir -p .cache

@@ -327,7 +327,7 @@ func (s *sim) laws(want []resource.Desired, foreign []resource.Object) error {
 		return fmt.Errorf("%d objects live, %d are in the ledger, %d are wanted", len(live), len(st.Entries), len(want))
 	}
 	for i := range want {
-		if err := s.asWanted(st, live, &want[i]); err != nil {
+		if err := asWanted(s.box, map[string]*ledger.State{"prod": st}, live, &want[i]); err != nil {
 			return err
 		}
 	}
@@ -335,21 +335,21 @@ func (s *sim) laws(want []resource.Desired, foreign []resource.Object) error {
 }
 
 // asWanted compares one object's fields with its spec, references resolved by
-// the world itself.
-func (s *sim) asWanted(st *ledger.State, live map[resource.ID]resource.Object, d *resource.Desired) error {
-	e := st.Current(d.Address)
+// the world itself. states are the ledgers by environment.
+func asWanted(secrets *box, states map[string]*ledger.State, live map[resource.ID]resource.Object, d *resource.Desired) error {
+	e := states[d.Address.Env].Current(d.Address)
 	if e == nil {
 		return fmt.Errorf("%s is not in the ledger", d.Address)
 	}
 	fields := resource.Rewrite(d.Fields, func(v resource.Value) resource.Value {
 		if x, ok := v.(resource.Secret); ok {
-			return resource.String(s.box.values[x.Name+x.Field])
+			return resource.String(secrets.values[x.Name+x.Field])
 		}
 		r, ok := v.(resource.Ref)
 		if !ok {
 			return v
 		}
-		to := st.Current(r.Address)
+		to := states[r.Address.Env].Current(r.Address)
 		if to == nil {
 			return v
 		}

@@ -43,13 +43,17 @@ type Faulty struct {
 	writes int
 	dead   bool
 	full   bool
+	died   chan struct{} // closed once dead
+	halted chan struct{} // closed by Continue; nil: nothing is held up
 }
 
 var _ store.Store = (*Faulty)(nil)
 
 // NewFaulty wraps a store. A simulation first runs with the zero Fault, takes
 // Writes, and then runs once for each write and moment.
-func NewFaulty(under store.Store, f Fault) *Faulty { return &Faulty{under: under, fault: f} }
+func NewFaulty(under store.Store, f Fault) *Faulty {
+	return &Faulty{under: under, fault: f, died: make(chan struct{})}
+}
 
 // Writes counts the writes so far.
 func (f *Faulty) Writes() int {
@@ -65,11 +69,56 @@ func (f *Faulty) Crashed() bool {
 	return f.dead
 }
 
+// Dead gives a channel that is closed once the process has crashed.
+func (f *Faulty) Dead() <-chan struct{} { return f.died }
+
 // Kill crashes the process now, between two calls.
 func (f *Faulty) Kill() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.dead = true
+	f.die()
+}
+
+// die has every later call fail. The lock is held.
+func (f *Faulty) die() {
+	if !f.dead {
+		f.dead = true
+		close(f.died)
+	}
+}
+
+// Stop holds up every call about leases that comes, until Continue, so that they
+// run out as those of a process that was sent SIGSTOP. Other calls go on: some are
+// made under locks, in which nobody may wait for a clock that testing/synctest has.
+func (f *Faulty) Stop() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.halted == nil {
+		f.halted = make(chan struct{})
+	}
+}
+
+// Continue lets go on what Stop holds up.
+func (f *Faulty) Continue() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.halted != nil {
+		close(f.halted)
+		f.halted = nil
+	}
+}
+
+// await waits while calls are held up.
+func (f *Faulty) await() {
+	for {
+		f.mu.Lock()
+		halted := f.halted
+		f.mu.Unlock()
+		if halted == nil {
+			return
+		}
+		<-halted
+	}
 }
 
 // Fill lets every write fail with store.ErrFull from now on, as on a full disk,
@@ -110,7 +159,7 @@ func (f *Faulty) write(do func() error) error {
 		_ = do() // its outcome is never heard
 	case Before:
 	}
-	f.dead = true
+	f.die()
 	return ErrCrashed
 }
 
@@ -191,16 +240,19 @@ func (f *Faulty) Runs(ctx context.Context, by store.RunFilter) ([]store.Run, err
 
 // Acquire implements store.Store.
 func (f *Faulty) Acquire(ctx context.Context, env, owner string, ttl time.Duration, now time.Time) (int64, error) {
+	f.await()
 	return written(f, func() (int64, error) { return f.under.Acquire(ctx, env, owner, ttl, now) })
 }
 
 // Heartbeat implements store.Store.
 func (f *Faulty) Heartbeat(ctx context.Context, env, owner string, ttl time.Duration, now time.Time) error {
+	f.await()
 	return f.write(func() error { return f.under.Heartbeat(ctx, env, owner, ttl, now) })
 }
 
 // Release implements store.Store.
 func (f *Faulty) Release(ctx context.Context, env, owner string) error {
+	f.await()
 	return f.write(func() error { return f.under.Release(ctx, env, owner) })
 }
 
