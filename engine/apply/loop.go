@@ -20,10 +20,10 @@ type execution struct {
 	calls   context.Context // for calls and the journal: outlives the run's ctx, since a call once made must be heard out
 	stop    <-chan struct{} // closed when no call may be begun any more
 	state   map[string]*stepState
-	ready   []*stepState   // needs done, in order of ids
-	parked  []*stepState   // met a conflict that may pass
-	barred  []*stepState   // want what another object has, and this run may yet take away
-	freed   map[string]int // by kind: steps so far that took away what is one object's alone
+	ready   []*stepState            // needs done, in order of ids
+	parked  []*stepState            // met a conflict that may pass
+	barred  []*stepState            // want what another object has, and this run may yet take away
+	freed   map[string][]*stepState // by kind: steps so far that may have taken away what another wants
 	results chan event
 	trail   trail
 }
@@ -34,7 +34,7 @@ type stepState struct {
 	feeds    []*stepState // steps that need this one
 	missing  int          // needs that are not done
 	attempts int
-	freed    int // what execution.freed was of its kind as it was taken
+	freed    int // how many execution.freed had of its kind as it was taken
 }
 
 type event struct {
@@ -51,7 +51,7 @@ const maxAttempts = 7
 func newExecution(ctx context.Context, e *Engine, r *Run) *execution {
 	x := &execution{
 		Engine: e, run: r, calls: provider.WithStop(context.WithoutCancel(ctx), ctx), stop: ctx.Done(),
-		state: make(map[string]*stepState, len(r.Plan.Steps)), results: make(chan event), freed: map[string]int{},
+		state: make(map[string]*stepState, len(r.Plan.Steps)), results: make(chan event), freed: map[string][]*stepState{},
 	}
 	for i := range r.Plan.Steps {
 		s := &r.Plan.Steps[i]
@@ -86,7 +86,7 @@ func (x *execution) loop(ctx context.Context, rep *Report) {
 				if st.result.Step = *st.step; st.attempts == 1 {
 					st.result.Started = x.Now()
 				}
-				st.result.Tries, st.freed = st.attempts, x.freed[st.step.Address.Type()]
+				st.result.Tries, st.freed = st.attempts, len(x.freed[st.step.Address.Type()])
 				x.tell(st.result)
 			}
 			if len(wave) > 0 {

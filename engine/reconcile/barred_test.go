@@ -71,6 +71,37 @@ func TestWhatIsTakenWaitsForItsDelete(t *testing.T) {
 	}
 }
 
+// What is one object's alone within some place is asked for again once the one
+// that has it was given something else, and not before.
+func TestWhatIsTakenWaitsForAChange(t *testing.T) {
+	t.Parallel()
+	s := newSim(options{width: 1})
+	disk := func(name string, size int) resource.Desired {
+		return obj("disk", name, resource.Map{"size": resource.Int(size)})
+	}
+	s.want(disk("old", 10), disk("other", 5))
+	s.mustRun(t)
+	s.want(disk("new", 10), disk("old", 20), disk("other", 6))
+	var mu sync.Mutex
+	var calls []string
+	s.world.OnCall(func(c fake.Call) fake.Decision {
+		mu.Lock()
+		defer mu.Unlock()
+		if c.Op != "create" && c.Op != "update" {
+			return fake.Decision{}
+		}
+		calls = append(calls, string(c.Op))
+		if len(calls) == 1 {
+			return isTaken()
+		}
+		return fake.Decision{}
+	})
+	s.mustRun(t)
+	if got, want := strings.Join(calls, ", "), "create, update, create, update"; got != want {
+		t.Errorf("called %s\nwant   %s", got, want)
+	}
+}
+
 // A refusal that is heard only after the delete that mends it is no end either:
 // both calls are under way at once, and their answers come in either order.
 func TestWhatIsTakenAndFreedMeanwhile(t *testing.T) {

@@ -85,7 +85,7 @@ func named(row store.Environment, state *ledger.State, w Word, text string) ([]s
 		return nil, fmt.Errorf("%w: %s is no orphan (%s)", ErrNotNamed, text, orphanNames(row))
 	}
 	if w.Verdict != store.Delete {
-		for _, e := range state.At(a) {
+		for _, e := range onesMeant(state.At(a)) {
 			found[objectName(e.Key)] = true
 		}
 	}
@@ -93,6 +93,16 @@ func named(row store.Environment, state *ledger.State, w Word, text string) ([]s
 		return nil, fmt.Errorf("%w: isobar owns no %s in %s", ErrNotNamed, text, w.Env)
 	}
 	return slices.Sorted(maps.Keys(found)), nil
+}
+
+// onesMeant gives those objects of an address that a word is on: the replaced ones
+// that wait to be deleted, where there are such, and else its own.
+func onesMeant(at []*ledger.Entry) []*ledger.Entry {
+	left := slices.DeleteFunc(slices.Clone(at), func(e *ledger.Entry) bool { return e.Role != ledger.Deposed })
+	if len(left) > 0 {
+		return left
+	}
+	return at
 }
 
 // orphanNames lists what waits to be named.
@@ -140,7 +150,7 @@ func (r *Runner) hear(ctx context.Context, d *Draft) error {
 	var keys []ledger.Key
 	d.journal.View(func(s *ledger.State) {
 		for _, e := range s.Sorted() {
-			if !wanted[e.Address] {
+			if !wanted[e.Address] || e.Role == ledger.Deposed {
 				keys = append(keys, e.Key)
 			}
 		}

@@ -26,7 +26,8 @@ func removeBucket(ctx context.Context, s *session, live, applied resource.Object
 	}
 	if !boolOr(applied.Fields, fieldForce, false) {
 		return because(err, resource.Denied, "the bucket "+string(live.ID)+
-			" holds objects, and they would be lost: empty it, or set forceDestroy: true and apply that before you delete it")
+			" holds objects, and they would be lost: empty it, old versions too, and go on (forceDestroy: true lets isobar do so where it was applied "+
+			"while the bucket was still wanted by that name); or let go of it: isobar forget "+live.Address.Env+" "+live.Address.Local())
 	}
 	if err := s.emptyBucket(ctx, string(live.ID)); err != nil {
 		return err

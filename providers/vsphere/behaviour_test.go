@@ -293,6 +293,27 @@ func TestFolderWithContent(t *testing.T) {
 	r.one(t, "vm", vm.ID)
 }
 
+// TestTakenName: a name that another object in that place has is told as such,
+// with the ways out: asking again brings nothing.
+func TestTakenName(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	name := resource.String("taken-" + uuid.NewString()[:8])
+	for kind, fields := range map[string]resource.Map{
+		"folder":        {"name": name},
+		"resource_pool": {"name": name, "parent": resource.String(vcsim.Pool)},
+	} {
+		r.create(t, kind, fields)
+		a := address(kind)
+		_, err := r.Create(t.Context(), resource.Object{Address: a, Fields: fields}, r.mark(a))
+		wantClass(t, err, resource.Invalid, string(name)+" exists already: choose another name, or bring that one under isobar with isobar import")
+		var f *resource.Failure
+		if !errors.As(err, &f) || !f.Taken || f.Code != "DuplicateName" {
+			t.Errorf("%s: %+v", kind, f)
+		}
+	}
+}
+
 // TestRefusals are the words for what a spec or a server gets wrong.
 func TestRefusals(t *testing.T) {
 	t.Parallel()

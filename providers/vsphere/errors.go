@@ -58,6 +58,13 @@ func ofFault(op string, fault any, words string, mutates bool) *resource.Failure
 	if m := detail(fault); m != "" {
 		f.Message = strings.TrimPrefix(f.Message+": "+m, ": ")
 	}
+	if f.Taken = taken(code); f.Taken {
+		mend := "choose another name, or bring that one under isobar with isobar import"
+		if code == "FileAlreadyExists" {
+			mend = "choose another name, or move the file away"
+		}
+		f.Message = strings.TrimPrefix(strings.TrimRight(f.Message, ". ")+": "+mend, ": ")
+	}
 	if f.Message == "" {
 		f.Message = "the vCenter gives no further words"
 	}
@@ -99,20 +106,33 @@ func detail(fault any) string {
 		return x.Name + " exists already"
 	case *types.DuplicateName:
 		return x.Name + " exists already"
+	case types.FileAlreadyExists:
+		return x.File + " exists already"
+	case *types.FileAlreadyExists:
+		return x.File + " exists already"
 	}
 	return ""
+}
+
+// taken reports whether a fault's type says that another object has the name
+// that the call asks for. That does not pass by itself.
+func taken(code string) bool {
+	return code == "DuplicateName" || code == "AlreadyExists" || code == "FileAlreadyExists"
 }
 
 // classOf is the meaning of a fault's type; "" where it says nothing of whether
 // the call was done.
 func classOf(code string) resource.Class {
+	if taken(code) {
+		return resource.Invalid
+	}
 	switch code {
 	case "InvalidLogin", "NoPermission", "NotAuthenticated", "InvalidLocale", "RestrictedVersion", "NotEnoughLicenses",
 		"LicenseExpired", "NoSubjectName", "PasswordExpired", "UserNotFound", "SecurityError", "NoClientCertificate":
 		return resource.Denied
 	case "ManagedObjectNotFound", "NotFound", "FileNotFound":
 		return resource.NotFound
-	case "DuplicateName", "AlreadyExists", "FileAlreadyExists", "InvalidState", "InvalidPowerState", "ResourceInUse", "TaskInProgress",
+	case "InvalidState", "InvalidPowerState", "ResourceInUse", "TaskInProgress",
 		"ConcurrentAccess", "VmConfigFault", "ToolsUnavailable", "NoDiskSpace", "InsufficientResources", "InsufficientCpuResources",
 		"InsufficientMemoryResources", "NoCompatibleHost", "HostNotConnected", "InvalidHostState", "InvalidDatastoreState",
 		"FileLocked", "AlreadyBeingManaged", "LimitExceeded", "DvsFault", "VimFault_InUse", "QuarantineModeFault", "DisallowedOperationOnFailoverHost":
