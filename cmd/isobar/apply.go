@@ -78,6 +78,12 @@ func (a *app) apply(ctx context.Context, o *reconcile.Once, tries []*reconcile.A
 	if err := a.confirm(ctx, todo, f); err != nil {
 		return err
 	}
+	if len(todo) == 0 {
+		return nil
+	}
+	if err := keep(ctx, o); err != nil {
+		return err
+	}
 	if f.ready != nil {
 		if err := f.ready(); err != nil {
 			return err
@@ -185,7 +191,7 @@ func (a *app) take(ctx context.Context, o *reconcile.Once, todo []*reconcile.Att
 		}
 		out.Runs = append(out.Runs, run.Report())
 	}
-	if a.output == "json" && len(todo) > 0 {
+	if a.output == "json" {
 		return a.writeJSON(out)
 	}
 	return nil

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -92,8 +90,8 @@ func (a *app) record(ctx context.Context, w reconcile.Word) (next string, err er
 	if at.shared() {
 		return daemon, a.withDesk(ctx, "", func(d desk) error { return d.Say(ctx, w) })
 	}
-	if _, err := os.Stat(at.file); errors.Is(err, fs.ErrNotExist) {
-		return "", errorf(diag.CommandNoStore, "isobar plan makes one; name another with --store sqlite:PATH", "there is no store at %s", at)
+	if err := at.there(); err != nil {
+		return "", err
 	}
 	err = web.NewClient(at.socket()).Say(ctx, w)
 	if errors.Is(err, web.ErrNoDaemon) {

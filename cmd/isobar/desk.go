@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -31,7 +32,7 @@ func (a *app) withDesk(ctx context.Context, mend string, f func(desk) error) err
 	if !at.shared() {
 		err := f(web.NewClient(at.socket()))
 		if errors.Is(err, web.ErrNoDaemon) {
-			return errorf(diag.CommandDaemon, mend, "no isobar daemon answers at %s", at.socket())
+			return errorf(diag.CommandDaemon, cmp.Or(elsewhere(at), mend), "no isobar daemon answers at %s", at.socket())
 		}
 		return notLet(at.socket(), err)
 	}

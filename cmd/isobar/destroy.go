@@ -44,6 +44,9 @@ func (a *app) destroy(ctx context.Context, o *reconcile.Once, env string, f appl
 		if answer != env {
 			return errorf(diag.CommandDeclined, "", "that is not its name: nothing was deleted")
 		}
+		if err := keep(ctx, o); err != nil {
+			return err
+		}
 		return a.take(ctx, o, tries)
 	}
 	if f.approve && f.plan == "" && len(tries[0].Plan.Steps) > 0 {

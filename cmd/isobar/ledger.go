@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -28,40 +29,62 @@ const oneShotGC = 50
 
 // localStore is the store that one-shot commands use.
 func (a *app) localStore() (place, error) {
-	if a.store != "" {
-		return placeOf(a.store, a.homeStore())
-	}
-	s, err := a.server()
+	at, err := a.namedStore()
 	if err != nil {
 		return place{}, err
 	}
-	if s.Store != "" {
-		return s.place(a.homeStore())
-	}
-	if a.repo != "" {
+	home := filepath.Join(a.dir, ".isobar", "store.db")
+	switch {
+	case at.shared():
+		at.beside = home
+	case at.file == "" && a.repo != "":
 		return place{}, diag.List{usage("with --repo, the ledger has no place of its own", "name it with --store sqlite:PATH")}
+	case at.file == "":
+		at.file, at.beside = home, home
 	}
-	return placeOf(a.homeStore(), "")
+	if at.beside == home {
+		at.made = func() error { return makePrivate(filepath.Dir(home)) }
+	}
+	return at, nil
 }
 
-// homeStore is the store that the repository's directory has of its own.
-func (a *app) homeStore() string { return filepath.Join(a.dir, ".isobar", "store.db") }
+// namedStore is the store that --store or the server's file names, the zero place
+// where neither does.
+func (a *app) namedStore() (place, error) {
+	if a.store != "" {
+		return placeOf(a.store)
+	}
+	s, err := a.server()
+	if err != nil || s.Store == "" {
+		return place{}, err
+	}
+	return s.place()
+}
 
-// openStore opens the store to work with, and makes the local one where there
-// is none: in a directory that Git leaves alone.
-func (a *app) openStore(ctx context.Context, at place) (*store.SQL, error) {
-	if at.beside == a.homeStore() {
-		if err := makePrivate(filepath.Dir(at.beside)); err != nil {
-			return nil, err
+// openStore opens the store to work with. Where there is none it is made once
+// something is to stay in it: see keep.
+func (a *app) openStore(ctx context.Context, at place) (store.Store, error) {
+	open := func(ctx context.Context) (*store.SQL, error) {
+		st, err := at.open(ctx)
+		if errors.Is(err, store.ErrLocked) {
+			f, _ := store.Finding(err)
+			f.Mend = "ask it with isobar status, runs or approve, let it do the work, or stop it first"
+			return nil, diag.List{f}
 		}
+		return st, err
 	}
-	st, err := at.open(ctx)
-	if errors.Is(err, store.ErrLocked) {
-		f, _ := store.Finding(err)
-		f.Mend = "ask it with isobar status, runs or approve, let it do the work, or stop it first"
-		return nil, diag.List{f}
+	if at.empty() {
+		return store.Defer(open), nil
 	}
-	return st, err
+	return open(ctx)
+}
+
+// keep makes the store where there is none: what comes next is to stay.
+func keep(ctx context.Context, o *reconcile.Once) error {
+	if later, is := o.Store.(*store.Deferred); is && ctx.Err() == nil {
+		return later.Keep(ctx)
+	}
+	return nil
 }
 
 // makePrivate makes the directory of the local store.
@@ -123,8 +146,8 @@ func (a *app) withRecords(ctx context.Context, f func(records) error) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(at.file); errors.Is(err, fs.ErrNotExist) && !at.shared() {
-		return errorf(diag.CommandNoStore, "isobar plan makes one; name another with --store sqlite:PATH", "there is no store at %s", at)
+	if err := at.there(); err != nil {
+		return err
 	}
 	st, err := at.open(ctx)
 	if errors.Is(err, store.ErrLocked) {
@@ -134,6 +157,25 @@ func (a *app) withRecords(ctx context.Context, f func(records) error) error {
 		return err
 	}
 	return errors.Join(f(shelf{st, at.shared()}), st.Close())
+}
+
+// there fails where no store is at a place, and says where one may be.
+func (p place) there() error {
+	if _, err := os.Stat(p.file); p.shared() || !errors.Is(err, fs.ErrNotExist) {
+		return nil // what else is wrong with it is told when it is opened
+	}
+	mend := "isobar apply makes one; " + cmp.Or(elsewhere(p), "-C DIR names another repository, and --store sqlite:PATH the store of a daemon")
+	return errorf(diag.CommandNoStore, mend, "there is no store at %s", p)
+}
+
+// elsewhere says how to name the store that a daemon makes untold, where that is
+// there and not the one at p; else it is "".
+func elsewhere(p place) string {
+	at, err := daemonPlace()
+	if err != nil || at.file == p.file || at.there() != nil {
+		return ""
+	}
+	return "a daemon's is there: add --store sqlite:" + shellWord(at.file)
 }
 
 // throughSocket asks the process that holds the store.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"isobar.dev/engine/diag"
@@ -23,11 +25,14 @@ type place struct {
 	// beside is how the names of the files begin that this machine keeps for it:
 	// mirrors, and the key that tells secrets' values apart.
 	beside string
+	// made says that the directory of those files is made when it is needed: it is
+	// no name that a person may have misspelt.
+	made func() error
 }
 
 // placeOf reads a store's name: sqlite:PATH or a bare path, or a postgres:// URL.
-// Files for a server's store begin with beside.
-func placeOf(name, beside string) (place, error) {
+// Where the files for a server's store are is left to say.
+func placeOf(name string) (place, error) {
 	kind, path, ok := strings.Cut(name, ":")
 	switch {
 	case !ok:
@@ -35,7 +40,7 @@ func placeOf(name, beside string) (place, error) {
 	case kind == "sqlite" && path != "":
 		return place{file: path, beside: path}, nil
 	case strings.HasPrefix(name, "postgres://"), strings.HasPrefix(name, "postgresql://"):
-		return place{url: name, beside: beside}, nil
+		return place{url: name}, nil
 	}
 	return place{}, diag.List{usage(fmt.Sprintf("the store %q is of no known kind", kind+":…"), "write --store sqlite:PATH or --store postgres://USER@HOST/DATABASE")}
 }
@@ -63,13 +68,44 @@ func (p place) String() string {
 	return u.String()
 }
 
+// whole names the store as from anywhere.
+func (p place) whole() string {
+	if abs, err := filepath.Abs(p.file); err == nil && !p.shared() {
+		return abs
+	}
+	return p.String()
+}
+
 // socket is where the process that holds a file's store answers.
 func (p place) socket() string { return p.file + ".sock" }
+
+// ready makes the directory of the place's files where it is isobar's to make.
+func (p place) ready() error {
+	if p.made == nil {
+		return nil
+	}
+	return p.made()
+}
+
+// empty reports whether there is no store yet, and one can be made.
+func (p place) empty() bool {
+	if p.shared() {
+		return false
+	}
+	if _, err := os.Stat(p.file); !errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	dir, err := os.Stat(filepath.Dir(p.file))
+	return p.made != nil || err == nil && dir.IsDir()
+}
 
 // open opens the store, and makes it where there is none.
 func (p place) open(ctx context.Context) (*store.SQL, error) {
 	if p.shared() {
 		return store.OpenPostgres(ctx, p.url)
+	}
+	if err := p.ready(); err != nil {
+		return nil, err
 	}
 	return store.Open(ctx, p.file, time.Now())
 }
@@ -105,6 +141,56 @@ func (p place) tenure(st store.Leases, ttl time.Duration) (reconcile.Tenure, err
 	return t, nil
 }
 
-// stateDir is where a daemon keeps what is its own: what the service manager
-// gives it, else the working directory.
-func stateDir(name string) string { return filepath.Join(os.Getenv("STATE_DIRECTORY"), name) }
+// daemonPlace is where a daemon's store is unless it is told: isobar.db in its
+// state directory.
+func daemonPlace() (place, error) {
+	dir, err := stateDir()
+	if err != nil {
+		return place{}, err
+	}
+	file := filepath.Join(dir, "isobar.db")
+	return place{file: file, beside: file, made: func() error { return os.MkdirAll(dir, 0o700) }}, nil
+}
+
+// sharedBeside puts what a daemon keeps of its own for a shared store into its
+// state directory.
+func (p place) sharedBeside() (place, error) {
+	dir, err := stateDir()
+	p.beside, p.made = filepath.Join(dir, "isobar"), func() error { return os.MkdirAll(dir, 0o700) }
+	return p, err
+}
+
+// stateDir is the directory of a daemon's own files: the first that the service
+// manager gives it (systemd.exec(5), StateDirectory=), else the user's for
+// state, by the XDG Base Directory Specification.
+func stateDir() (string, error) {
+	if dirs := filepath.SplitList(os.Getenv("STATE_DIRECTORY")); len(dirs) > 0 {
+		return dirs[0], nil
+	}
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "isobar"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil || !filepath.IsAbs(home) {
+		return "", errorf(diag.StorePlace, "set HOME, or STATE_DIRECTORY to a directory of the daemon's own; a store is named with --store sqlite:PATH",
+			"there is no place for the daemon's state")
+	}
+	return filepath.Join(home, ".local", "state", "isobar"), nil
+}
+
+// claim keeps other daemons away from the files beside a shared store, until
+// release: two that fetched into one mirror would damage it. A store's own file
+// has its own lock.
+func (p place) claim() (release func() error, err error) {
+	if !p.shared() {
+		return func() error { return nil }, nil
+	}
+	f, err := flock(p.beside + ".lock")
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return nil, errorf(diag.StoreLocked, "give this one a directory of its own: STATE_DIRECTORY=DIR", "another daemon keeps its copies of the repositories in %s", filepath.Dir(p.beside))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f.Close, nil
+}

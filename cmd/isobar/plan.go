@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"isobar.dev/engine/diag"
+	"isobar.dev/engine/plan"
 	"isobar.dev/engine/reconcile"
 	"isobar.dev/engine/view"
 )
@@ -98,10 +99,21 @@ func (a *app) draft(ctx context.Context, o *reconcile.Once, f draftFlags) ([]*re
 	for _, t := range tries {
 		t.Warnings = append(t.Warnings, f.warn...)
 	}
+	if slices.ContainsFunc(tries, asksForAWord) {
+		if err := keep(ctx, o); err != nil {
+			return nil, err
+		}
+	}
 	if wrong = untold(wrong, tries); len(wrong) > 0 && a.output == "text" {
 		a.tell(wrong, "")
 	}
 	return tries, areLookups(o, tries, f.refresh)
+}
+
+// asksForAWord reports whether an attempt found orphans: what a person says of
+// them is on what was found.
+func asksForAWord(t *reconcile.Attempt) bool {
+	return slices.ContainsFunc(t.Plan.Held, func(h plan.Held) bool { return h.Why == plan.HeldOrphan })
 }
 
 // untold leaves out of the estate's findings what a plan tells too.

@@ -93,7 +93,7 @@ func (a *app) root() *cobra.Command {
 		},
 	}
 	root.PersistentFlags().StringVarP(&a.dir, "directory", "C", ".", "the repository's `DIR`")
-	root.PersistentFlags().StringVar(&a.store, "store", "", "where the ledger is kept, `sqlite:PATH` or postgres://USER@HOST/DATABASE; that of --config, else .isobar/store.db in the repository, unless told")
+	root.PersistentFlags().StringVar(&a.store, "store", "", "where the ledger is kept, `sqlite:PATH` or postgres://USER@HOST/DATABASE; that of --config unless told, else .isobar/store.db in the repository (serve: isobar.db in its state directory)")
 	root.PersistentFlags().StringVar(&a.config, "config", "", "the server's `FILE`: its credentials, and its store unless --store names one; ISOBAR_CONFIG unless told")
 	root.PersistentFlags().StringVarP(&a.output, "output", "o", "text", "`FORMAT`: text, json or markdown")
 	root.AddCommand(

@@ -355,7 +355,7 @@ func refuse(ts *testscript.TestScript, _ bool, args []string) {
 // plan STORE VAR makes the name of the plan that waits in a store a variable.
 func waitingPlan(ts *testscript.TestScript, _ bool, args []string) {
 	ctx := context.Background()
-	at, err := placeOf(args[0], "")
+	at, err := placeOf(args[0])
 	ts.Check(err)
 	var rows []view.Status
 	if at.shared() {

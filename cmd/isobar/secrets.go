@@ -20,12 +20,12 @@ func keyPath(store string) string { return store + ".key" }
 
 // keeper reads the secrets of environments whose ledgers are in a store. Those
 // who share one must have the same key.
-func keeper(ctx context.Context, at place, st *store.SQL, allow secret.Allowance) func(map[string]resource.SecretSource) provider.Secrets {
+func keeper(ctx context.Context, at place, st store.Store, allow secret.Allowance) func(map[string]resource.SecretSource) provider.Secrets {
 	ctx = context.WithoutCancel(ctx) // the key is read late
 	o := secret.Options{Allow: allow, KeyFile: keyPath(at.beside), LookupEnv: os.LookupEnv}
-	if at.shared() {
+	if sql, is := st.(*store.SQL); is && at.shared() {
 		o.Agree = func(fingerprint string) error {
-			kept, err := st.Agree(ctx, "secrets key", fingerprint)
+			kept, err := sql.Agree(ctx, "secrets key", fingerprint)
 			if err == nil && kept != fingerprint {
 				err = fmt.Errorf("%s is not the key that the others on this store have: each would take every secret of the other for changed", o.KeyFile)
 			}
@@ -33,7 +33,12 @@ func keeper(ctx context.Context, at place, st *store.SQL, allow secret.Allowance
 		}
 	}
 	k := secret.New(o)
-	return func(sources map[string]resource.SecretSource) provider.Secrets { return k.Bind(sources) }
+	return func(sources map[string]resource.SecretSource) provider.Secrets {
+		if len(sources) > 0 {
+			_ = at.ready() // without it the key can't be made, and that is told
+		}
+		return k.Bind(sources)
+	}
 }
 
 // ownAllowance is what a one-shot command lets environments read: what the

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,6 +47,10 @@ func (a *app) serveCommand() *cobra.Command {
 			"ISOBAR_SLACK_TOKEN (and ISOBAR_SLACK_API_URL) for Slack. Over SSH, ISOBAR_GIT_SSH_KEY names the file of a private\n" +
 			"key (ISOBAR_GIT_SSH_PASSPHRASE opens it; without a key, SSH_AUTH_SOCK names an agent), and ISOBAR_GIT_KNOWN_HOSTS the\n" +
 			"file of the servers' keys, ~/.ssh/known_hosts unless told. A server whose key is not in that file is never talked to.\n\n" +
+			"The store is isobar.db in the daemon's state directory, and beside it lie its lock, its socket, the key that tells secrets\n" +
+			"apart and the copies of the repositories: STATE_DIRECTORY, as systemd and the container set it, else isobar beneath\n" +
+			"XDG_STATE_HOME, else ~/.local/state/isobar. --store names another. Nothing is ever written into a repository, and its first\n" +
+			"line says where the store is: other verbs, typed elsewhere, take it with --store.\n\n" +
 			"Environments may read as secrets what --secret-env and --secret-dir allow, and nothing else of the daemon's.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			set, err := a.serveSettings(c, f)
@@ -87,7 +90,7 @@ func (a *app) serveSettings(c *cobra.Command, f serveFlags) (*settings, error) {
 		if err := f.told().Err(); err != nil {
 			return nil, err
 		}
-		return flagSettings(f), nil
+		return flagSettings(f), git.Check(f.repo)
 	}
 	var twice []string
 	c.Flags().Visit(func(fl *pflag.Flag) {
@@ -177,6 +180,14 @@ func (a *app) serve(ctx context.Context, set *settings) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := at.ready(); err != nil {
+		return err
+	}
+	release, err := at.claim()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, release()) }()
 	st, err := at.openToServe(ctx)
 	if err != nil {
 		return err
@@ -212,7 +223,7 @@ func (a *app) serve(ctx context.Context, set *settings) (err error) {
 	for i := range d.Repos {
 		names[i] = d.Repos[i].Name
 	}
-	log.Info("serving", "repo", strings.Join(names, ", "), "store", at.String(), "socket", doors.socket(), "listen", doors.address(), "version", version())
+	log.Info("serving", "repo", strings.Join(names, ", "), "store", at.whole(), "socket", doors.socket(), "listen", doors.address(), "version", version())
 	var wg sync.WaitGroup
 	failed := make(chan error, len(doors))
 	for _, door := range doors {
@@ -232,11 +243,20 @@ func (a *app) serve(ctx context.Context, set *settings) (err error) {
 
 // servedStore is the store that a daemon runs on.
 func (a *app) servedStore(set *settings) (place, error) {
-	beside := stateDir("isobar")
-	if a.store == "" && set.Store != "" {
-		return set.place(beside)
+	var at place
+	var err error
+	switch {
+	case a.store != "":
+		at, err = placeOf(a.store)
+	case set.Store != "":
+		at, err = set.place()
+	default:
+		return daemonPlace()
 	}
-	return placeOf(cmp.Or(a.store, stateDir("isobar.db")), beside)
+	if err != nil || !at.shared() {
+		return at, err
+	}
+	return at.sharedBeside()
 }
 
 // hangups reads the server's file anew at each SIGHUP, until what it returns is

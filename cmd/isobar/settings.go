@@ -121,8 +121,8 @@ func (s *settings) exposed(from resource.SecretSource) bool {
 
 // place is where the file says that the store is; a relative path is taken from
 // the file's directory.
-func (s *settings) place(beside string) (place, error) {
-	p, err := placeOf(s.Store, beside)
+func (s *settings) place() (place, error) {
+	p, err := placeOf(s.Store)
 	if err == nil && !p.shared() {
 		p.file = s.path(p.file)
 		p.beside = p.file

@@ -42,7 +42,7 @@ func (a *app) sourceArgs() string {
 
 // storeName is what --store says, without a password.
 func (a *app) storeName() string {
-	if at, err := placeOf(a.store, ""); err == nil && at.shared() {
+	if at, err := placeOf(a.store); err == nil && at.shared() {
 		return at.String()
 	}
 	return a.store
@@ -141,19 +141,29 @@ func lockDir(ctx context.Context, dir string) (unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(dir+".lock", os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // below the user's own cache
-	if err != nil {
-		return nil, err
-	}
 	for {
-		switch err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
+		f, err := flock(dir + ".lock")
+		switch {
 		case err == nil:
 			return func() { _ = f.Close() }, nil // its end frees the lock
 		case !errors.Is(err, syscall.EWOULDBLOCK):
-			return nil, errors.Join(err, f.Close())
+			return nil, err
 		}
 		if err := sleep(ctx, lockWait); err != nil {
-			return nil, errors.Join(err, f.Close())
+			return nil, err
 		}
 	}
+}
+
+// flock takes a file's lock until it is closed. EWOULDBLOCK says that another
+// process has it.
+func flock(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // below the user's own cache, or beside a store
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -151,10 +150,8 @@ func (a *app) restore(ctx context.Context, file string, altered bool) error {
 			"%s is PostgreSQL's: its own tools restore it", at)
 	}
 	path := at.file
-	if path == a.homeStore() {
-		if err := makePrivate(filepath.Dir(path)); err != nil {
-			return err
-		}
+	if err := at.ready(); err != nil {
+		return err
 	}
 	got, err := store.Restore(ctx, store.Restoration{File: file, Path: path, By: actor(), Now: time.Now(), Altered: altered})
 	if errors.Is(err, store.ErrLocked) && !errors.Is(err, store.ErrRestore) {

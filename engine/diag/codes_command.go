@@ -57,8 +57,9 @@ func commandPages() map[Code]Page {
 		},
 		CommandNoStore: {
 			Title: "no store yet",
-			Text: "What isobar knows is kept in a store, and there is none at this path. `isobar plan` and `isobar apply` make " +
-				"one under .isobar in the repository; that of a daemon is named with --store sqlite:PATH.",
+			Text: "What isobar knows is kept in a store, and there is none at this path. `isobar apply` makes one " +
+				"under .isobar in the repository, as soon as something is to stay in it; a verb that changes nothing leaves none. That of a " +
+				"daemon lies in its state directory, as its log and isobar serve --help say, and is named with --store sqlite:PATH.",
 		},
 		CommandHeld: {
 			Title: "the plan can't be carried out",
