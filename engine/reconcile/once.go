@@ -183,6 +183,7 @@ func (a *Attempt) view(out *Outcome) *view.Run {
 		Took: a.Run.Ended.Sub(a.Run.Started), Drift: -1, Lost: a.Plan.Held, State: out.state(), Halt: out.Halt,
 	}
 	r.Drifted, r.Back = a.Drift()
+	r.Known = a.Known()
 	for i := range out.Results {
 		r.Steps = append(r.Steps, stepView(out.Results[i]))
 	}
@@ -197,7 +198,7 @@ func (a *Attempt) view(out *Outcome) *view.Run {
 	}
 	if a.Job.Destroy && r.State != view.Applied { // view's usual words would make it all anew
 		kept, on := "nothing was done", "; to go on: "
-		if out.Count(apply.Done)+out.Count(apply.Converged)+out.Count(apply.InDoubt) > 0 {
+		if out.Count(apply.Done)+out.Count(apply.InDoubt) > 0 {
 			kept = "what was done is kept"
 		}
 		if r.State != view.Stopped && r.State != view.Cancelled {

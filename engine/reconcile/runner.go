@@ -126,6 +126,18 @@ func (d *Draft) Drift() (drifted, only int) {
 	return drifted, only
 }
 
+// Known counts the changes that the ledger only takes in: no call is made.
+func (d *Draft) Known() int {
+	n := 0
+	for i := range d.Plan.Changes {
+		c := &d.Plan.Changes[i]
+		if c.Action == plan.Adopt && !slices.ContainsFunc(d.Plan.Steps, func(s plan.Step) bool { return s.Address == c.Address }) {
+			n++
+		}
+	}
+	return n
+}
+
 // Draft evaluates, settles what earlier runs left open, observes, plans and
 // judges. Errors of type diag.List are the user's to mend.
 func (r *Runner) Draft(ctx context.Context, job Job) (*Draft, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"isobar.dev/engine/apply"
 	"isobar.dev/engine/cycle"
 	"isobar.dev/engine/diag"
 	"isobar.dev/engine/ledger"
@@ -170,6 +171,7 @@ func (t *turn) viewRun(state view.State) *view.Run {
 			r.Over = t.draft.over()
 		}
 		r.Drifted, r.Back = t.draft.Drift()
+		r.Known = t.draft.Known()
 	}
 	if r.Verdict = t.news.turned; t.news.by != "" {
 		r.Verdict = "approved by " + t.news.by
@@ -199,7 +201,7 @@ func (t *turn) viewRun(state view.State) *view.Run {
 		r.Why = out.Err.Error()
 	}
 	if state == view.Failed {
-		if out.Count("done")+out.Count("converged") > 0 {
+		if out.Count(apply.Done) > 0 {
 			r.State = view.Partial
 		}
 		switch {

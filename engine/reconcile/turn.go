@@ -419,7 +419,7 @@ func (o *Outcome) words() (run store.RunState, env string) {
 		return store.Cancelled, "cancelled"
 	case o.Stopped:
 		return store.Drained, "stopped"
-	case o.Count(apply.Done)+o.Count(apply.Converged) > 0:
+	case o.Count(apply.Done) > 0:
 		return store.Partial, "partial"
 	}
 	return store.Failed, "failed"

@@ -50,10 +50,44 @@ func TestAnOutcomeTellsDriftFromChange(t *testing.T) {
 		"drift that came back":                      {Run{Changes: 1, Drifted: 1, Back: 1, Drift: 1}, "put back 1 drifted resource in 1.0 s, 1 resource drifted since"},
 		"what was put back does not show yet":       {Run{Changes: 1, Drifted: 1, Back: 1, Late: lately()}, "put back 1 drifted resource in 1.0 s, 2 resources not known yet"},
 		"drift, and something that nobody could do": {Run{Changes: 1, Drifted: 1, Back: 1, Lost: locked().Plan.Held[:1]}, "put back 1 drifted resource in 1.0 s, 1 held"},
+		"adopted without a call":                    {Run{Changes: 2, Known: 2}, "took 2 objects into the ledger in 1.0 s, nothing drifted"},
+		"all was so already":                        {Run{Changes: 1, Steps: already("aws.vpc/main", "aws.vpc/main")}, "1 was so already in 1.0 s, nothing drifted"},
+		"one of each": {
+			Run{Changes: 4, Known: 1, Steps: append(already("aws.vpc/a", "aws.vpc/b", "aws.vpc/c"), Step{Address: addr("aws.vpc/c"), State: StepDone})},
+			"applied 1 change, took 1 object into the ledger, 2 were so already in 1.0 s, nothing drifted",
+		},
+		"half of an object was so already": {
+			Run{Changes: 1, Drifted: 1, Back: 1, Steps: append(already("aws.vpc/a"), Step{Address: addr("aws.vpc/a"), State: StepDone})},
+			"put back 1 drifted resource in 1.0 s, nothing else drifted",
+		},
 	} {
 		c.run.State, c.run.Took = Applied, time.Second
 		if got := c.run.Outcome(); got != c.want {
 			t.Errorf("%s: got  %s\nwant %s", name, got, c.want)
 		}
+	}
+}
+
+// already is a step an address that needed no call.
+func already(addresses ...string) []Step {
+	out := make([]Step, len(addresses))
+	for i, a := range addresses {
+		out[i] = Step{Address: addr(a), State: StepDone, Same: true}
+	}
+	return out
+}
+
+func TestAPartialRunCountsWhatItDid(t *testing.T) {
+	t.Parallel()
+	r := Run{State: Partial, Steps: append(already("aws.vpc/a", "aws.vpc/b"), Step{Address: addr("aws.vpc/c"), State: StepDone}, Step{Address: addr("aws.vpc/d"), State: StepFailed})}
+	if got, want := r.Outcome(), "partial: 1 done, 1 failed, 2 so already"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if j := r.Report(); j.Done != 1 || j.Same != 2 || j.Failed != 1 {
+		t.Errorf("%+v", j)
+	}
+	r.State, r.Steps = Failed, append(already("aws.vpc/a"), Step{Address: addr("aws.vpc/d"), State: StepFailed})
+	if got, want := r.next(), "nothing was done: mend the cause, then isobar apply "; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

@@ -90,6 +90,6 @@ const turnedAway = "nothing was applied; isobar asks again when a commit is push
 
 // began reports whether a step did something, or may have.
 func (r *Run) began() bool {
-	n := r.tallySteps()
+	n, _ := r.tallySteps()
 	return n[StepDone]+n[StepDoubt]+n[StepRunning] > 0
 }

@@ -84,6 +84,7 @@ type Run struct {
 	Why     string    // for denied, failed and stopped: in words
 	Steps   []Step    // in order of the plan
 	Changes int       // objects that change
+	Known   int       // of them, those that the ledger only takes in: no call is made
 	Drifted int       // of them, those that had drifted
 	Back    int       // of those, the ones in which nothing else changes
 	Took    time.Duration

@@ -9,13 +9,35 @@ import (
 	"time"
 
 	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/resource"
 )
 
-// tallySteps counts steps by state.
-func (r *Run) tallySteps() map[StepState]int {
-	n := map[StepState]int{}
+// tallySteps counts steps by state, those that were so already apart.
+func (r *Run) tallySteps() (n map[StepState]int, same int) {
+	n = map[StepState]int{}
 	for i := range r.Steps {
+		if r.Steps[i].Same {
+			same++
+			continue
+		}
 		n[r.Steps[i].State]++
+	}
+	return n, same
+}
+
+// same counts the objects of which all was so already.
+func (r *Run) same() int {
+	done := map[resource.Address]bool{}
+	for i := range r.Steps {
+		s := &r.Steps[i]
+		all, seen := done[s.Address]
+		done[s.Address] = s.Same && (all || !seen)
+	}
+	n := 0
+	for _, all := range done {
+		if all {
+			n++
+		}
 	}
 	return n
 }
@@ -23,10 +45,10 @@ func (r *Run) tallySteps() map[StepState]int {
 // Outcome is the run in one line of words: "applied 5 changes in 1 m 20 s,
 // nothing drifted"; "partial: 3 done, 1 failed, 1 not started".
 func (r *Run) Outcome() string {
-	n := r.tallySteps()
+	n, same := r.tallySteps()
 	switch r.State {
 	case Applying:
-		s := fmt.Sprintf("applying %d/%d", n[StepDone], len(r.Steps))
+		s := fmt.Sprintf("applying %d/%d", n[StepDone]+same, len(r.Steps))
 		if r.Halt != nil {
 			s += ", " + r.halted() + ": what is under way ends"
 		}
@@ -46,6 +68,9 @@ func (r *Run) Outcome() string {
 			if n[s] > 0 {
 				parts = append(parts, strconv.Itoa(n[s])+" "+string(s))
 			}
+		}
+		if same > 0 {
+			parts = append(parts, strconv.Itoa(same)+" so already")
 		}
 		if len(parts) > 0 && len(r.Lost) > 0 {
 			parts = append(parts, strconv.Itoa(len(r.Lost))+" held")
@@ -112,9 +137,33 @@ func (r *Run) held() string {
 	return ", " + strconv.Itoa(len(r.Lost)) + " held"
 }
 
-// what says what was applied: what had drifted is told apart from what the spec
-// changed.
+// what says what was applied. What the ledger only took in, and what was so
+// already, is told apart from it.
 func (r *Run) what() string {
+	same := r.same()
+	n := r.Changes - r.Known - same
+	if n == r.Changes {
+		return r.changed()
+	}
+	var parts []string
+	if n > 0 {
+		parts = append(parts, "applied "+count(n, "change"))
+	}
+	if r.Known > 0 {
+		parts = append(parts, "took "+count(r.Known, "object")+" into the ledger")
+	}
+	switch {
+	case same == 1:
+		parts = append(parts, "1 was so already")
+	case same > 1:
+		parts = append(parts, thousands(same)+" were so already")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// changed says what was applied where all of it was: what had drifted is told
+// apart from what the spec changed.
+func (r *Run) changed() string {
 	switch {
 	case r.Back > 0 && r.Back == r.Changes:
 		return "put back " + count(r.Back, "drifted resource")

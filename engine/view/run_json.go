@@ -30,9 +30,11 @@ type RunJSON struct {
 	Decided     *time.Time `json:"decided,omitempty"` // when the verdict was given, UTC
 	Why         string     `json:"why,omitempty"`
 	Changes     int        `json:"changes"`
-	Drifted     int        `json:"drifted,omitempty"` // of the changes, those to what had drifted
-	PutBack     int        `json:"put_back"`          // of those, the ones in which nothing else changes
+	TakenIn     int        `json:"taken_in,omitempty"` // of the changes, those that need no call: the ledger takes them in
+	Drifted     int        `json:"drifted,omitempty"`  // of the changes, those to what had drifted
+	PutBack     int        `json:"put_back"`           // of those, the ones in which nothing else changes
 	Done        int        `json:"done"`
+	Same        int        `json:"so_already"` // steps that needed no call; done has none of them
 	Failed      int        `json:"failed"`
 	InDoubt     int        `json:"in_doubt"`
 	NotStarted  int        `json:"not_started"`
@@ -68,12 +70,12 @@ func (r *Run) JSON() []byte { return encode(r.Report()) }
 
 // Report gives the run's JSON form, for callers that embed it in their own.
 func (r *Run) Report() RunJSON {
-	n := r.tallySteps()
+	n, same := r.tallySteps()
 	out := RunJSON{
 		Schema: SchemaVersion, ID: r.ID, Environment: r.Env, Commit: r.Commit, Subject: clean(r.Subject), By: clean(r.By),
 		Pull: clean(r.Pull), Plan: PlanID(r.Plan), Digest: r.Plan, Trigger: r.Trigger, Retry: r.Retry, State: r.State, Outcome: r.Outcome(), Verdict: clean(r.Verdict),
-		Why: clean(r.Why), Changes: r.Changes, Drifted: r.Drifted, PutBack: r.Back,
-		Done: n[StepDone], Failed: n[StepFailed], InDoubt: n[StepDoubt], NotStarted: n[StepWaiting], TookMillis: r.Took.Milliseconds(),
+		Why: clean(r.Why), Changes: r.Changes, TakenIn: r.Known, Drifted: r.Drifted, PutBack: r.Back,
+		Done: n[StepDone], Same: same, Failed: n[StepFailed], InDoubt: n[StepDoubt], NotStarted: n[StepWaiting], TookMillis: r.Took.Milliseconds(),
 		Steps: []RunStep{}, Held: []HeldJSON{}, Policy: diag.List{}, Next: r.next(),
 	}
 	if r.Halt != nil {

@@ -6,8 +6,8 @@ import "fmt"
 // longest: "3 of 12 done, aws.security_group/web create running, 40.0 s, and 2
 // more".
 func (r *Run) Now() string {
-	n := r.tallySteps()
-	text := fmt.Sprintf("%d of %d done", n[StepDone], len(r.Steps))
+	n, same := r.tallySteps()
+	text := fmt.Sprintf("%d of %d done", n[StepDone]+same, len(r.Steps))
 	if r.Halt != nil {
 		text = r.halted() + ", " + text
 	}
