@@ -13,6 +13,7 @@ import (
 	"isobar.dev/engine/git"
 	"isobar.dev/engine/provider"
 	"isobar.dev/engine/reconcile"
+	"isobar.dev/engine/resource"
 	"isobar.dev/engine/spec"
 )
 
@@ -76,6 +77,7 @@ func (o *office) repos() []reconcile.Repo {
 func (s *settings) gitOptions(r spec.ServerRepo, dir string) git.Options {
 	o := git.Options{
 		URL: s.url(r), Branch: r.Branch, Dir: dir, User: r.User, Secret: s.reader(r.Token),
+		Named: tokenName(r.Token), Give: s.giveToken(r),
 		SSH: git.SSH{Key: s.path(r.Key), Passphrase: s.reader(r.Passphrase), Agent: os.Getenv("SSH_AUTH_SOCK"), KnownHosts: s.path(r.KnownHosts)},
 	}
 	if o.SSH.KnownHosts == "" {
@@ -84,6 +86,22 @@ func (s *settings) gitOptions(r spec.ServerRepo, dir string) git.Options {
 		}
 	}
 	return o
+}
+
+// tokenName is what to call a repository's token in messages.
+func tokenName(from resource.SecretSource) string {
+	if from.Env != "" {
+		return "the token in the variable " + from.Env
+	}
+	return "the token in the file " + from.File
+}
+
+// giveToken says how a repository without a token gets one.
+func (s *settings) giveToken(r spec.ServerRepo) string {
+	if s.name == "" {
+		return "set ISOBAR_GIT_TOKEN, and ISOBAR_GIT_USER where the server wants a user of its own"
+	}
+	return fmt.Sprintf("name one in %s: repos: %s: auth: token: file: \"…\"", s.name, r.Name)
 }
 
 // reload takes the server's file as it is now. One with mistakes is not taken:

@@ -10,8 +10,9 @@ func gitPages() map[Code]Page {
 		},
 		"GIT-502": {
 			Title: "repository denied",
-			Text: "The Git server refused the credentials, or a local repository belongs to another user. Renew the token or key, " +
-				"give it read access to this repository, or (for a local one) run isobar as its owner.",
+			Text: "The Git server refused the credentials that the message names, or a local repository belongs to another user. With " +
+				"401 the server does not know the token: renew it. With 403 it does, and the token lacks read access to this repository: " +
+				"give it that. For a local repository run isobar as its owner. The last commit that was fetched stays in force meanwhile.",
 		},
 		"GIT-503": {
 			Title: "repository not found",
@@ -20,8 +21,8 @@ func gitPages() map[Code]Page {
 		},
 		"GIT-504": {
 			Title: "branch gone",
-			Text: "The repository is there, but the followed branch is not. isobar keeps the last commit that it fetched " +
-				"and destroys nothing. Push the branch again, or name another one.",
+			Text: "The repository is there, but the followed branch is not, or it has no branch at all any more. isobar keeps the " +
+				"last commit that it fetched and destroys nothing. Push the branch again, or name another one; isobar goes on by itself then.",
 		},
 		"GIT-505": {
 			Title: "empty repository",

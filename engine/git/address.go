@@ -1,6 +1,7 @@
 package git
 
 import (
+	"cmp"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -105,9 +106,9 @@ func (a address) auth(o Options) (transport.AuthMethod, error) {
 	if o.Bearer {
 		return &githttp.TokenAuth{Token: secret}, nil
 	}
-	user := o.User
-	if user == "" {
-		user = "git" // forges take any user name beside a token, but not none
-	}
-	return &githttp.BasicAuth{Username: user, Password: secret}, nil
+	return &githttp.BasicAuth{Username: cmp.Or(o.User, defaultUser), Password: secret}, nil
 }
+
+// defaultUser stands beside a token, or before an SSH address, that comes without
+// one: forges take any beside a token, but not none.
+const defaultUser = "git"

@@ -17,6 +17,7 @@ type Commit struct {
 	Author      string
 	AuthorEmail string
 	When        time.Time // of committing
+	Forced      string    // of a Head that this process fetched: the one before it, where that is not in its history; else ""
 }
 
 const maxSubject = 200

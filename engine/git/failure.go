@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/http"
 	"strings"
 	"syscall"
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
-	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
 
 	"isobar.dev/engine/diag"
 	"isobar.dev/engine/resource"
@@ -125,7 +123,6 @@ func classify(at address, err error) error {
 		return err
 	}
 	e := &Error{URL: at.shown, Err: err}
-	var status *githttp.Err
 	switch {
 	case full(err):
 		e.Kind, e.What, e.Mend, e.Err = Full, "the local mirror can't be written to", "free space on its disk and make it writable; it is tried again at the next poll", rootCause(err)
@@ -138,8 +135,6 @@ func classify(at address, err error) error {
 		e.Kind, e.What, e.Mend, e.Err = NotFound, "no repository found", "check the address, and that the credentials may see it", nil
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		e.Kind, e.What, e.Mend = Unreachable, "gave up waiting", "check the address and the network"
-	case errors.As(err, &status) && (status.StatusCode() == http.StatusUnauthorized || status.StatusCode() == http.StatusForbidden):
-		e.Kind, e.What, e.Mend = Denied, "access denied", at.mendDenied()
 	default:
 		e.Kind, e.What, e.Mend = Unreachable, "fetch failed", "check the address and the network; it is tried again at the next poll"
 	}
@@ -164,10 +159,7 @@ func (a address) mendDenied() string {
 	if a.local != "" {
 		return "run as the owner of " + a.local + ", or let that user read it"
 	}
-	if a.ssh != nil {
-		return "give the key read access to this repository, or name another key"
-	}
-	return "renew the token, and give it read access to this repository"
+	return "give the key read access to this repository, or name another key"
 }
 
 func corrupt(at string, err error) *Error {

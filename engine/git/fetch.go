@@ -8,10 +8,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	gogit "github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/config"
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/go-git/go-git/v5/plumbing/storer"
+	"github.com/go-git/go-git/v5/plumbing/transport"
 	"github.com/go-git/go-git/v5/storage/filesystem"
 )
 
@@ -62,7 +66,11 @@ func (m *Mirror) fetchInto(ctx context.Context, sto spilling) (bool, error) {
 	defer by.close()
 	remote := gogit.NewRemote(sto, &config.RemoteConfig{Name: "origin", URLs: []string{m.at.url}})
 	refs, err := remote.ListContext(ctx, &gogit.ListOptions{Auth: by.auth, CABundle: m.opts.CA, ProxyOptions: by.proxy})
-	if err != nil {
+	before, held := sto.Reference(headRef)
+	switch {
+	case errors.Is(err, transport.ErrEmptyRemoteRepository) && held == nil:
+		return false, &Error{Kind: BranchGone, URL: m.at.shown, What: "the repository has no branch any more", Mend: "push the branch again"}
+	case err != nil:
 		return false, classify(m.at, by.explain(err))
 	}
 	branch, err := m.followed(refs)
@@ -86,6 +94,9 @@ func (m *Mirror) fetchInto(ctx context.Context, sto spilling) (bool, error) {
 	if err == nil {
 		err = readable(sto.Storage, ref.Hash())
 	}
+	if err == nil && held == nil {
+		err = m.noteForced(sto.Storage, before.Hash(), ref.Hash())
+	}
 	if err == nil {
 		err = sto.SetReference(plumbing.NewHashReference(headRef, ref.Hash()))
 	}
@@ -93,6 +104,39 @@ func (m *Mirror) fetchInto(ctx context.Context, sto spilling) (bool, error) {
 		return false, corrupt(m.at.shown, err)
 	}
 	return true, nil
+}
+
+// skew is how much older a commit may say it is than one that came before it: the
+// clocks of people's machines differ.
+const skew = 48 * time.Hour
+
+// noteForced notes whether the head that was is missing from the history of the
+// one that is. Commits are looked at from the newest on, down to its age.
+func (m *Mirror) noteForced(sto *filesystem.Storage, was, is plumbing.Hash) error {
+	if was == is {
+		return nil
+	}
+	old, err := object.GetCommit(sto, was)
+	if err != nil {
+		return nil // the mirror is made afresh: nothing is known of it
+	}
+	head, err := object.GetCommit(sto, is)
+	if err != nil {
+		return err
+	}
+	found := false
+	it := object.NewCommitIterCTime(head, nil, nil)
+	defer it.Close()
+	err = it.ForEach(func(c *object.Commit) error {
+		if found = c.Hash == was; found || c.Committer.When.Before(old.Committer.When.Add(-skew)) {
+			return storer.ErrStop
+		}
+		return nil
+	})
+	if err == nil && !found {
+		m.forced.Store(&forced{head: is, before: was})
+	}
+	return err
 }
 
 // hasty is how often a transfer is tried when the server was done, and had

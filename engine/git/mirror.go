@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	gogit "github.com/go-git/go-git/v5"
@@ -25,6 +26,8 @@ type Options struct {
 	Branch  string                 // the branch that Head gives; "" is the remote's HEAD
 	User    string                 // for basic authentication, or SSH where the URL names none; "" is "git"
 	Secret  func() (string, error) // password or token, asked before each fetch; nil is none
+	Named   string                 // what to call Secret in messages, "the token in ISOBAR_GIT_TOKEN"; "" is "the token"
+	Give    string                 // how to give a Secret, for messages where there is none: "set ISOBAR_GIT_TOKEN"
 	Bearer  bool                   // send Secret as a bearer token
 	CA      []byte                 // PEM certificates to trust beside the system's
 	SSH     SSH                    // key and known hosts, for addresses over SSH
@@ -53,7 +56,13 @@ type Mirror struct {
 	mu     sync.Mutex // of what follows, and of writing to Dir
 	write  *filesystem.Storage
 	packed int // fetches that brought something since the last repack
+
+	forced atomic.Pointer[forced]
 }
+
+// forced is a head, and the one that it took the place of though that is not in
+// its history.
+type forced struct{ head, before plumbing.Hash }
 
 // Open opens the mirror in o.Dir, or makes an empty one. It never talks to the
 // remote: call Fetch. What is in Dir and can't be used gives way: a damaged
@@ -173,6 +182,9 @@ func (m *Mirror) Head(ctx context.Context) (Commit, error) {
 			return err
 		}
 		out = commitOf(c)
+		if f := m.forced.Load(); f != nil && f.head == c.Hash {
+			out.Forced = f.before.String()
+		}
 		return nil
 	})
 	if errors.Is(err, errNoRevision) {

@@ -53,8 +53,14 @@ func TestFetchFollowsTheRemote(t *testing.T) {
 				t.Fatal(err)
 			}
 			third := p.push(t, "Third", true, "a.txt", "three")
+			if c := head(t, m); c.Forced != "" {
+				t.Errorf("%s is said to be forced", c.Hash)
+			}
 			if !fetch(t, m) || head(t, m).Hash != third {
 				t.Fatal("the force-push was not followed")
+			}
+			if c := head(t, m); c.Forced != second {
+				t.Errorf("it took the place of %q, want %s", c.Forced, second)
 			}
 			if data, err := fs.ReadFile(old, "env/b.txt"); err != nil || string(data) != "b" {
 				t.Fatalf("the tree in use broke: %q, %v", data, err)
@@ -90,6 +96,16 @@ func TestVanishedBranchAndRepository(t *testing.T) {
 			_, err := m.Fetch(t.Context())
 			wantKind(t, err, BranchGone)
 			wantFile(t, m, head(t, m).Hash, "a.txt", "live")
+			must(t, p.clone.Push(t.Context(), false))
+			fetch(t, m)
+			for _, all := range []string{"live", "main"} {
+				if _, err := p.clone.Git(t.Context(), "--git-dir", p.srv.Dir("estate"), "update-ref", "-d", "refs/heads/"+all); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err = m.Fetch(t.Context())
+			wantKind(t, err, BranchGone)
+			wantFile(t, m, live, "a.txt", "live")
 			must(t, p.clone.Push(t.Context(), false))
 			fetch(t, m)
 			must(t, p.srv.Remove("estate"))
@@ -153,8 +169,50 @@ func TestCredentials(t *testing.T) {
 	} {
 		_, err := open(t, o).Fetch(t.Context())
 		wantKind(t, err, Denied)
+		if want := denials()[name]; !strings.HasSuffix(err.Error(), want.what) || err.(*Error).Mend != want.mend { //nolint:errorlint // of Fetch
+			t.Errorf("%s: %v\n%s", name, err, err.(*Error).Mend) //nolint:errorlint // as above
+		}
 		if s := err.Error(); strings.Contains(s, "t0k3n") || strings.Contains(s, "s3cr3t") {
 			t.Errorf("%s: the error tells the secret: %s", name, s)
+		}
+	}
+}
+
+type denial struct{ what, mend string }
+
+// denials are the words for what TestCredentials is refused.
+func denials() map[string]denial {
+	const renew = "renew it: it is wrong, has expired, or is another server's"
+	return map[string]denial{
+		"none":     {": the server wants a login, and there is none to give: 401 Unauthorized, who are you?", "give a token"},
+		"wrong":    {`: the server refused the token for user "git": 401 Unauthorized, who are you?`, renew},
+		"bearer":   {": the server refused the token: 401 Unauthorized, who are you?", renew},
+		"userinfo": {": the server refused the user and the password that stand in the address: 401 Unauthorized, who are you?", renew},
+		"no value": {": the credentials can't be read: no such file", "check where the secret comes from"},
+	}
+}
+
+// A server that knows the token and does not let it in is told apart from one
+// that does not know it; a page is not repeated, nor is what was sent.
+func TestForbidden(t *testing.T) {
+	t.Parallel()
+	p := newPeer(t, true)
+	p.push(t, "First", false, "a.txt", "one")
+	for said, want := range map[string]string{
+		"the scope read_repository is missing\nmore": "403 Forbidden, the scope read_repository is missing",
+		"<html>no</html>": "403 Forbidden",
+		"t0k3n may not":   "403 Forbidden",
+		"":                "403 Forbidden",
+	} {
+		p.srv.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
+			http.Error(w, said, http.StatusForbidden)
+			return true
+		})
+		o := Options{URL: p.url, User: "bot", Named: "the token in the variable GIT", Secret: func() (string, error) { return "t0k3n", nil }}
+		_, err := open(t, o).Fetch(t.Context())
+		wantKind(t, err, Denied)
+		if want := `: the server refused the token in the variable GIT for user "bot": ` + want; !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%v\nwant …%s", err, want)
 		}
 	}
 }

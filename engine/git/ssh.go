@@ -39,13 +39,13 @@ type link struct {
 func (a address) link(ctx context.Context, o Options) (link, error) {
 	if a.ssh == nil {
 		auth, err := a.auth(o)
-		return link{auth: auth, close: func() {}, explain: func(err error) error { return err }}, err
+		return link{auth: auth, close: func() {}, explain: func(err error) error { return a.explainHTTP(err, o) }}, err
 	}
 	trust, err := a.trust(o.SSH.KnownHosts)
 	if err != nil {
 		return link{}, err
 	}
-	user := cmp.Or(a.user.Username(), o.User, "git")
+	user := cmp.Or(a.user.Username(), o.User, defaultUser)
 	auth, who, closeAgent, err := a.identify(ctx, user, o.SSH)
 	if err != nil {
 		return link{}, err

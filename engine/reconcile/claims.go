@@ -44,9 +44,7 @@ func (d *Daemon) Unread() map[string]string {
 	defer d.mu.Unlock()
 	out := map[string]string{}
 	for name, why := range d.trouble {
-		if why != "" {
-			out[name] = why
-		}
+		out[name] = why.text
 	}
 	for _, own := range d.envs {
 		delete(out, own.repo)
@@ -72,7 +70,7 @@ func (d *Daemon) Aside(row store.Environment) string {
 		return "repository " + row.Repo + " is not followed any more: nothing is read or changed"
 	}
 	var said []string
-	if why := d.trouble[r.Name]; why != "" {
+	if why := d.trouble[r.Name].text; why != "" {
 		said = append(said, "repository unreadable, "+short(row.Commit)+" stays in force: "+why)
 	}
 	if h := d.heads[r.Name]; h != nil && h.channel != "" {

@@ -23,6 +23,12 @@ type Source interface {
 	Tree(hash string) (fs.FS, error)
 }
 
+// trouble is why a repository can not be read.
+type trouble struct {
+	text string
+	kind git.Kind // "" of what is not Git's
+}
+
 // Chat delivers messages. Each call may be repeated: the same key is never
 // posted twice. ref is the receiver's own name for the message.
 type Chat interface {
@@ -66,7 +72,7 @@ type Daemon struct {
 	repos    map[string]Repo               // that are followed, by name
 	heads    map[string]*head              // by repository
 	envs     map[string]home               // by environment
-	trouble  map[string]string             // repository → why it can not be read now
+	trouble  map[string]trouble            // repository → why it can not be read now
 	refused  map[string]Refusal            // by repository and environment
 	live     map[string]*underway          // by environment
 	deaf     map[string]deaf               // by channel: why it can't be told
@@ -94,7 +100,7 @@ func (d *Daemon) ready() {
 			d.queue = &shared{inbox: d.Inbox, log: d.Log, taken: map[string][]store.Inboxed{}}
 		}
 		d.heads, d.envs, d.bell = map[string]*head{}, map[string]home{}, make(chan struct{}, 1)
-		d.trouble, d.orders, d.repos = map[string]string{}, make(chan repoOrder), map[string]Repo{}
+		d.trouble, d.orders, d.repos = map[string]trouble{}, make(chan repoOrder), map[string]Repo{}
 		d.pokes = map[string]chan chan struct{}{}
 		for _, r := range d.Repos {
 			d.repos[r.Name] = r

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -370,11 +371,16 @@ func TestPushDuringApply(t *testing.T) {
 // why nothing new comes.
 func TestUnreadableRepository(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
+		var log syncBuffer
+		s.log = slog.New(slog.NewTextHandler(&log, nil))
 		s.push("c1", map[string]environment{"prod": nets("prod", "a")})
 		s.start()
 		s.pass(10 * time.Second)
 		s.source.set(errors.New("the repository is gone"))
 		s.pass(2 * time.Minute)
+		if n := strings.Count(log.String(), "repository could not be read"); n != 1 {
+			t.Errorf("it is told %d times:\n%s", n, log.String())
+		}
 		s.wantState("prod", "in sync")
 		if got := s.Aside(s.row("prod")); got != "repository unreadable, c1 stays in force: the repository is gone" {
 			t.Fatalf("what is said beside it is %q", got)

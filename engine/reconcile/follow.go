@@ -9,6 +9,7 @@ import (
 
 	"isobar.dev/engine/cycle"
 	"isobar.dev/engine/diag"
+	"isobar.dev/engine/git"
 	"isobar.dev/engine/store"
 )
 
@@ -47,11 +48,11 @@ func (d *Daemon) follow(ctx context.Context, r Repo) {
 			err = nil
 		}
 		d.Meter.Fetched(r.Name, err)
-		if d.note(r.Name, err) {
+		switch news := d.note(r.Name, err); {
+		case news && err == nil:
 			d.Log.InfoContext(ctx, "repository can be read again", "repo", r.Name)
-		}
-		if err != nil {
-			d.Log.WarnContext(ctx, "repository could not be read; the last commit stays in force", "repo", r.Name, "error", err, "mend", mendOf(err))
+		case news:
+			d.Log.WarnContext(ctx, "repository could not be read; the last commit stays in force, and this is told once", "repo", r.Name, "error", err, "mend", mendOf(err))
 		}
 		for _, done := range waiting {
 			close(done)
@@ -71,18 +72,19 @@ func (d *Daemon) follow(ctx context.Context, r Repo) {
 	}
 }
 
-// note keeps what is wrong with a repository, and reports whether it was and is
-// no more.
-func (d *Daemon) note(repo string, err error) (mended bool) {
+// note keeps what is wrong with a repository, and reports whether that is news:
+// not what was wrong at the last poll, or nothing any more.
+func (d *Daemon) note(repo string, err error) (news bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	_, was := d.trouble[repo]
-	if err != nil {
-		d.trouble[repo] = err.Error()
-		return false
+	was, wrong := d.trouble[repo]
+	if err == nil {
+		delete(d.trouble, repo)
+		return wrong
 	}
-	delete(d.trouble, repo)
-	return was
+	d.trouble[repo] = trouble{err.Error(), git.KindOf(err)}
+	// How a server can't be reached is worded in another way each time.
+	return !wrong || was.kind != git.KindOf(err) || was.text != err.Error() && was.kind != git.Unreachable
 }
 
 // pull fetches and, where the head moved (or is seen for the first time), finds
@@ -115,6 +117,10 @@ func (d *Daemon) pull(ctx context.Context, r Repo, first bool) error {
 	tree, err := r.Source.Tree(commit.Hash)
 	if err != nil {
 		return err
+	}
+	if commit.Forced != "" {
+		d.Log.WarnContext(ctx, "the branch was forced: what it held before is not in its history; the new commit counts",
+			"repo", r.Name, "commit", commit.Short, "before", short(commit.Forced))
 	}
 	h := &head{commit: commit, tree: tree}
 	if err := d.affected(ctx, r, h, first || known == nil); err != nil {
