@@ -218,6 +218,8 @@ func (b *builder) corrections(it *item) []Correction {
 		rec.Deps = depsOf(b, it)
 	case it.stray:
 		rec.Deps = b.seen(it)
+	case it.action == Update:
+		rec.Deps = b.kept(it)
 	}
 	c.Record = &rec
 	switch {
@@ -232,6 +234,23 @@ func (b *builder) corrections(it *item) []Correction {
 		c.Type = ledger.Settled
 	}
 	return append(out, c)
+}
+
+// kept are the dependencies of an item before its steps are taken: in an aspect in
+// which nothing changes, those that the spec has now, though they lead elsewhere
+// than before; in the others those that the object has yet.
+func (b *builder) kept(it *item) []ledger.Dep {
+	changes := map[string]bool{}
+	for _, c := range it.diff.changes {
+		changes[it.aspectOf(c.Path)] = true
+	}
+	out := slices.DeleteFunc(slices.Clone(it.entry.Record.Deps), func(d ledger.Dep) bool { return !changes[d.Aspect] })
+	for _, d := range depsOf(b, it) {
+		if !changes[d.Aspect] {
+			out = append(out, d)
+		}
+	}
+	return out
 }
 
 // known puts what was known before in place of what could not be read.
