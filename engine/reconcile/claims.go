@@ -62,7 +62,7 @@ func (d *Daemon) Aside(row store.Environment) string {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if row.Repo == "" || d.repos == nil {
+	if _, known := d.envs[row.Name]; row.Repo == "" || !known { // or the daemon has only begun to start
 		return ""
 	}
 	r, ok := d.holder(row.Name)

@@ -156,6 +156,8 @@ func (d *Daemon) restart(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	d.mu.Lock() // people ask already
+	defer d.mu.Unlock()
 	for _, row := range rows {
 		if row.Repo != "" {
 			d.envs[row.Name] = home{row.Repo, row.Origin}

@@ -392,3 +392,20 @@ func TestUnreadableRepository(t *testing.T) {
 		}
 	})
 }
+
+// TestAskedWhileItStarts: people ask as soon as the socket is there, while what was
+// known before is read; under the race detector.
+func TestAskedWhileItStarts(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.push("c1", map[string]environment{"prod": nets("prod", "a")})
+		s.start()
+		s.pass(10 * time.Second)
+		s.end()
+		s.start()
+		if got := s.Aside(s.row("prod")); got != "" {
+			t.Errorf("what is said beside it is %q", got)
+		}
+		s.pass(10 * time.Second)
+		s.wantState("prod", "in sync")
+	})
+}
