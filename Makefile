@@ -108,10 +108,10 @@ peers: ## check or install what the tests talk to
 	if ! backend && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -q >/dev/null && apt-get install -qy git >/dev/null; fi; \
 	if ! backend; then echo "git http-backend is missing; type: sudo apt-get install git"; exit 1; fi
-	@sshd() { PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v sshd >/dev/null && command -v ssh-agent >/dev/null; }; \
-	if ! sshd && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	@has_sshd() { PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v sshd >/dev/null && command -v ssh-agent >/dev/null; }; \
+	if ! has_sshd && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -q >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends openssh-server >/dev/null; fi; \
-	if ! sshd; then echo "sshd is missing; type: sudo apt-get install openssh-server"; exit 1; fi
+	if ! has_sshd; then echo "sshd is missing; type: sudo apt-get install openssh-server"; exit 1; fi
 	@postgres() { command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; }; \
 	if ! postgres && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -q >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends postgresql >/dev/null; fi; \
