@@ -64,22 +64,22 @@ type Daemon struct {
 	Backoff  time.Duration // before the first retry of what failed
 	Workers  int           // environments at once
 
-	once     sync.Once
-	queue    work
-	orders   chan repoOrder
-	claiming sync.Mutex // one assign at a time
-	mu       sync.Mutex
-	repos    map[string]Repo               // that are followed, by name
-	heads    map[string]*head              // by repository
-	envs     map[string]home               // by environment
-	trouble  map[string]trouble            // repository → why it can not be read now
-	refused  map[string]Refusal            // by repository and environment
-	live     map[string]*underway          // by environment
-	deaf     map[string]deaf               // by channel: why it can't be told
-	retry    bool                          // the outbox is to try at once
-	full     string                        // why the store can't be written to, "" where it can
-	bell     chan struct{}                 // rung when a message waits
-	pokes    map[string]chan chan struct{} // to repositories' followers: fetch now, then close what was sent
+	once      sync.Once
+	queue     work
+	orders    chan repoOrder
+	claiming  sync.Mutex // one assign at a time
+	mu        sync.Mutex
+	repos     map[string]Repo      // that are followed, by name
+	heads     map[string]*head     // by repository
+	envs      map[string]home      // by environment
+	trouble   map[string]trouble   // repository → why it can not be read now
+	refused   map[string]Refusal   // by repository and environment
+	live      map[string]*underway // by environment
+	deaf      map[string]deaf      // by channel: why it can't be told
+	retry     bool                 // the outbox is to try at once
+	full      string               // why the store can't be written to, "" where it can
+	bell      chan struct{}        // rung when a message waits
+	followers map[string]*follower // by repository
 }
 
 // head is a repository as last fetched.
@@ -101,7 +101,7 @@ func (d *Daemon) ready() {
 		}
 		d.heads, d.envs, d.bell = map[string]*head{}, map[string]home{}, make(chan struct{}, 1)
 		d.trouble, d.orders, d.repos = map[string]trouble{}, make(chan repoOrder), map[string]Repo{}
-		d.pokes = map[string]chan chan struct{}{}
+		d.followers = map[string]*follower{}
 		for _, r := range d.Repos {
 			d.repos[r.Name] = r
 		}

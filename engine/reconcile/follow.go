@@ -24,13 +24,11 @@ func mendOf(err error) string {
 
 // follow fetches a repository at each poll and hint and wakes the environments
 // that a new head concerns.
-func (d *Daemon) follow(ctx context.Context, r Repo) {
+func (d *Daemon) follow(ctx context.Context, f *follower) {
+	r := f.repo
 	tick := time.NewTicker(cmp.Or(r.Poll, d.Poll))
 	defer tick.Stop()
 	hints := r.Hints
-	d.mu.Lock()
-	pokes := d.pokes[r.Name]
-	d.mu.Unlock()
 	var waiting []chan struct{}
 	for first := true; ; first = false {
 		var err error
@@ -62,7 +60,7 @@ func (d *Daemon) follow(ctx context.Context, r Repo) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-		case done := <-pokes:
+		case done := <-f.pokes:
 			waiting = append(waiting, done)
 		case _, ok := <-hints:
 			if !ok {

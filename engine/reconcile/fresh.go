@@ -44,20 +44,28 @@ func (d *Daemon) current(ctx context.Context, row store.Environment) (*head, Rep
 	}
 }
 
-// poke makes the follower of a repository fetch now, and waits for it.
+// poke makes the follower of a repository fetch now, and waits for it. It fails
+// where none follows it any more.
 func (d *Daemon) poke(ctx context.Context, repo string) error {
 	d.mu.Lock()
-	pokes := d.pokes[repo]
+	f := d.followers[repo]
 	d.mu.Unlock()
+	if f == nil {
+		return fmt.Errorf("%w: %s is not followed", errNotYet, repo)
+	}
 	done := make(chan struct{})
 	select {
-	case pokes <- done:
+	case f.pokes <- done:
+	case <-f.ended:
+		return fmt.Errorf("%w: %s is followed anew", errNotYet, repo)
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	select {
 	case <-done:
 		return nil
+	case <-f.ended:
+		return fmt.Errorf("%w: %s is followed anew", errNotYet, repo)
 	case <-ctx.Done():
 		return ctx.Err()
 	}

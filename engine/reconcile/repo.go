@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"maps"
 	"path"
 	"slices"
 	"time"
@@ -38,6 +39,7 @@ func (r *Repo) claims(env string) bool {
 type follower struct {
 	repo  Repo
 	stop  context.CancelFunc
+	pokes chan chan struct{} // fetch now, then close what was sent
 	ended chan struct{}
 }
 
@@ -113,11 +115,14 @@ func (d *Daemon) sail(ctx context.Context, running map[string]*follower, repos [
 			continue
 		}
 		own, stop := context.WithCancel(ctx)
-		f := &follower{repo: r, stop: stop, ended: make(chan struct{})}
+		f := &follower{repo: r, stop: stop, pokes: make(chan chan struct{}), ended: make(chan struct{})}
 		running[name] = f
+		d.mu.Lock()
+		d.followers[name] = f
+		d.mu.Unlock()
 		go func() {
 			defer close(f.ended)
-			d.follow(own, r)
+			d.follow(own, f)
 		}()
 	}
 }
@@ -128,10 +133,7 @@ func (d *Daemon) refit(want map[string]Repo, running map[string]*follower) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.repos = want
-	d.pokes = map[string]chan chan struct{}{}
-	for name := range want {
-		d.pokes[name] = make(chan chan struct{})
-	}
+	d.followers = maps.Clone(running)
 	for name := range d.heads {
 		if running[name] == nil {
 			delete(d.heads, name)

@@ -322,6 +322,29 @@ func TestRefollow(t *testing.T) {
 	})
 }
 
+// TestRefollowWakes: who finds, after the server's file was read anew, that a newer
+// commit was seen has it fetched, and waits for no follower of before.
+func TestRefollowWakes(t *testing.T) {
+	playPair(t, func(t *testing.T, p *pair) {
+		p.has(p.a, "a1", "shop")
+		p.has(p.b, "b1", "base")
+		p.start()
+		p.pass(10 * time.Second)
+		must(t, p.Refollow(t.Context(), p.repos))
+		_, gen, err := p.data.Head(t.Context(), "a")
+		must(t, err)
+		must(t, p.data.PutHead(t.Context(), "a", "a2", gen))
+		p.a.set(errors.New("down")) // till the look for drift, which pokes
+		p.pass(2 * time.Minute)
+		p.a.set(nil)
+		seen := p.row("shop").CheckedAt
+		p.pass(2 * time.Minute)
+		if got := p.row("shop").CheckedAt; !got.After(seen) {
+			t.Errorf("shop was not looked at since %s", seen)
+		}
+	})
+}
+
 // TestCredentialsByName: an environment that names what it may not use, or what
 // nobody declares, is held, and the others go on. The ledger keeps the name.
 func TestCredentialsByName(t *testing.T) {
