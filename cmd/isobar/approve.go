@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/spf13/cobra"
 
@@ -42,10 +40,8 @@ func (a *app) verdict(ctx context.Context, args []string, done string, v store.V
 	}
 	var got web.VerdictAnswer
 	err := a.withDesk(ctx, "start isobar serve, or name its store with --store sqlite:PATH", func(d desk) (err error) {
-		if got, err = d.Verdict(ctx, env, digest, actor(), v); err != nil && !errors.Is(err, web.ErrNoDaemon) && !errors.Is(err, fs.ErrPermission) {
-			err = errorf(diag.CommandVerdict, "isobar status shows what waits", "%v", err)
-		}
-		return err
+		got, err = d.Verdict(ctx, env, digest, actor(), v)
+		return refusal(err, diag.CommandVerdict, "", "isobar status shows what waits")
 	})
 	if err != nil {
 		return err

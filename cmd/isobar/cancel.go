@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/spf13/cobra"
 
@@ -24,10 +22,8 @@ func (a *app) cancelCommand() *cobra.Command {
 			var got web.CancelAnswer
 			mend := "start isobar serve, or name its store with --store sqlite:PATH; isobar apply is stopped with Ctrl-C where it runs"
 			err := a.withDesk(c.Context(), mend, func(d desk) (err error) {
-				if got, err = d.Cancel(c.Context(), args[0], actor()); err != nil && !errors.Is(err, web.ErrNoDaemon) && !errors.Is(err, fs.ErrPermission) {
-					err = errorf(diag.CommandCancel, "isobar runs lists them with their ids", "%v", err)
-				}
-				return err
+				got, err = d.Cancel(c.Context(), args[0], actor())
+				return refusal(err, diag.CommandCancel, "", "isobar runs lists them with their ids")
 			})
 			if err != nil {
 				return err

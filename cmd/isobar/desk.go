@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"time"
 
@@ -42,6 +43,19 @@ func (a *app) withDesk(ctx context.Context, mend string, f func(desk) error) err
 	}
 	err = serveDesk(st, f)
 	return errors.Join(err, st.Close())
+}
+
+// refusal makes a finding of what a desk refused, about what is named, if
+// anything. That no daemon answers, or that its socket may not be opened, stays
+// as it is: withDesk has the words for those.
+func refusal(err error, code diag.Code, about, mend string) error {
+	if err == nil || errors.Is(err, web.ErrNoDaemon) || errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	if about != "" {
+		about += ": "
+	}
+	return errorf(code, mend, "%s%v", about, err)
 }
 
 // serveDesk calls f with a store that daemons share: what is left there they

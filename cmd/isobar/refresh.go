@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,10 +20,7 @@ func (a *app) refreshCommand() *cobra.Command {
 			mend := "start isobar serve, name its store with --store sqlite:PATH, or say isobar apply " + args[0] + " --refresh-lookups"
 			err := a.withDesk(c.Context(), mend, func(d desk) error {
 				err := d.Refresh(c.Context(), args[0], args[1:])
-				if err == nil || errors.Is(err, web.ErrNoDaemon) || errors.Is(err, fs.ErrPermission) {
-					return err
-				}
-				return errorf(diag.CommandUsage, "isobar status lists the environments, and its spec the lookups", "%s: %v", args[0], err)
+				return refusal(err, diag.CommandUsage, args[0], "isobar status lists the environments, and its spec the lookups")
 			})
 			if err != nil {
 				return err

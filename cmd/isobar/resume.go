@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,10 +19,7 @@ func (a *app) resumeCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			err := a.withDesk(c.Context(), "start isobar serve, or name its store with --store sqlite:PATH", func(d desk) error {
 				err := d.Resume(c.Context(), args[0], args[1:], actor())
-				if err == nil || errors.Is(err, web.ErrNoDaemon) || errors.Is(err, fs.ErrPermission) {
-					return err
-				}
-				return errorf(diag.CommandResume, "isobar status says what is held", "%s: %v", args[0], err)
+				return refusal(err, diag.CommandResume, args[0], "isobar status says what is held")
 			})
 			if err != nil {
 				return err
