@@ -162,15 +162,18 @@ func example(ts *testscript.TestScript, _ bool, args []string) {
 
 const patience = 60 * time.Second
 
-// until asks again and again until ok, or fails the script.
+// until asks again and again until ok, or fails the script. It waits for twice as
+// long as asking took, so that what is waited for has the machine meanwhile.
 func until(ts *testscript.TestScript, what string, ok func() bool) {
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
+	for {
+		asked := time.Now()
+		if ok() {
+			return
+		}
 		select {
-		case <-tick.C:
+		case <-time.After(max(100*time.Millisecond, 2*time.Since(asked))):
 		case <-deadline.C:
 			ts.Fatalf("waited %s for %s", patience, what)
 		}
