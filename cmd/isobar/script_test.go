@@ -124,7 +124,7 @@ func newRepo(ts *testscript.TestScript, _ bool, args []string) {
 	_, err := spec.Init(dir, strings.NewReader(string(seed[:])))
 	ts.Check(err)
 	ts.Check(os.RemoveAll(filepath.Join(dir, "environments", "dev")))
-	ts.Check(os.Remove(filepath.Join(dir, "policies", "owner.rego")))
+	ts.Check(os.Remove(filepath.Join(dir, "policies", "name_tag.rego")))
 }
 
 // exit CODE COMMAND… runs a command that must end with this exit code.

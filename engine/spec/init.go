@@ -39,7 +39,7 @@ func Init(dir string, rnd io.Reader) ([]Written, error) {
 		localFile:                  "// Editors and cue vet find isobar's schemas here, without a registry.\n" + localModule,
 		estateFile:                 fmt.Sprintf(initEstate, hex.EncodeToString(id[:])),
 		"environments/dev/dev.cue": initEnvironment,
-		"policies/owner.rego":      initPolicy,
+		"policies/name_tag.rego":   initPolicy,
 		ignoreFile:                 initIgnore,
 	} {
 		files[name] = []byte(text)
