@@ -43,7 +43,8 @@ func (a *app) completions(root *cobra.Command) {
 					words = append(words, string(code))
 				}
 				rules, _ := rulePages(c.Context()) // without them the rest is still of use
-				for _, r := range rules {
+				own, _ := a.ownPages(c.Context())
+				for _, r := range append(rules, own...) {
 					words = append(words, string(r.Code))
 				}
 				return words, cobra.ShellCompDirectiveNoFileComp

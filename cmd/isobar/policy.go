@@ -15,7 +15,6 @@ import (
 	"isobar.dev/engine/diag"
 	"isobar.dev/engine/policy"
 	"isobar.dev/engine/view"
-	"isobar.dev/policies"
 )
 
 func (a *app) policyCommand() *cobra.Command {
@@ -44,15 +43,11 @@ func (a *app) policyTest(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	rules, err := modules(policies.Rules)
+	rules, err := builtinRules()
 	if err != nil {
 		return err
 	}
-	shared, err := modules(policies.Shared)
-	if err != nil {
-		return err
-	}
-	results, found := policy.Test(ctx, beside(mods, slices.Concat(rules, shared)))
+	results, found := policy.Test(ctx, beside(mods, rules))
 	if found.Errors() > 0 {
 		return a.refuse(found, "no test was run")
 	}

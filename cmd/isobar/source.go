@@ -23,7 +23,7 @@ import (
 // another commit of it.
 func (a *app) sourceFlags(c *cobra.Command) *cobra.Command {
 	c.Flags().StringVar(&a.repo, "repo", "", "read the repository at this `URL` instead of a directory: as serve --repo takes it; needs --store where there is a ledger")
-	c.Flags().StringVar(&a.rev, "rev", "", "read this `REV`, a branch, tag or commit, instead of the files as they lie there; with --repo, the remote's own head unless told")
+	c.Flags().StringVar(&a.rev, "rev", "", "read this `REV`, a branch, tag, commit or HEAD, instead of the files as they lie there; with --repo, the remote's own head unless told")
 	c.Flags().StringVar(&a.base, "base", "", "with --rev, take the rules of policies/ from this `REV` and not from the one that is read; the head that the repository itself has unless told")
 	return c
 }

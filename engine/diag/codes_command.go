@@ -41,7 +41,7 @@ func commandPages() map[Code]Page {
 		CommandEnv: {
 			Title: "no such environment",
 			Text: "The repository has no environment of this name, and the store knows none. An environment is a directory " +
-				"environments/NAME with a CUE package whose field name is NAME.",
+				"environments/NAME with a CUE package whose field name is NAME. Correct the name: the message lists those that there are.",
 		},
 		CommandAsk: {
 			Title: "nobody to ask",
@@ -65,20 +65,23 @@ func commandPages() map[Code]Page {
 			Title: "the plan can't be carried out",
 			Text: "A plan made as if nothing existed yet could not do everything that the spec asks for: objects that need " +
 				"each other in their creating calls, for example, can't be made in any order. The message names what is in " +
-				"the way.",
+				"the way, and its mend line what to do about it.",
 		},
 		CommandNoCode: {
 			Title: "no such code",
-			Text:  "isobar has no finding with this code. Codes stand in brackets behind findings; `isobar explain` without one lists all.",
+			Text: "isobar has no finding with this code. Codes stand in brackets behind findings; `isobar explain` without one lists all. " +
+				"Rules of a repository have codes of their own, which are explained where its policies are: in its directory, or with -C DIR.",
 		},
 		CommandRepo: {
 			Title: "the directory can't be read",
-			Text:  "The repository's directory, given with -C or else the current one, is missing, is none or can't be read.",
+			Text: "The repository's directory, given with -C or else the current one, is missing, is none or can't be read; or it lacks the commit " +
+				"that was asked for. The message says which. Name the directory with -C, an address with --repo, the commit with --rev.",
 		},
 		CommandFailed: {
 			Title: "the command failed",
 			Text: "Something that isobar needs for this command did not work: a file, the evaluation's process, a connection. " +
-				"The message says what. What was recorded before is kept.",
+				"The message says what. What was recorded before is kept. Mend what it names and type the command again; what was under way " +
+				"is settled first.",
 		},
 		CommandUsage: {
 			Title: "the command line is not understood",
@@ -131,7 +134,8 @@ func objectPages() map[Code]Page {
 			Title: "the object can't be adopted",
 			Text: "`isobar import` checks every object before it writes anything, and one of them is not there, belongs to another " +
 				"resource, environment or estate, or can't be compared with its spec. Nothing was adopted. An object has one " +
-				"owner: what bears another estate's mark is never taken over.",
+				"owner: what bears another estate's mark is never taken over. The message says whose it is and what to do: correct the id, or let go " +
+				"of the object where it is managed now (`isobar forget ENV ADDRESS`).",
 		},
 		CommandUnspoken: {
 			Title: "the spec has no such resource",

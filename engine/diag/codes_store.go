@@ -56,12 +56,14 @@ func storePages() map[Code]Page {
 		StoreRestore: {
 			Title: "the store was not restored",
 			Text: "A file becomes the store only if all of it can be read, its audit log is unbroken and its tables are of a version " +
-				"that this program knows. The message says what is wrong with this one. The store stayed as it was.",
+				"that this program knows. The message says what is wrong with this one. The store stayed as it was. Take another backup; `isobar store restore FILE --check` " +
+				"says beforehand whether one will do.",
 		},
 		StoreFenced: {
 			Title: "another process works on the environment",
 			Text: "Only the process that holds an environment's lease may change anything in it. " +
-				"This one does not hold it, or holds it no more, and has stopped before doing anything further.",
+				"This one does not hold it, or holds it no more, and has stopped before doing anything further. Wait for the other one, which `isobar runs` shows, or stop it; " +
+				"then plan again: what was begun is settled first.",
 		},
 		StoreConflict: {
 			Title: "the ledger has moved on",

@@ -194,10 +194,19 @@ func (m *Mirror) Head(ctx context.Context) (Commit, error) {
 }
 
 // Resolve gives the commit that a branch, tag, hash or prefix of one names in
-// what was fetched. A name that is none is an Error of kind NoRevision.
+// what was fetched, or one before it, as in "main~2". HEAD is what Head gives.
+// A name that is none is an Error of kind NoRevision.
 func (m *Mirror) Resolve(ctx context.Context, rev string) (Commit, error) {
 	if err := ctx.Err(); err != nil {
 		return Commit{}, err
+	}
+	name := rev
+	if back, ok := strings.CutPrefix(rev, "HEAD"); ok && strings.Trim(back, "~^0123456789") == "" {
+		head, err := m.Head(ctx)
+		if err != nil {
+			return Commit{}, err
+		}
+		name = head.Hash + back
 	}
 	var out Commit
 	err := m.read.do(func(sto *filesystem.Storage) error {
@@ -205,7 +214,7 @@ func (m *Mirror) Resolve(ctx context.Context, rev string) (Commit, error) {
 		if err != nil {
 			return err
 		}
-		h, err := repo.ResolveRevision(plumbing.Revision(rev))
+		h, err := repo.ResolveRevision(plumbing.Revision(name))
 		if err != nil {
 			return errors.Join(errNoRevision, err)
 		}

@@ -65,10 +65,13 @@ func TestFetchFollowsTheRemote(t *testing.T) {
 			if data, err := fs.ReadFile(old, "env/b.txt"); err != nil || string(data) != "b" {
 				t.Fatalf("the tree in use broke: %q, %v", data, err)
 			}
-			for _, rev := range []string{third, third[:10], "main", "main~1"} {
+			for _, rev := range []string{third, third[:10], "main", "main~1", "HEAD~1"} {
 				if _, err := m.Resolve(t.Context(), rev); err != nil {
 					t.Errorf("resolve %q: %v", rev, err)
 				}
+			}
+			if c, err := m.Resolve(t.Context(), "HEAD"); err != nil || c.Hash != third {
+				t.Errorf("HEAD is %v, %v", c, err)
 			}
 			if _, err := m.Resolve(t.Context(), "nothing"); KindOf(err) != NoRevision || resource.ClassOf(err) != resource.NotFound {
 				t.Errorf("resolve of nothing: %v", err)

@@ -228,7 +228,13 @@ func parseFindings(err error, m Module) diag.List {
 // undefined matches the compiler's words for a function that does not exist.
 var undefined = regexp.MustCompile(`^undefined function ([\w.]+)`)
 
+// compileFindings makes findings of the compiler's errors. What it says of a
+// probe it says of the rule that the probe is a copy of as well.
 func compileFindings(errs ast.Errors, mods []Module) diag.List {
+	copied := func(e *ast.Error) bool { return strings.Contains(e.Message, probePrefix) }
+	if own := slices.DeleteFunc(slices.Clone(errs), copied); len(own) > 0 {
+		errs = own
+	}
 	out := make(diag.List, 0, len(errs))
 	for _, e := range errs {
 		src := ""
