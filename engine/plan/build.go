@@ -303,7 +303,7 @@ func (b *builder) unwanted(it *item) {
 	case it.letGo(): // it stays as it is, whoever marks it by then
 	case b.pending(it):
 		b.orphaned(it)
-	case it.entry.Record.Meta.PreventDestroy && it.action == Delete:
+	case (it.entry.Record.Meta.PreventDestroy || b.in.Protected[it.addr]) && it.action == Delete:
 		it.hold(HeldProtect, "it is protected by preventDestroy",
 			fmt.Sprintf("first apply a spec with preventDestroy: false, then remove it; or let go of it: isobar forget %s %s", b.in.Env, Named))
 	default:

@@ -310,7 +310,7 @@ func safeStep(in *plan.Input, s *plan.Step, held map[resource.Address]bool) erro
 		return fmt.Errorf("a field of it is unread")
 	case s.Op != ledger.Delete:
 		return nil
-	case e.Record.Meta.PreventDestroy:
+	case e.Record.Meta.PreventDestroy || in.Protected[s.Address]:
 		return fmt.Errorf("it is protected")
 	case in.Lost && e.Role == ledger.Current && in.Confirmed[e.Key] == "":
 		return fmt.Errorf("the spec was lost")

@@ -215,6 +215,7 @@ type Input struct {
 	Unready   map[resource.Address]Unready      // what can't be planned for want of a secret
 	Deletes   Budget
 	Destroy   bool                        // a person asked for everything to go
+	Protected map[resource.Address]bool   // what the spec protects by preventDestroy, where Desired does not say it: with Destroy
 	Imports   map[resource.Address]Import // existing objects that a person names: the plan brings them under management and does nothing else
 	Confirmed map[ledger.Key]string       // orphans that a person said may be deleted, with who said so
 	Paused    map[string]string           // fields that are not put back, by FieldName, with why: see Flapping

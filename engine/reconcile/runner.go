@@ -106,6 +106,9 @@ type Draft struct {
 	outs    map[resource.Address]resource.Map
 	imports map[resource.Address]plan.Import
 	words   words
+	// protected is what the spec of a destroy protects, though no apply may have
+	// taken that into the ledger yet.
+	protected map[resource.Address]bool
 }
 
 // Denied reports whether a policy forbids the plan.
@@ -185,6 +188,7 @@ func (r *Runner) evaluate(ctx context.Context, d *Draft) (lost bool, err error) 
 		return false, nil
 	case d.Job.Destroy:
 		d.Spec, err = r.Specs.Environment(ctx, d.Job.Tree, d.Job.Env)
+		d.protected = protected(d.Spec.Desired)
 		d.Spec.Desired = nil
 		return false, err
 	case !listed:
@@ -194,6 +198,21 @@ func (r *Runner) evaluate(ctx context.Context, d *Draft) (lost bool, err error) 
 	d.Spec, err = r.Specs.Environment(ctx, d.Job.Tree, d.Job.Env)
 	d.Warnings = d.Spec.Warnings
 	return len(d.Spec.Desired) == 0, err
+}
+
+// protected gives the addresses whose objects preventDestroy keeps, the one
+// before a rename too.
+func protected(desired []resource.Desired) map[resource.Address]bool {
+	out := map[resource.Address]bool{}
+	for i := range desired {
+		if m := desired[i].Meta; m.PreventDestroy {
+			out[desired[i].Address] = true
+			if m.MovedFrom != nil {
+				out[*m.MovedFrom] = true
+			}
+		}
+	}
+	return out
 }
 
 // foreign takes the outputs of other environments' resources from their
@@ -237,7 +256,7 @@ func (r *Runner) look(ctx context.Context, d *Draft) {
 // build makes the plan of what was seen.
 func (r *Runner) build(d *Draft, lost bool) *plan.Plan {
 	in := plan.Input{
-		Destroy: d.Job.Destroy, Scopes: d.opened.scopes(), Imports: d.imports,
+		Destroy: d.Job.Destroy, Protected: d.protected, Scopes: d.opened.scopes(), Imports: d.imports,
 		Env: d.Job.Env, Estate: d.Estate.ID, Desired: d.Spec.Desired, Lost: lost,
 		Live: d.world.Live, Strays: d.world.Strays, Kinds: r.kinds(), Outs: d.outs, Blind: d.world.Blind, Unready: d.unready,
 		Found: d.world.Found, Homes: d.world.Homes, Confirmed: d.words.confirmed, Released: d.words.released,

@@ -401,6 +401,34 @@ func TestDestroyNeedsNoSpec(t *testing.T) {
 	}
 }
 
+// TestDestroyKeepsWhatTheSpecProtects has a spec that protects an object since
+// the last apply, also under a new name: destroy leaves it, though the ledger
+// does not know of it.
+func TestDestroyKeepsWhatTheSpecProtects(t *testing.T) {
+	t.Parallel()
+	for _, renamed := range []bool{false, true} {
+		s, want := built(t, 0)
+		kept, api := s.id("record", "api"), at("record", "api")
+		want = slices.Clone(want)
+		for i := range want {
+			if want[i].Address != api {
+				continue
+			}
+			want[i].Meta.PreventDestroy = true
+			if renamed {
+				want[i].Address, want[i].Meta.MovedFrom = at("record", "door"), &api
+			}
+		}
+		s.want(want...)
+		d, err := s.Draft(t.Context(), reconcile.Job{Tree: tree("c"), Env: "prod", Run: "end", Destroy: true})
+		must(t, err)
+		out := s.Apply(t.Context(), d, nil)
+		if kept == "" || s.id("record", "api") != kept || !slices.ContainsFunc(d.Plan.Held, func(h plan.Held) bool { return h.Address == api && h.Why == plan.HeldProtect }) {
+			t.Fatalf("renamed %v: %s%s", renamed, results(out), brief(d.Plan))
+		}
+	}
+}
+
 func TestBrokenSpecComesBackAsFindings(t *testing.T) {
 	t.Parallel()
 	s := newSim(options{})
