@@ -126,6 +126,8 @@ func (s settling) create(ctx context.Context, e ledger.Entry, acc Account) (verd
 			return notSettled, nil
 		}
 		return s.made(ctx, e, acc, p.Object)
+	case p.Object.ID != "" && kind.Unmarked && asked.Before(e.Open.At.Add(kind.Lag)):
+		return notSettled, nil // what has its name may be what was deleted before, and still shows
 	case p.Object.ID != "":
 		return s.made(ctx, e, acc, p.Object)
 	case kind.Lag > 0 && e.At.Before(e.Open.At):

@@ -170,7 +170,8 @@ func TestSSHAgent(t *testing.T) {
 	must(t, cmd.Start())
 	t.Cleanup(func() { cancel(); _ = cmd.Wait() })
 	for tick := time.NewTicker(10 * time.Millisecond); ; <-tick.C {
-		if _, err := os.Stat(socket); err == nil {
+		if conn, err := (&net.Dialer{}).DialContext(ctx, "unix", socket); err == nil { // there before it listens
+			must(t, conn.Close())
 			tick.Stop()
 			break
 		}

@@ -40,7 +40,8 @@ type Entry struct {
 	// Prev holds, for each field that writes changed, the value before its last
 	// change (Null where there was none): what a read that trails our write shows.
 	Prev resource.Map
-	Open *Open // the one open intent, or nil
+	Sent []Sent // what updates that were settled as not done may still set, oldest first
+	Open *Open  // the one open intent, or nil
 }
 
 // Open is an intent without an outcome.
@@ -252,6 +253,7 @@ func (s *State) close(e *Entry, ev Event) {
 	e.Open = nil
 	if op != nil {
 		e.At = ev.At
+		e.missed(op, ev)
 	}
 	switch {
 	case ev.Gone && op != nil && op.Op == Release:

@@ -2,8 +2,10 @@ package ledger_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"isobar.dev/engine/ledger"
 	"isobar.dev/engine/resource"
@@ -266,6 +268,51 @@ func TestPrev(t *testing.T) {
 			}
 			if got := s.Current(addr("a")).Prev; !resource.Equal(got, c.want) {
 				t.Errorf("got %s, want %s", resource.Encode(got), resource.Encode(c.want))
+			}
+		})
+	}
+}
+
+// TestSent keeps what an update was to set that was settled as not done, for as
+// long as it may land.
+func TestSent(t *testing.T) {
+	t.Parallel()
+	at := func(ev ledger.Event, d time.Duration) ledger.Event {
+		ev.At = time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC).Add(d)
+		return ev
+	}
+	upd := func(x int, d time.Duration) ledger.Event {
+		ev := at(intent("a", "1", ledger.Update), d)
+		ev.Intent.Record, ev.Intent.Paths = *record("id-1", x), []resource.Path{{"x"}}
+		return ev
+	}
+	settled := func(x int, d time.Duration) ledger.Event {
+		return at(ledger.Event{Address: addr("a"), Token: "1", Type: ledger.Settled, Record: record("id-1", x)}, d)
+	}
+	finished := func(x int, d time.Duration) ledger.Event { return at(done("a", "1", record("id-1", x)), d) }
+	for name, c := range map[string]struct {
+		events []ledger.Event
+		want   []int
+	}{
+		"done":                     {list(made("a", "1"), upd(2, 0), finished(2, 0)), nil},
+		"settled as done":          {list(made("a", "1"), upd(2, 0), settled(2, 0)), nil},
+		"settled as not done":      {list(made("a", "1"), upd(2, 0), settled(1, 0)), []int{2}},
+		"two of them":              {list(made("a", "1"), upd(2, 0), settled(1, 0), upd(3, 0), settled(1, time.Minute)), []int{2, 3}},
+		"one after it that worked": {list(made("a", "1"), upd(2, 0), settled(1, 0), upd(3, 0), finished(3, time.Minute)), []int{2}},
+		"too old to come":          {list(made("a", "1"), upd(2, 0), settled(1, 0), upd(3, 0), finished(3, 2*time.Hour)), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, err := ledger.Fold(c.events)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []int
+			for _, x := range s.Clone().Current(addr("a")).Sent {
+				got = append(got, int(x.Fields["x"].(resource.Int)))
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("sent %v, want %v", got, c.want)
 			}
 		})
 	}

@@ -47,6 +47,10 @@ func (s *State) Clone() *State {
 		n := *e
 		n.Record = cloneRecord(e.Record)
 		n.Prev = cloneMap(e.Prev)
+		n.Sent = slices.Clone(e.Sent)
+		for i := range n.Sent {
+			n.Sent[i].Fields = cloneMap(n.Sent[i].Fields)
+		}
 		if e.Open != nil {
 			o := *e.Open
 			o.Record = cloneRecord(o.Record)

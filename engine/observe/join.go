@@ -100,7 +100,7 @@ func (s *sight) reading(h veiledEntry, k provider.Kind, d *resource.Descriptor) 
 	switch {
 	case found:
 		obj.Fields = h.conceal(obj.Fields)
-		r := plan.Reading{Seen: plan.Present, MarkUnread: s.half[obj.ID] && obj.Mark.IsZero()}
+		r := plan.Reading{Seen: plan.Present, MarkUnread: s.half[obj.ID] && obj.Mark.IsZero(), Sent: s.sent(e)}
 		if young {
 			r.Trail = s.trail(e, k)
 			obj, r.Trail.Fields = hideStale(obj, h, d)
@@ -120,6 +120,17 @@ func (s *sight) reading(h veiledEntry, k provider.Kind, d *resource.Descriptor) 
 		return plan.Reading{Seen: plan.Unread, Why: "it was written so lately that reads may not show it yet", Trail: s.trail(e, k)}
 	}
 	return plan.Reading{Seen: plan.Absent}
+}
+
+// sent gives what calls that were settled as not done may have set since.
+func (s *sight) sent(e *ledger.Entry) []resource.Map {
+	var out []resource.Map
+	for _, x := range e.Sent {
+		if s.at.Before(x.At.Add(ledger.SentFor)) {
+			out = append(out, x.Fields)
+		}
+	}
+	return out
 }
 
 // trail says how long reads may be older than the entry's last write.

@@ -1,6 +1,8 @@
 package observe
 
 import (
+	"slices"
+
 	"isobar.dev/engine/ledger"
 	"isobar.dev/engine/provider"
 	"isobar.dev/engine/resource"
@@ -30,15 +32,26 @@ type veiledEntry struct {
 	former  func(resource.Map) resource.Map // as the values before our last write were
 }
 
+// sentSecret reports whether a call that may still land was to set a secret.
+func sentSecret(e *ledger.Entry) bool {
+	return slices.ContainsFunc(e.Sent, func(s ledger.Sent) bool { return resource.HasSecret(s.Fields) })
+}
+
 // hidden hides an entry's secrets.
 func hidden(v *provider.Veil, e *ledger.Entry, d *resource.Descriptor, want resource.Map) veiledEntry {
-	if !d.TakesSecrets() || want == nil && !resource.HasSecret(e.Record.Applied) && !resource.HasSecret(e.Prev) {
+	if !d.TakesSecrets() || want == nil && !resource.HasSecret(e.Record.Applied) && !resource.HasSecret(e.Prev) && !sentSecret(e) {
 		same := func(m resource.Map) resource.Map { return m }
 		return veiledEntry{e, same, same}
 	}
 	h := veiledEntry{
-		conceal: func(m resource.Map) resource.Map { return v.Conceal(m, want, e.Record.Applied) },
-		former:  func(m resource.Map) resource.Map { return v.Conceal(m, e.Prev) },
+		conceal: func(m resource.Map) resource.Map {
+			like := []resource.Map{want, e.Record.Applied}
+			for _, s := range e.Sent {
+				like = append(like, s.Fields)
+			}
+			return v.Conceal(m, like...)
+		},
+		former: func(m resource.Map) resource.Map { return v.Conceal(m, e.Prev) },
 	}
 	shown := *e
 	shown.Record.Applied, shown.Prev = h.conceal(e.Record.Applied), h.conceal(e.Prev)

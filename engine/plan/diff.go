@@ -27,12 +27,12 @@ func (d *differ) object(want, applied, live resource.Map) {
 		if f.Computed {
 			continue
 		}
-		w, a := want[f.Name], applied[f.Name]
+		w, a := want[f.Name], d.item.landed(f, applied[f.Name], live[f.Name])
 		if w == nil && a == nil {
 			continue
 		}
 		n := d.node(resource.Path{f.Name}, f, trio{w, a, live[f.Name]}, f.Immutable)
-		if !same(f, n, a) {
+		if !same(f, n, applied[f.Name]) {
 			d.correct(f.Name, n)
 		}
 	}

@@ -254,6 +254,7 @@ type Reading struct {
 	By         string          // who changed it outside, where a provider knows; "" else
 	MarkUnread bool            // it shows no mark, and may bear one: something of it could not be read
 	Trail      *Trail          // what of it may be older than our last write; nil: nothing
+	Sent       []resource.Map  // what calls of ours that nothing was seen of may have set since, by top-level field
 }
 
 // Budget bounds deletions (and replacements) in one plan; the tighter bound

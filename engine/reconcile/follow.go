@@ -191,10 +191,14 @@ func (d *Daemon) affected(ctx context.Context, r Repo, h *head, first bool) erro
 		}
 	}
 	for name, row := range known { // no longer in the spec, or the estate is unreadable
-		if row.Resources > 0 || eerr != nil || row.Digest != "" {
-			if err := d.queue.add(ctx, name, cycle.Pushed{Commit: h.commit.Hash}); err != nil {
-				return err
-			}
+		switch {
+		case row.Resources > 0 || eerr != nil || row.Digest != "":
+			err = d.queue.add(ctx, name, cycle.Pushed{Commit: h.commit.Hash})
+		case first: // a create that was given up may have landed since
+			err = d.queue.add(ctx, name, cycle.Ticked{Trigger: cycle.Start})
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

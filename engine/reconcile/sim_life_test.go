@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"isobar.dev/engine/ledger"
 	"isobar.dev/engine/provider"
 	"isobar.dev/engine/reconcile"
 	"isobar.dev/engine/resource"
@@ -202,14 +203,16 @@ func (l *life) process(s *seat) *process {
 	return s.now
 }
 
-// restart ends a seat's process as SIGTERM does, and starts the next.
-func (l *life) restart(s *seat) {
+// restart ends a seat's process as SIGTERM does, and starts the next. It reports
+// false where it died, and is started again without a hand.
+func (l *life) restart(s *seat) bool {
 	p := l.process(s)
 	if !p.claim() {
-		return // it died, and starts again by itself
+		return false
 	}
 	l.laws.breach(p.end())
 	l.start(s)
+	return true
 }
 
 // meddle is somebody with a console, who changes, unmarks or removes an object
@@ -231,6 +234,9 @@ func (l *life) meddle() {
 		what = "removed"
 		_ = l.world.Remove(o.Address.Kind, o.ID)
 	case n == 1 && o.Address.Kind != "record":
+		if !l.known(o.ID) { // nothing would say whose it is
+			return
+		}
 		what = "unmarked"
 		_ = l.world.Unmark(o.Address.Kind, o.ID)
 	default:
@@ -239,8 +245,13 @@ func (l *life) meddle() {
 			case "network":
 				f["label"] = text("meddled")
 			case "disk":
-				if f["policy"] != nil {
-					f["policy"] = resource.Map{"keep": text("meddled")}
+				was, _ := f["policy"].(resource.Map)
+				now := resource.Map{}
+				for k := range was { // a key of their own would be theirs
+					now[k] = text("meddled")
+				}
+				if len(now) > 0 {
+					f["policy"] = now
 				}
 			case "machine":
 				f["state"] = text("stopped")
@@ -252,6 +263,18 @@ func (l *life) meddle() {
 		})
 	}
 	l.tell("another hand: %s %s", o.ID, what)
+}
+
+// known reports whether a ledger holds an object by its id.
+func (l *life) known(id resource.ID) bool {
+	for _, r := range l.story.realms {
+		st, err := l.disk().State(context.Background(), r.name)
+		l.laws.breach(err)
+		if err == nil && slices.ContainsFunc(st.Sorted(), func(e *ledger.Entry) bool { return e.Record.ID == id }) {
+			return true
+		}
+	}
+	return false
 }
 
 func (l *life) isForeign(id resource.ID) bool {
@@ -326,7 +349,9 @@ func (l *life) calm() {
 	time.Sleep(2 * time.Minute)
 	l.landing.Wait()
 	for _, s := range l.seats {
-		l.restart(s)
+		for !l.restart(s) {
+			time.Sleep(time.Second) // until somebody started what died
+		}
 	}
 	for _, r := range l.story.realms {
 		if r.mode == "observe" {

@@ -2,6 +2,7 @@ package reconcile_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 
@@ -224,12 +225,32 @@ func (y *story) edit() string {
 		return r.name + ": mode " + r.mode
 	case 7:
 		if len(y.realms) == 1 { // what another environment refers to stays
-			r.items = slices.Clone(r.past[y.rnd.IntN(len(r.past))])
+			r.items = r.grown(r.past[y.rnd.IntN(len(r.past))])
 			return r.name + ": an earlier commit again"
 		}
 	}
 	y.change(r, &r.items[i])
 	return r.name + ": " + it.Address.Local() + " changed"
+}
+
+// grown gives an earlier commit's items, with disks as large as they ever were: no
+// disk shrinks.
+func (r *realm) grown(items []resource.Desired) []resource.Desired {
+	most := map[resource.Address]resource.Int{}
+	for _, was := range append(slices.Clone(r.past), r.items) {
+		for i := range was {
+			size, _ := was[i].Fields["size"].(resource.Int)
+			most[was[i].Address] = max(most[was[i].Address], size)
+		}
+	}
+	out := slices.Clone(items)
+	for i := range out {
+		if size := most[out[i].Address]; size > 0 {
+			out[i].Fields = maps.Clone(out[i].Fields)
+			out[i].Fields["size"] = size
+		}
+	}
+	return out
 }
 
 // keeps reports whether an item must stay: another environment may refer to it.

@@ -158,6 +158,9 @@ func (w *weather) draw(class string, c simCall, rnd *rand.Rand) fate {
 	case wUnread:
 		f.before = failure([]resource.Class{resource.Transient, resource.Denied}[rnd.IntN(2)])
 	case wPaused:
+		if c.nameless() {
+			return fate{}
+		}
 		f.pause = time.Duration(1+rnd.IntN(60)) * time.Second
 	}
 	return f

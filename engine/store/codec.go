@@ -79,6 +79,7 @@ type entryBody struct {
 	Made   bool          `json:"made,omitempty"`
 	At     int64         `json:"at,omitempty"` // unix milliseconds
 	Prev   resource.Map  `json:"prev,omitempty"`
+	Sent   []ledger.Sent `json:"sent,omitempty"`
 	Open   *openBody     `json:"open,omitempty"`
 }
 
@@ -91,7 +92,7 @@ type openBody struct {
 }
 
 func encodeEntry(e *ledger.Entry) (string, error) {
-	b := entryBody{Record: e.Record, Made: e.Made, At: millis(e.At), Prev: e.Prev}
+	b := entryBody{Record: e.Record, Made: e.Made, At: millis(e.At), Prev: e.Prev, Sent: e.Sent}
 	if o := e.Open; o != nil {
 		b.Open = &openBody{Intent: o.Intent, Run: o.Run, At: millis(o.At), Handle: o.Handle, Doubt: o.Doubt}
 	}
@@ -113,7 +114,7 @@ func decodeEntry(address, token, role, body string) (*ledger.Entry, error) {
 	}
 	e := &ledger.Entry{
 		Key: ledger.Key{Address: a, Token: token}, Role: ledger.Role(role),
-		Record: b.Record, Made: b.Made, At: fromMillis(b.At), Prev: b.Prev,
+		Record: b.Record, Made: b.Made, At: fromMillis(b.At), Prev: b.Prev, Sent: b.Sent,
 	}
 	if o := b.Open; o != nil {
 		e.Open = &ledger.Open{Intent: o.Intent, Run: o.Run, At: fromMillis(o.At), Handle: o.Handle, Doubt: o.Doubt}

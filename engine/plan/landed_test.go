@@ -1,0 +1,91 @@
+package plan_test
+
+import (
+	"testing"
+
+	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/plan"
+	"isobar.dev/engine/resource"
+)
+
+// TestWhatLandedLateIsOurs: what a call set though it was settled as not done is
+// taken back once the spec has it no more; what somebody else set is not.
+func TestWhatLandedLateIsOurs(t *testing.T) {
+	t.Parallel()
+	s := func(v string) resource.Value { return resource.String(v) }
+	tags := func(kv ...string) resource.Map {
+		m := resource.Map{}
+		for i := 0; i < len(kv); i += 2 {
+			m[kv[i]] = s(kv[i+1])
+		}
+		return m
+	}
+	names := func(vs ...string) resource.List {
+		l := resource.List{}
+		for _, v := range vs {
+			l = append(l, s(v))
+		}
+		return l
+	}
+	for name, c := range map[string]struct {
+		kind                      string
+		applied, want, live, sent resource.Map
+		after                     map[string]resource.Value // by path; nil: emptied
+	}{
+		"a map": {"t.net", nil, nil, resource.Map{"tags": tags("a", "1")}, resource.Map{"tags": tags("a", "1")}, map[string]resource.Value{"tags.a": nil}},
+		"a key beside what is ours": {
+			"t.net", resource.Map{"tags": tags("a", "1")}, resource.Map{"tags": tags("a", "1")},
+			resource.Map{"tags": tags("a", "1", "b", "2")}, resource.Map{"tags": tags("a", "1", "b", "2")}, map[string]resource.Value{"tags.b": nil},
+		},
+		"another's value": {"t.net", nil, nil, resource.Map{"tags": tags("a", "2")}, resource.Map{"tags": tags("a", "1")}, nil},
+		"another's key":   {"t.net", nil, nil, resource.Map{"tags": tags("c", "3")}, resource.Map{"tags": tags("a", "1")}, nil},
+		"nothing came":    {"t.net", nil, nil, resource.Map{}, resource.Map{"tags": tags("a", "1")}, nil},
+		"it is wanted":    {"t.net", nil, resource.Map{"tags": tags("a", "1")}, resource.Map{"tags": tags("a", "1")}, resource.Map{"tags": tags("a", "1")}, nil},
+		"elements": {
+			"t.group", resource.Map{"allow": names("x")}, resource.Map{"allow": names("x")},
+			resource.Map{"allow": names("x", "y", "z")}, resource.Map{"allow": names("x", "y")}, map[string]resource.Value{"allow": names("z", "x")},
+		},
+		"a whole list": {"t.sub", nil, nil, resource.Map{"zones": names("a")}, resource.Map{"zones": names("a")}, map[string]resource.Value{"zones": nil}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := parseLocal(t, c.kind+"/a")
+			with := func(m resource.Map) resource.Map {
+				out := resource.Map{"cidr": s("10.0"), "net": s("n"), "name": s("a")}
+				for k := range out {
+					if d := kinds()[c.kind].Descriptor; d.Field(k) == nil {
+						delete(out, k)
+					}
+				}
+				for k, v := range m {
+					out[k] = v
+				}
+				return out
+			}
+			in := plan.Input{
+				Env: "prod", Estate: estate, Kinds: kinds(), Ledger: &ledger.State{}, Live: map[ledger.Key]plan.Reading{},
+				Desired: []resource.Desired{{Address: a, Fields: with(c.want)}},
+			}
+			own(t, &in, "1", goldenEntry{Address: c.kind + "/a", Applied: with(c.applied)}, nil)
+			key := ledger.Key{Address: a, Token: "1"}
+			r := in.Live[key]
+			r.Object.Fields, r.Sent = with(c.live), []resource.Map{c.sent}
+			in.Live[key] = r
+			p := plan.Build(in)
+			got := map[string]resource.Value{}
+			for _, st := range p.Steps {
+				for _, ch := range st.Changes {
+					got[ch.Path.String()] = ch.After
+				}
+			}
+			if len(got) != len(c.after) {
+				t.Fatalf("changes %v, want %v (held %+v)", got, c.after, p.Held)
+			}
+			for path, v := range c.after {
+				if now, ok := got[path]; !ok || !resource.Equal(now, v) {
+					t.Errorf("%s becomes %v, want %v", path, now, v)
+				}
+			}
+		})
+	}
+}
