@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -28,7 +29,8 @@ func (a *app) applyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "apply [ENV…]", Short: "Plan, ask, and make the world so",
 		Long: "Shows the plan and asks. Without a terminal it wants --plan DIGEST, which applies just the plan that was looked\n" +
-			"at before, or --auto-approve. What a rule denies is never applied. Ctrl-C stops at the next call's end.",
+			"at before, and once: what is not as that plan saw it is held with what needs it, and the rest is done. Or give\n" +
+			"--auto-approve. What a rule denies is never applied. Ctrl-C stops at the next call's end.",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.interruptible(c.Context(), stopping, func(ctx context.Context) error {
 				return a.withOnce(ctx, func(o *reconcile.Once) error {
@@ -58,14 +60,17 @@ func (a *app) apply(ctx context.Context, o *reconcile.Once, tries []*reconcile.A
 		}
 	}
 	if f.plan != "" {
-		var err error
-		if todo, err = named(tries, f.plan); err != nil {
-			return err
+		t, err := o.Name(ctx, tries, f.plan)
+		if err != nil {
+			return notNow(err)
 		}
+		todo = []*reconcile.Attempt{t}
 		tries = todo
+	} else if err := keep(ctx, o, tries); err != nil {
+		return err
 	}
 	if a.output == "text" || len(todo) == 0 {
-		if err := a.showPlans(o, tries, f.detailed); err != nil {
+		if err := a.printPlans(o, tries, f.detailed); err != nil {
 			return err
 		}
 	}
@@ -104,26 +109,16 @@ func (a *app) deny(o *reconcile.Once, t *reconcile.Attempt) error {
 	return errSaid
 }
 
-// named gives the attempt whose plan has a digest.
-func named(tries []*reconcile.Attempt, digest string) ([]*reconcile.Attempt, error) {
-	prefix := strings.ToLower(strings.ReplaceAll(digest, "-", ""))
-	var found []*reconcile.Attempt
-	var now []string
-	for _, t := range tries {
-		if t.Plan.Digest == "" {
-			now = append(now, t.Job.Env+" has nothing to do")
-			continue
-		}
-		now = append(now, t.Job.Env+" has plan "+view.PlanID(t.Plan.Digest))
-		if len(prefix) >= 8 && strings.HasPrefix(t.Plan.Digest, prefix) {
-			found = append(found, t)
-		}
+// notNow puts into words why a plan that a person named is not carried out.
+func notNow(err error) error {
+	var not *reconcile.NotNow
+	switch {
+	case !errors.As(err, &not):
+		return err
+	case not.Used:
+		return errorf(diag.CommandUsed, "look at what is to be done now with isobar plan, then name its digest", "%v", err)
 	}
-	if len(found) == 1 {
-		return found, nil
-	}
-	return nil, errorf(diag.CommandPlan, "look at it with isobar plan, then name its digest", "no plan is named %q now: %s",
-		digest, strings.Join(now, ", "))
+	return errorf(diag.CommandPlan, "look at it with isobar plan, then name its digest", "%v", err)
 }
 
 // confirm asks a person about what is to be done, where nobody did before.
@@ -203,7 +198,7 @@ func (a *app) takeOne(ctx context.Context, o *reconcile.Once, t *reconcile.Attem
 	run, err := o.Apply(ctx, t, p.step)
 	p.end()
 	if err != nil {
-		return nil, err
+		return nil, notNow(err)
 	}
 	switch a.output {
 	case "markdown":

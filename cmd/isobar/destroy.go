@@ -34,7 +34,7 @@ func (a *app) destroy(ctx context.Context, o *reconcile.Once, env string, f appl
 		return err
 	}
 	if !f.approve && f.plan == "" && a.canAsk() && len(tries[0].Plan.Steps) > 0 && !tries[0].Denied() {
-		if err := a.showPlans(o, tries, false); err != nil {
+		if err := a.showPlans(ctx, o, tries, false); err != nil {
 			return err
 		}
 		answer, err := a.ask(ctx, "this deletes "+counted(len(tries[0].Plan.Changes), "object")+". To go on, type the environment's name: ")
@@ -52,7 +52,7 @@ func (a *app) destroy(ctx context.Context, o *reconcile.Once, env string, f appl
 	if f.approve && f.plan == "" && len(tries[0].Plan.Steps) > 0 {
 		for _, w := range tries[0].Warnings {
 			if w.Code == diag.CommandReferred {
-				return a.notUnasked(o, tries, w)
+				return a.notUnasked(ctx, o, tries, w)
 			}
 		}
 	}
@@ -60,9 +60,9 @@ func (a *app) destroy(ctx context.Context, o *reconcile.Once, env string, f appl
 }
 
 // notUnasked shows the plan and wants more than --auto-approve for it.
-func (a *app) notUnasked(o *reconcile.Once, tries []*reconcile.Attempt, because diag.Finding) error {
+func (a *app) notUnasked(ctx context.Context, o *reconcile.Once, tries []*reconcile.Attempt, because diag.Finding) error {
 	if a.output == "text" {
-		if err := a.showPlans(o, tries, false); err != nil {
+		if err := a.showPlans(ctx, o, tries, false); err != nil {
 			return err
 		}
 	}

@@ -95,7 +95,7 @@ func (a *app) adopt(ctx context.Context, o *reconcile.Once, args []string, f ado
 		return a.refuse(wrong, "nothing was adopted")
 	}
 	if f.dry {
-		return a.showPlans(o, tries, false)
+		return a.showPlans(ctx, o, tries, false)
 	}
 	return a.apply(ctx, o, tries, f.applyFlags)
 }

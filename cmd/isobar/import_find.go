@@ -144,7 +144,7 @@ func (a *app) adoptFound(ctx context.Context, o *reconcile.Once, s *view.Search,
 		return a.refuse(wrong, "nothing was adopted")
 	}
 	if f.dry {
-		return a.showPlans(o, tries, false)
+		return a.showPlans(ctx, o, tries, false)
 	}
 	f.ready = func() error { return a.writeFound(b) }
 	return a.apply(ctx, o, tries, f.applyFlags)

@@ -26,7 +26,7 @@ func (a *app) planCommand() *cobra.Command {
 					if err != nil {
 						return err
 					}
-					return a.showPlans(o, tries, detailed)
+					return a.showPlans(ctx, o, tries, detailed)
 				})
 			})
 		},
@@ -150,9 +150,28 @@ func draftAll(ctx context.Context, o *reconcile.Once, envs []string, job reconci
 	return slices.DeleteFunc(tries, func(t *reconcile.Attempt) bool { return t == nil }), slices.Concat(wrong...), nil
 }
 
-// showPlans prints plans and sets the exit code: 1 where something will not be
+// showPlans prints plans as printPlans does, and keeps them, so that a person can
+// name them.
+func (a *app) showPlans(ctx context.Context, o *reconcile.Once, tries []*reconcile.Attempt, detailed bool) error {
+	if err := keep(ctx, o, tries); err != nil {
+		return err
+	}
+	return a.printPlans(o, tries, detailed)
+}
+
+// keep keeps plans that are shown.
+func keep(ctx context.Context, o *reconcile.Once, tries []*reconcile.Attempt) error {
+	for _, t := range tries {
+		if err := o.Show(ctx, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printPlans prints plans and sets the exit code: 1 where something will not be
 // done, 2 (where asked for) where there is something to do.
-func (a *app) showPlans(o *reconcile.Once, tries []*reconcile.Attempt, detailed bool) error {
+func (a *app) printPlans(o *reconcile.Once, tries []*reconcile.Attempt, detailed bool) error {
 	shown := make([]*view.Plan, len(tries))
 	for i, t := range tries {
 		shown[i] = a.shown(o, t)

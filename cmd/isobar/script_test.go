@@ -58,7 +58,7 @@ func TestScript(t *testing.T) {
 			"ec2": ec2, "s3": s3, "parameter": parameter, "vcenter": vcenter, "hold": hold, "held": held, "release": release, "refuse": refuse, "shape": shape, "plan": waitingPlan,
 			"example": example, "sshrepo": sshRepo, "trustssh": trustSSH, "nowhere": nowhere, "mode": mode,
 			"slack": slackLab, "scrape": scrape, "httprepo": httpRepo, "fill": fill, "hangup": hangUp,
-			"describe": describe, "lasthash": lastHash, "told": transcript, "slackis": slackIs, "newest": newest, "postgres": postgresLab,
+			"describe": describe, "lasthash": lastHash, "told": transcript, "shown": shownPlan, "slackis": slackIs, "newest": newest, "postgres": postgresLab,
 		},
 	})
 }
@@ -378,6 +378,21 @@ func waitingPlan(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	ts.Fatalf("no plan waits: %v", rows)
+}
+
+// shown ENV VAR makes the name of the plan of an environment that was shown last,
+// as the store of the repository at hand has it, a variable.
+func shownPlan(ts *testscript.TestScript, _ bool, args []string) {
+	ctx := context.Background()
+	st, err := place{file: ts.MkAbs(".isobar/store.db")}.open(ctx)
+	ts.Check(err)
+	defer st.Close()
+	plans, err := st.PlansOf(ctx, args[0], "")
+	ts.Check(err)
+	if len(plans) == 0 {
+		ts.Fatalf("no plan of %s was shown", args[0])
+	}
+	ts.Setenv(args[1], view.PlanID(plans[0].Digest))
 }
 
 // shape FILE PATTERN… checks that every line of a file, sorted, matches the

@@ -91,6 +91,7 @@ type (
 		Key     string
 		Held    string    // the Key of a plan that holds what this one held; "" for nothing
 		Ripe    time.Time // as that of Facts, after it
+		Rest    bool      // it was what is left of an approved plan as it was: what moved is to be planned now
 	}
 	// Cancelled says that a person stopped the apply under way.
 	Cancelled struct{ By string }
@@ -115,6 +116,7 @@ func (Refreshed) event() {}
 // Facts is what the cycle needs to know of a plan.
 type Facts struct {
 	Digest  string    // "" where there is nothing to do
+	Of      string    // the digest of a plan that a person approved, all of whose steps that are as they were then these are; "" for none
 	Denied  bool      // a policy forbids it
 	Over    bool      // it deletes or replaces more than may be unasked
 	Changes int       // objects that change

@@ -74,6 +74,15 @@ func TestStories(t *testing.T) {
 			{cycle.Approved{Digest: "d2", By: "ann"}, "plan approve"},
 			{cycle.Planned{Digest: "d2", Changes: 1, Key: "d2"}, "tell applying by ann; apply d2 by ann"},
 		}},
+		"what is left of an approved plan runs under the approval, and what moved is asked about at once": {cycle.Approve, []line{
+			{cycle.Pushed{Commit: "c1"}, "plan push"},
+			{some, "tell waiting"},
+			{cycle.Approved{Digest: "d1", By: "ann"}, "plan approve"},
+			{cycle.Planned{Digest: "d2", Of: "d1", Changes: 1, Held: 1, Key: "d2"}, "tell applying by ann; apply d2 by ann"},
+			{cycle.Applied{OK: true, Key: "r1", Held: "x", Rest: true}, "tell applied; plan approve"},
+			{cycle.Planned{Digest: "d3", Changes: 1, Key: "d3"}, "tell waiting"},
+			{cycle.Planned{Digest: "d4", Of: "d1", Changes: 1, Key: "d4"}, "tell waiting"},
+		}},
 		"an approval is used once": {cycle.Approve, []line{
 			{cycle.Pushed{Commit: "c1"}, "plan push"},
 			{some, "tell waiting"},

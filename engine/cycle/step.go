@@ -133,9 +133,9 @@ func (s State) planned(f Facts, now time.Time, r Rules) (State, []Effect) {
 	case r.Mode == Observe:
 		s.Consent, s.By = "", ""
 		return s.rest(Idle, s.tell(NewsReport, f.Key))
-	case r.Mode == Auto && !f.Over && s.Halted == "" || s.Consent == f.Digest:
+	case r.Mode == Auto && !f.Over && s.Halted == "" || s.consents(f):
 		by := ""
-		if s.Consent == f.Digest {
+		if s.consents(f) {
 			by = s.By
 		}
 		s.Phase, s.Consent, s.By, s.Halted = Applying, "", "", ""
@@ -150,6 +150,12 @@ func (s State) planned(f Facts, now time.Time, r Rules) (State, []Effect) {
 	}
 	s.Consent, s.By, s.Asked = "", "", asked
 	return s.rest(Waiting, s.tell(NewsWaiting, f.Digest))
+}
+
+// consents reports whether a person approved a plan, or the one that it is what is
+// left of.
+func (s *State) consents(f Facts) bool {
+	return s.Consent != "" && (s.Consent == f.Digest || s.Consent == f.Of)
 }
 
 func (s State) broken(e Broken, now time.Time, r Rules) (State, []Effect) {
@@ -184,6 +190,9 @@ func (s State) applied(e Applied, now time.Time, r Rules) (State, []Effect) {
 		s.Told = string(NewsApplied) + " " + e.Key
 		if e.Held != "" { // its report said so
 			s.Told = string(NewsHeld) + " " + e.Held
+		}
+		if e.Rest && s.Again == "" {
+			s.Again = Consent
 		}
 		return s.rest(Idle, []Effect{Tell{What: NewsApplied}})
 	}

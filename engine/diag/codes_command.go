@@ -23,6 +23,7 @@ const (
 	CommandWord     Code = "CMD-722"
 	CommandCancel   Code = "CMD-724"
 	CommandResume   Code = "CMD-725"
+	CommandUsed     Code = "CMD-730"
 )
 
 // commandPages holds the CMD codes.
@@ -51,9 +52,15 @@ func commandPages() map[Code]Page {
 		},
 		CommandPlan: {
 			Title: "the plan is another one now",
-			Text: "The digest after --plan is not that of the plan just made: the spec, the world or the ledger has changed " +
-				"since it was looked at, or it names the plan of another environment. Nothing was applied. Read the new plan, " +
-				"then name its digest.",
+			Text: "Nothing of the plan that --plan names is as it was when it was looked at: the spec, the world or the ledger has " +
+				"changed since, as the message says, or it is the plan of another environment or none that was shown. Nothing was " +
+				"applied. Read the new plan, then name its digest. Where a part of a plan is still as it was, just that is applied.",
+		},
+		CommandUsed: {
+			Title: "the plan was carried out already",
+			Text: "A plan is a consent to do what it shows once. The one that --plan names was applied before, by the run that the message " +
+				"names. Where the same is to be done again, since somebody took it back, isobar plan shows it anew, and from then on " +
+				"its digest may be named again.",
 		},
 		CommandNoStore: {
 			Title: "no store yet",

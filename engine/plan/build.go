@@ -141,6 +141,7 @@ func (b *builder) wanted(it *item) {
 	switch {
 	case it.entry == nil:
 		b.create(it, Reason{Cause: CauseSpec, At: it.want.At})
+		b.stands(it)
 	case it.entry.Open != nil:
 		b.doubtful(it)
 	case it.live.Seen == Absent:

@@ -208,6 +208,7 @@ type Input struct {
 	Found     map[resource.Address]Reading      // what the lookups found that were asked; a missing one is taken from its pin, if it has one
 	Strays    []resource.Object                 // objects that bear this estate's and environment's mark, with tokens that the ledger does not hold
 	Homes     map[string]string                 // token of a stray → the alias whose session sees it
+	Standing  map[resource.Address]Standing     // what stands where unmarked objects are to be made
 	Kinds     map[string]Kind                   // by full name, "aws.vpc"
 	Outs      map[resource.Address]resource.Map // outputs of other environments' resources that are referred to
 	Scopes    map[string]string                 // alias → what its session sees now; a missing one is not compared

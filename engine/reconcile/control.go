@@ -1,9 +1,11 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"isobar.dev/engine/cycle"
@@ -28,7 +30,7 @@ func (d *Daemon) Verdict(ctx context.Context, env, digest, by string, v store.Ve
 	if err != nil {
 		return store.Environment{}, err
 	}
-	prefix := strings.ToLower(strings.ReplaceAll(digest, "-", ""))
+	prefix := digits(digest)
 	var found []store.Environment
 	var waiting []string
 	for _, row := range rows {
@@ -36,7 +38,7 @@ func (d *Daemon) Verdict(ctx context.Context, env, digest, by string, v store.Ve
 			continue
 		}
 		waiting = append(waiting, row.Name+" waits with plan "+view.PlanID(row.PlanDigest))
-		if len(prefix) >= 8 && strings.HasPrefix(row.PlanDigest, prefix) {
+		if len(prefix) >= leastNamed && strings.HasPrefix(row.PlanDigest, prefix) {
 			found = append(found, row)
 		}
 	}
@@ -44,7 +46,11 @@ func (d *Daemon) Verdict(ctx context.Context, env, digest, by string, v store.Ve
 		if len(waiting) == 0 {
 			waiting = []string{"nothing waits"}
 		}
-		return store.Environment{}, fmt.Errorf("%w: %q (%s)", ErrNoPlan, digest, strings.Join(waiting, "; "))
+		why, err := d.bygone(ctx, env, prefix)
+		if err != nil {
+			return store.Environment{}, err
+		}
+		return store.Environment{}, fmt.Errorf("%w: %s (%s)", ErrNoPlan, cmp.Or(why, strconv.Quote(digest)), strings.Join(waiting, "; "))
 	}
 	row := found[0]
 	err = d.Store.PutApproval(ctx, store.Approval{Env: row.Name, Digest: row.PlanDigest, By: by, At: d.Runner.Now(), Verdict: v})

@@ -31,6 +31,8 @@ type Once struct {
 type Attempt struct {
 	*Draft
 	Run store.Run
+
+	consent string // the digest of the plan that a person named, "" for none
 }
 
 // Draft makes a job's draft as the next run; the job's Run and Epoch are filled
@@ -56,7 +58,6 @@ func (o *Once) Draft(ctx context.Context, job Job) (*Attempt, error) {
 	if a.Draft, err = o.Runner.Draft(l.guard(ctx), job); err != nil {
 		return nil, err
 	}
-	a.Run.Digest, a.Run.Counts = a.Plan.Digest, counts(a.Plan)
 	if a.Denied() {
 		if err := o.judged(ctx, a); err != nil {
 			return nil, err
@@ -101,7 +102,8 @@ func (o *Once) bury(ctx context.Context, env string) error {
 // Apply takes an attempt's steps and gives the run as people see it. When ctx
 // ends no further step starts; the calls under way are finished and recorded.
 // progress is told of each step's start and end, one at a time; it may be nil.
-// The error is one of the store: what was done until then is in the ledger.
+// The error is one of the store: what was done until then is in the ledger; or a
+// *NotNow, where the plan that a person named was carried out meanwhile.
 func (o *Once) Apply(ctx context.Context, a *Attempt, progress func(view.Step)) (*view.Run, error) {
 	keep := context.WithoutCancel(ctx)
 	l, err := o.Tenure.await(keep, a.Job.Env)
@@ -109,8 +111,12 @@ func (o *Once) Apply(ctx context.Context, a *Attempt, progress func(view.Step)) 
 		return nil, err
 	}
 	defer l.release(ctx)
+	if err := o.use(keep, a); err != nil {
+		return nil, err
+	}
 	a.journal.Epoch = l.epoch
 	a.Run.State, a.Run.Started = store.Applying, o.Runner.Now()
+	a.Run.Digest, a.Run.Counts = a.Plan.Digest, counts(a.Plan)
 	shown := a.ViewPlan(o.Runner.Catalogue.Descriptors, a.Run.Subject)
 	shown.Mode = "" // nothing waits for an approval: a person is there
 	a.Run.Plan = shown.Kept()

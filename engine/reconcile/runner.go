@@ -109,6 +109,9 @@ type Draft struct {
 	// protected is what the spec of a destroy protects, though no apply may have
 	// taken that into the ledger yet.
 	protected map[resource.Address]bool
+
+	standing map[resource.Address]plan.Standing
+	only     map[string]string // the sums of the steps that may be taken, by id; nil: all of the plan's
 }
 
 // Denied reports whether a policy forbids the plan.
@@ -170,6 +173,9 @@ func (r *Runner) Draft(ctx context.Context, job Job) (*Draft, error) {
 	}
 	r.look(ctx, d)
 	r.seek(ctx, d)
+	if err := r.standing(ctx, d); err != nil {
+		return nil, err
+	}
 	if err := r.hear(ctx, d); err != nil {
 		return nil, err
 	}
@@ -258,7 +264,7 @@ func (r *Runner) build(d *Draft, lost bool) *plan.Plan {
 	in := plan.Input{
 		Destroy: d.Job.Destroy, Protected: d.protected, Scopes: d.opened.scopes(), Imports: d.imports,
 		Env: d.Job.Env, Estate: d.Estate.ID, Desired: d.Spec.Desired, Lost: lost,
-		Live: d.world.Live, Strays: d.world.Strays, Kinds: r.kinds(), Outs: d.outs, Blind: d.world.Blind, Unready: d.unready,
+		Live: d.world.Live, Strays: d.world.Strays, Standing: d.standing, Kinds: r.kinds(), Outs: d.outs, Blind: d.world.Blind, Unready: d.unready,
 		Found: d.world.Found, Homes: d.world.Homes, Confirmed: d.words.confirmed, Released: d.words.released,
 		Paused: d.paused(r.Now()),
 	}
@@ -368,7 +374,7 @@ func (r *Runner) Apply(ctx context.Context, d *Draft, progress func(apply.Result
 	if len(d.Job.Imports) > 0 {
 		out.Next = left
 	} else {
-		out.After = left
+		out.After = d.rest(left)
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -37,7 +38,7 @@ func (t *turn) tell(ctx context.Context, news cycle.Tell) error {
 	case cycle.NewsApplying:
 		t.run.State = store.Applying
 		if news.By != "" { // used up before anything is told or done under it
-			a, err := t.d.Store.Consume(ctx, t.env, t.run.Digest, t.run.ID, t.d.Runner.Now())
+			a, err := t.d.Store.Consume(ctx, t.env, cmp.Or(t.under, t.run.Digest), t.run.ID, t.d.Runner.Now())
 			if err != nil {
 				return err
 			}

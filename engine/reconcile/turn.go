@@ -30,8 +30,9 @@ type turn struct {
 	draft *Draft
 	run   store.Run
 	news  reporter
-	saved bool // the run is in the store
-	cut   bool // the row says that the last apply was cut off
+	saved bool   // the run is in the store
+	cut   bool   // the row says that the last apply was cut off
+	under string // the digest of the approved plan of which the draft is what is as it was; "" for none
 	lease *lease
 }
 
@@ -194,7 +195,7 @@ func (t *turn) plan(ctx context.Context, trigger cycle.Trigger) ([]cycle.Event, 
 		ID: d.NewID(), Env: t.env, Repo: t.repo.Name, Trigger: string(trigger), Commit: t.head.commit.Hash, Subject: t.head.commit.Subject,
 		Actor: t.head.commit.Author, State: store.Planning, Started: d.Runner.Now(),
 	}
-	t.saved, t.draft, t.news = false, nil, reporter{fails: t.state.Fails}
+	t.saved, t.draft, t.news, t.under = false, nil, reporter{fails: t.state.Fails}, ""
 	if err := t.bury(context.WithoutCancel(ctx)); err != nil {
 		return nil, err
 	}
@@ -209,6 +210,9 @@ func (t *turn) plan(ctx context.Context, trigger cycle.Trigger) ([]cycle.Event, 
 			return nil, ctx.Err() // a shutdown: it starts over
 		}
 		return t.broken(ctx, err), nil
+	}
+	if err := t.bind(context.WithoutCancel(ctx), draft); err != nil {
+		return nil, err
 	}
 	t.draft = draft
 	t.learn(draft)
@@ -286,7 +290,7 @@ func counts(p *plan.Plan) store.Counts {
 func (t *turn) facts(draft *Draft) cycle.Facts {
 	drifted, _ := draft.Drift()
 	f := cycle.Facts{
-		Digest: draft.Plan.Digest, Denied: draft.Denied(), Changes: len(draft.Plan.Changes), Drift: drifted, Held: len(draft.Plan.Held), Ripe: draft.Plan.Ripe(),
+		Digest: draft.Plan.Digest, Of: t.under, Denied: draft.Denied(), Changes: len(draft.Plan.Changes), Drift: drifted, Held: len(draft.Plan.Held), Ripe: draft.Plan.Ripe(),
 		Over: draft.over() != nil,
 	}
 	f.Key = f.Digest
@@ -340,7 +344,7 @@ func (t *turn) apply(ctx context.Context, e cycle.Apply) ([]cycle.Event, error) 
 	out := t.take(ctx)
 	t.news.outcome = out
 	t.finish(out)
-	done := cycle.Applied{OK: out.OK(), Key: t.run.ID, Held: heldKey(t.draft.Plan), Ripe: out.ripe()}
+	done := cycle.Applied{OK: out.OK(), Key: t.run.ID, Held: heldKey(t.draft.Plan), Ripe: out.ripe(), Rest: t.under != ""}
 	switch {
 	case !out.Stopped || out.Report.OK():
 	case out.Halt == nil:

@@ -52,7 +52,7 @@ func (t *turn) supersede(ctx context.Context) error {
 		old := &olds[i]
 		v := verdict{state: store.Superseded, words: superseded(t.run.State), at: t.d.Runner.Now(), next: "isobar runs show " + t.run.ID}
 		switch by := t.consented(ctx, old); {
-		case t.news.by != "" && old.Digest == t.run.Digest:
+		case t.news.by != "" && old.Digest == cmp.Or(t.under, t.run.Digest):
 			v.state, v.words, v.by, v.at = store.Approved, "approved by "+t.news.by, t.news.by, t.news.decided
 		case by != "":
 			v.words, v.by = "approved by "+by+", then "+v.words, by

@@ -163,6 +163,59 @@ func TestMovedWorldAsksAgain(t *testing.T) {
 	})
 }
 
+// TestMovedPartAsksAgain applies of an approved plan what is as it was, and asks
+// about the part that moved.
+func TestMovedPartAsksAgain(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.push("c1", map[string]environment{"prod": withMode(nets("prod", "a", "b"), "auto")})
+		s.start()
+		s.pass(10 * time.Second)
+		e := withMode(nets("prod", "a", "b"), "approve")
+		e.Desired[0].Fields["label"], e.Desired[1].Fields["label"] = text("z"), text("z")
+		s.push("c2", map[string]environment{"prod": e})
+		s.pass(10 * time.Second)
+		digest := s.row("prod").PlanDigest
+		labels := func() map[string]string {
+			out := map[string]string{}
+			for _, o := range s.world.Objects() {
+				out[o.Mark.Address.Name] = o.Fields.Text("label")
+			}
+			return out
+		}
+		for _, o := range s.world.Objects() {
+			if o.Mark.Address.Name == "a" {
+				must(t, s.world.Mutate("network", o.ID, func(f resource.Map) { f["label"] = text("meanwhile") }))
+			}
+		}
+		s.say(digest, "ann", store.Approve)
+		s.pass(10 * time.Second)
+		s.wantState("prod", "waiting")
+		if got := labels(); got["a"] != "meanwhile" || got["b"] != "z" {
+			t.Fatalf("the labels are %v", got)
+		}
+		s.wantRuns("prod", "waiting: ", "applied: approved by ann", "approved: approved by ann", "applied: ")
+		runs, err := s.data.Runs(t.Context(), store.RunFilter{Env: "prod"})
+		must(t, err)
+		full, err := s.data.Run(t.Context(), runs[1].ID)
+		must(t, err)
+		if !strings.Contains(string(full.Report), `label was \"a\" and is \"meanwhile\"`) {
+			t.Fatalf("the report does not say what moved:\n%s", full.Report)
+		}
+		// The same approval is no good twice.
+		_, err = s.Verdict(t.Context(), "prod", digest, "ann", store.Approve)
+		if !errors.Is(err, reconcile.ErrNoPlan) || !strings.Contains(err.Error(), "was used already by run "+runs[1].ID+" at ") || !strings.Contains(err.Error(), "approved by ann") {
+			t.Fatalf("approving it again: %v", err)
+		}
+		next := s.row("prod").PlanDigest
+		s.say(next, "bob", store.Approve)
+		s.pass(10 * time.Second)
+		s.wantState("prod", "in sync")
+		if got := labels(); got["a"] != "z" {
+			t.Fatalf("the labels are %v", got)
+		}
+	})
+}
+
 // TestApprovalOutlivesTheProcess finds an approval that was given just before
 // the process ended.
 func TestApprovalOutlivesTheProcess(t *testing.T) {

@@ -32,6 +32,7 @@ type memory struct {
 	observations map[[2]string]Observation
 	evaluations  map[string]json.RawMessage
 	approvals    map[[2]string]Approval
+	plans        map[string][]Plan // by environment, the last shown first
 	outbox       map[string]letter
 	heads        map[string]seen
 	audit        []AuditRow
@@ -58,7 +59,7 @@ func NewMemory() *Memory {
 		environments: map[string]Environment{}, runs: map[string]Run{}, leases: map[string]Lease{},
 		events: map[string][]eventRow{}, folds: map[string]*ledger.State{},
 		observations: map[[2]string]Observation{}, evaluations: map[string]json.RawMessage{},
-		approvals: map[[2]string]Approval{}, outbox: map[string]letter{}, heads: map[string]seen{},
+		approvals: map[[2]string]Approval{}, plans: map[string][]Plan{}, outbox: map[string]letter{}, heads: map[string]seen{},
 	}}
 }
 

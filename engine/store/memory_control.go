@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -109,6 +110,35 @@ func (m *Memory) Consume(ctx context.Context, env, digest, run string, at time.T
 			d.record(consumeEntry(a, millis(at)))
 		}
 		out = a
+		return nil
+	})
+	return out, err
+}
+
+// PutPlan implements Plans.
+func (m *Memory) PutPlan(ctx context.Context, p Plan) error {
+	if err := p.check(); err != nil {
+		return err
+	}
+	return m.with(ctx, func(d *memory) error {
+		p.Shown, p.Body = whole(p.Shown), own(p.Body)
+		all := slices.DeleteFunc(slices.Clone(d.plans[p.Env]), func(o Plan) bool { return o.Digest == p.Digest })
+		all = append(all, p)
+		slices.SortFunc(all, func(a, b Plan) int { return cmp.Or(b.Shown.Compare(a.Shown), cmp.Compare(a.Digest, b.Digest)) })
+		d.plans[p.Env] = all[:min(len(all), plansKept)]
+		return nil
+	})
+}
+
+// PlansOf implements Plans.
+func (m *Memory) PlansOf(ctx context.Context, env, prefix string) (out []Plan, err error) {
+	err = m.with(ctx, func(d *memory) error {
+		for _, p := range d.plans[env] {
+			if strings.HasPrefix(p.Digest, prefix) {
+				p.Body = own(p.Body)
+				out = append(out, p)
+			}
+		}
 		return nil
 	})
 	return out, err

@@ -128,6 +128,18 @@ type Approval struct {
 	Run     string // the run that used it up, or ""; of a Cancel, the run that is meant
 }
 
+// Plan is a plan that people were shown.
+type Plan struct {
+	Env    string
+	Digest string
+	Shown  time.Time // last
+	Body   json.RawMessage
+}
+
+// plansKept is how many plans of an environment are kept: a person names one of
+// the last.
+const plansKept = 50
+
 // Message is something to deliver.
 type Message struct {
 	Key       string          `json:"-"` // for deduplication

@@ -88,6 +88,13 @@ func (a Approval) normal() Approval {
 	return a
 }
 
+func (p Plan) check() error {
+	if p.Env == "" || p.Digest == "" {
+		return errorf(ErrRefused, "a plan wants an environment and a digest")
+	}
+	return check("plan "+p.Digest, p.Body)
+}
+
 // consume gives the approval after run used it; used is false where it had
 // done so before.
 func consume(a Approval, run string) (_ Approval, used bool, err error) {

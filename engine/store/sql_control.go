@@ -167,6 +167,41 @@ func (s *SQL) Consume(ctx context.Context, env, digest, run string, at time.Time
 	return out, nil
 }
 
+// PutPlan implements Plans.
+func (s *SQL) PutPlan(ctx context.Context, p Plan) error {
+	if err := p.check(); err != nil {
+		return err
+	}
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO plans (env, digest, shown, body) VALUES ($1, $2, $3, $4)
+ON CONFLICT (env, digest) DO UPDATE SET shown = excluded.shown, body = excluded.body`, p.Env, p.Digest, millis(p.Shown), string(p.Body))
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `DELETE FROM plans WHERE env = $1 AND digest NOT IN
+(SELECT digest FROM plans WHERE env = $1 ORDER BY shown DESC, digest LIMIT $2)`, p.Env, plansKept)
+		return err
+	})
+}
+
+// PlansOf implements Plans.
+func (s *SQL) PlansOf(ctx context.Context, env, prefix string) ([]Plan, error) {
+	var out []Plan
+	err := s.read(ctx, func(tx *sql.Tx) error {
+		return rows(ctx, tx, func(r *sql.Rows) error {
+			p := Plan{Env: env}
+			var shown int64
+			var body string
+			err := r.Scan(&p.Digest, &shown, &body)
+			p.Shown, p.Body = fromMillis(shown), raw(body)
+			out = append(out, p)
+			return err
+		}, `SELECT digest, shown, body FROM plans WHERE env = $1 AND substr(digest, 1, $2) = $3 ORDER BY shown DESC, digest`,
+			env, len(prefix), prefix)
+	})
+	return out, err
+}
+
 // Enqueue implements Outbox.
 func (s *SQL) Enqueue(ctx context.Context, m Message) (bool, error) {
 	if m.Key == "" {

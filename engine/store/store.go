@@ -25,6 +25,7 @@ type Store interface {
 	Runs
 	Leases
 	Approvals
+	Plans
 	Outbox
 	Observations
 	Evaluations
@@ -95,6 +96,17 @@ type Approvals interface {
 	// run; for another it fails with ErrConsumed. ErrRejected and ErrNotFound
 	// say that there is no approval to use.
 	Consume(ctx context.Context, env, digest, run string, at time.Time) (Approval, error)
+}
+
+// Plans keeps the plans that people were shown outside of a run, so that they can
+// name them later.
+type Plans interface {
+	// PutPlan keeps a plan, in place of one of the same digest; of each environment
+	// the last few.
+	PutPlan(ctx context.Context, p Plan) error
+	// PlansOf gives an environment's plans whose digest begins with prefix, the
+	// last shown first.
+	PlansOf(ctx context.Context, env, prefix string) ([]Plan, error)
 }
 
 // Outbox keeps messages until they are delivered.

@@ -74,6 +74,7 @@ type FieldJSON struct {
 type StepJSON struct {
 	ID    string   `json:"id"`
 	Needs []string `json:"needs,omitempty"`
+	Sum   string   `json:"sum,omitempty"` // what it does to which object: the same in two plans where the step is
 }
 
 // HeldJSON is something that is not done, and why.
@@ -142,7 +143,7 @@ func (p *Plan) Report() PlanJSON {
 		out.Changes = append(out.Changes, p.changeJSON(c))
 	}
 	for i := range p.Plan.Steps {
-		out.Steps = append(out.Steps, StepJSON{ID: p.Plan.Steps[i].ID, Needs: p.Plan.Steps[i].Needs})
+		out.Steps = append(out.Steps, StepJSON{ID: p.Plan.Steps[i].ID, Needs: p.Plan.Steps[i].Needs, Sum: p.Plan.Steps[i].Sum()})
 	}
 	for _, h := range p.Plan.Held {
 		out.Held = append(out.Held, heldJSON(h))

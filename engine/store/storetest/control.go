@@ -95,6 +95,45 @@ func approvals(t *testing.T, s store.Store) {
 	same(t, got.Run, "r3")
 }
 
+func plans(t *testing.T, s store.Store) {
+	ctx, now := t.Context(), t0()
+	put := func(env, digest, body string, at time.Time) {
+		t.Helper()
+		must(t, s.PutPlan(ctx, store.Plan{Env: env, Digest: digest, Shown: at, Body: json.RawMessage(body)}))
+	}
+	of := func(env, prefix string) (out []string) {
+		t.Helper()
+		found, err := s.PlansOf(ctx, env, prefix)
+		must(t, err)
+		for _, p := range found {
+			out = append(out, p.Digest+" "+string(p.Body))
+		}
+		return out
+	}
+	put("prod", "aa1", `1`, now)
+	put("prod", "aa2", `2`, now.Add(time.Second))
+	put("test", "aa3", `3`, now)
+	same(t, of("prod", "aa"), []string{"aa2 2", "aa1 1"})
+	same(t, len(of("prod", "AA")), 0)
+	put("prod", "aa1", `4`, now.Add(2*time.Second))
+	same(t, of("prod", "a"), []string{"aa1 4", "aa2 2"})
+	one, err := s.PlansOf(ctx, "prod", "aa1")
+	must(t, err)
+	if len(one) != 1 || one[0].Env != "prod" || !one[0].Shown.Equal(kept(now.Add(2*time.Second))) {
+		t.Fatalf("got %+v", one)
+	}
+	wantErr(t, s.PutPlan(ctx, store.Plan{Env: "prod"}), store.ErrRefused)
+	wantErr(t, s.PutPlan(ctx, store.Plan{Env: "prod", Digest: "aa4", Body: json.RawMessage(`{`)}), store.ErrRefused)
+	for i := range 60 {
+		put("prod", "b", `5`, now.Add(time.Hour)) // the same one again drops none
+		if i == 0 {
+			same(t, len(of("prod", "")), 3)
+		}
+		put("prod", "c"+string(rune('0'+i)), `6`, now.Add(time.Duration(i)*time.Minute))
+	}
+	same(t, []int{len(of("prod", "")), len(of("prod", "aa")), len(of("test", ""))}, []int{50, 0, 1})
+}
+
 func outbox(t *testing.T, s store.Store) {
 	ctx, now := t.Context(), t0()
 	add := func(m store.Message, want bool) {

@@ -276,6 +276,16 @@ func (f *Faulty) Consume(ctx context.Context, env, digest, run string, at time.T
 	return written(f, func() (store.Approval, error) { return f.under.Consume(ctx, env, digest, run, at) })
 }
 
+// PutPlan implements store.Store.
+func (f *Faulty) PutPlan(ctx context.Context, p store.Plan) error {
+	return f.write(func() error { return f.under.PutPlan(ctx, p) })
+}
+
+// PlansOf implements store.Store.
+func (f *Faulty) PlansOf(ctx context.Context, env, prefix string) ([]store.Plan, error) {
+	return read(f, func() ([]store.Plan, error) { return f.under.PlansOf(ctx, env, prefix) })
+}
+
 // Enqueue implements store.Store.
 func (f *Faulty) Enqueue(ctx context.Context, m store.Message) (bool, error) {
 	return written(f, func() (bool, error) { return f.under.Enqueue(ctx, m) })

@@ -33,6 +33,7 @@ func Run(t *testing.T, open Open) {
 		{"runs", runs},
 		{"leases", leases},
 		{"approvals", approvals},
+		{"plans", plans},
 		{"outbox", outbox},
 		{"observations and evaluations", observations},
 		{"heads", heads},
