@@ -26,15 +26,17 @@ const stopping = "stopping: the calls under way are finished and recorded, nothi
 
 func (a *app) applyCommand() *cobra.Command {
 	var f applyFlags
+	takeOver := false
 	c := &cobra.Command{
 		Use: "apply [ENV…]", Short: "Plan, ask, and make the world so",
 		Long: "Shows the plan and asks. Without a terminal it wants --plan DIGEST, which applies just the plan that was looked\n" +
 			"at before, and once: what is not as that plan saw it is held with what needs it, and the rest is done. Or give\n" +
-			"--auto-approve. What a rule denies is never applied. Ctrl-C stops at the next call's end.",
+			"--auto-approve. An environment whose objects bear the marks of another store is left alone but with --take-over.\n" +
+			"What a rule denies is never applied. Ctrl-C stops at the next call's end.",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.interruptible(c.Context(), stopping, func(ctx context.Context) error {
 				return a.withOnce(ctx, func(o *reconcile.Once) error {
-					tries, err := a.draft(ctx, o, draftFlags{envs: args, bounded: f.approve && f.plan == "", refresh: f.refresh})
+					tries, err := a.draft(ctx, o, draftFlags{envs: args, bounded: f.approve && f.plan == "", refresh: f.refresh, takeOver: takeOver})
 					if err != nil {
 						return err
 					}
@@ -45,6 +47,7 @@ func (a *app) applyCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&f.plan, "plan", "", "apply the plan with this `DIGEST`, and no other")
 	c.Flags().BoolVar(&f.approve, "auto-approve", false, "do not ask")
+	c.Flags().BoolVar(&takeOver, "take-over", false, "where another store holds the environment, mark its objects as this one's, and do nothing else")
 	detailedFlag(c, &f.detailed)
 	refreshFlag(c, &f.refresh)
 	a.fullFlag(c)

@@ -27,7 +27,7 @@ func (a *app) graphCommand() *cobra.Command {
 }
 
 func (a *app) graph(ctx context.Context, named []string, dot bool) error {
-	runner, err := newRunner(store.NewMemory(), nil, nil)
+	runner, err := newRunner(store.NewMemory(), 0, nil, nil)
 	if err != nil {
 		return err
 	}

@@ -116,7 +116,11 @@ func (a *app) once(ctx context.Context) (*reconcile.Once, error) {
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
-	runner, err := newRunner(st, nil, keeper(ctx, at, st, ownAllowance()))
+	holder, err := at.holder(ctx, st)
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	runner, err := newRunner(st, holder, nil, keeper(ctx, at, st, ownAllowance()))
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"isobar.dev/engine/diag"
+	"isobar.dev/engine/ledger"
 	"isobar.dev/engine/reconcile"
 	"isobar.dev/engine/store"
 )
@@ -108,6 +109,32 @@ func (p place) open(ctx context.Context) (*store.SQL, error) {
 		return nil, err
 	}
 	return store.Open(ctx, p.file, time.Now())
+}
+
+// holder gives the store's name, which its objects' marks bear. It is made of
+// where the store was when it was new, and kept in it: a copy of it elsewhere is
+// the same store, and a new one in the place of one that was lost is, too.
+func (p place) holder(ctx context.Context, st *store.SQL) (ledger.Holder, error) {
+	at := p.String()
+	if !p.shared() {
+		host, err := os.Hostname()
+		if err != nil {
+			return 0, err
+		}
+		abs, err := filepath.Abs(p.file)
+		if err != nil {
+			return 0, err
+		}
+		if dir, err := filepath.EvalSymlinks(filepath.Dir(abs)); err == nil {
+			abs = filepath.Join(dir, filepath.Base(abs))
+		}
+		at = host + " " + abs
+	}
+	kept, err := st.Agree(ctx, store.HolderName, ledger.HolderOf(at).String())
+	if err != nil {
+		return 0, err
+	}
+	return ledger.ParseHolder(kept)
 }
 
 // lockPatience is how long a daemon that starts waits for a store in use: another

@@ -57,11 +57,12 @@ func (a *app) withOnce(ctx context.Context, f func(*reconcile.Once) error) error
 
 // draftFlags say what to draft.
 type draftFlags struct {
-	envs    []string
-	destroy bool
-	bounded bool // nobody is asked: the spec's limit of deletes holds
-	imports []reconcile.Import
-	refresh []string // lookups to ask anew, by address; AllLookups is every one
+	envs     []string
+	destroy  bool
+	bounded  bool // nobody is asked: the spec's limit of deletes holds
+	imports  []reconcile.Import
+	takeOver bool     // from another store
+	refresh  []string // lookups to ask anew, by address; AllLookups is every one
 
 	warn diag.List // what to say of every plan
 }
@@ -87,7 +88,7 @@ func (a *app) draft(ctx context.Context, o *reconcile.Once, f draftFlags) ([]*re
 		return nil, err
 	}
 	tries, wrong, err := draftAll(ctx, o, envs, reconcile.Job{
-		Tree: r.tree, Rules: r.rules, Commit: r.commit, Actor: actor(), Trigger: "command", Destroy: f.destroy, Bounded: f.bounded, Imports: f.imports,
+		Tree: r.tree, Rules: r.rules, Commit: r.commit, Actor: actor(), Trigger: "command", Destroy: f.destroy, Bounded: f.bounded, Imports: f.imports, TakeOver: f.takeOver,
 	}, f.refresh)
 	if err != nil {
 		return nil, err

@@ -303,7 +303,11 @@ func daemon(ctx context.Context, keep *office, st *store.SQL, log *slog.Logger) 
 	if err != nil {
 		return nil, nil, err
 	}
-	if d.Runner, err = newRunner(st, metrics.Call, keeper(ctx, keep.store, st, allow)); err != nil {
+	holder, err := keep.store.holder(ctx, st)
+	if err != nil {
+		return nil, nil, err
+	}
+	if d.Runner, err = newRunner(st, holder, metrics.Call, keeper(ctx, keep.store, st, allow)); err != nil {
 		return nil, nil, err
 	}
 	d.Runner.Sessions.Profile = keep.profile

@@ -81,6 +81,9 @@ type storeJSON struct {
 func described(i store.Info) string {
 	text := fmt.Sprintf("%s, version %d, %s: %s, %s, %s, %s\n", i.Kind, i.Version, size(i.Bytes),
 		counted(int(i.Environments), "environment"), counted(int(i.Resources), "resource"), counted(int(i.Events), "event"), counted(int(i.Runs), "run"))
+	if i.Holder != "" {
+		text += "  marks objects as store " + i.Holder + "\n"
+	}
 	if i.AuditRows == 0 {
 		return text + "  nothing was done in it yet\n"
 	}

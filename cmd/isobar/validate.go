@@ -30,7 +30,7 @@ func (a *app) validateCommand() *cobra.Command {
 
 // validate checks environments and says what is wrong with all of them.
 func (a *app) validate(ctx context.Context, named []string) error {
-	runner, err := newRunner(store.NewMemory(), nil, nil)
+	runner, err := newRunner(store.NewMemory(), 0, nil, nil)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"isobar.dev/engine/apply"
+	"isobar.dev/engine/ledger"
 	"isobar.dev/engine/observe"
 	"isobar.dev/engine/policy"
 	"isobar.dev/engine/provider"
@@ -77,9 +78,10 @@ func rulebook() (*reconcile.Rulebook, error) {
 	return &reconcile.Rulebook{Packs: map[string][]policy.Module{packName: rules}, Shared: shared, Today: time.Now}, nil
 }
 
-// newRunner wires a runner over a store. trace is told of each provider call;
-// it may be nil. secrets gives what specs bind; nil reads none.
-func newRunner(st store.Store, trace func(context.Context, provider.Span), secrets func(map[string]resource.SecretSource) provider.Secrets) (*reconcile.Runner, error) {
+// newRunner wires a runner over a store, whose name holder is (0 for one that
+// nothing comes of). trace is told of each provider call; it may be nil. secrets
+// gives what specs bind; nil reads none.
+func newRunner(st store.Store, holder ledger.Holder, trace func(context.Context, provider.Span), secrets func(map[string]resource.SecretSource) provider.Secrets) (*reconcile.Runner, error) {
 	cat, err := catalogue()
 	if err != nil {
 		return nil, err
@@ -99,8 +101,8 @@ func newRunner(st store.Store, trace func(context.Context, provider.Span), secre
 			Options:   provider.Options{Budgets: provider.NewBudgets(provider.Rate{}, provider.Clock{}), Trace: trace},
 		},
 		Observer: observe.New(cat, time.Now),
-		Engine:   &apply.Engine{Kinds: cat, Now: time.Now, NewToken: newID, Sleep: sleep},
-		Now:      time.Now, Schema: version(), Secrets: secrets,
+		Engine:   &apply.Engine{Kinds: cat, Now: time.Now, NewToken: func() string { return holder.Token(newID()) }, Sleep: sleep},
+		Now:      time.Now, Schema: version(), Secrets: secrets, Holder: holder,
 	}, nil
 }
 

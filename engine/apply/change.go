@@ -277,7 +277,7 @@ func (t *taking) mark() event {
 	if !ok {
 		return t.moved("it is gone")
 	}
-	if m := live.Mark; t.step.Op == ledger.Adopt && !m.IsZero() && (m.Estate != t.x.run.Estate || m.Token != t.entry.Token) {
+	if m := live.Mark; t.step.Op == ledger.Adopt && !m.IsZero() && (m.Estate != t.x.run.Estate || m.Token != t.entry.Token && (t.step.Over == "" || m.Token != t.step.Over)) {
 		return t.moved("%s bears the mark of %s, estate %s, by now", live.ID, m.Address, m.Estate)
 	}
 	if err := t.intend(t.entry.Record, nil); err != nil {

@@ -86,6 +86,10 @@ func (b *builder) claims(p *Plan) []*item {
 			p.Held = append(p.Held, *it.held)
 		case it.entry != nil && it.entry.Record.ID == im.Object.ID && it.kind.Marked && im.Object.Mark.IsZero():
 			b.remark(p, it, im)
+		case b.takes(it, im):
+			b.remark(p, it, im)
+			c, s := &p.Changes[len(p.Changes)-1], &p.Steps[len(p.Steps)-1]
+			c.Reasons, s.Over = []Reason{{Cause: CauseImport, At: it.want.At, Text: string(im.Object.ID)}}, im.Object.Mark.Token
 		case it.entry != nil && it.entry.Record.ID == im.Object.ID:
 			p.Notes = append(p.Notes, Note{Address: a, Text: fmt.Sprintf("%s is its object already", im.Object.ID)})
 		default:

@@ -18,6 +18,9 @@ func Build(in Input) *Plan {
 		return b.adopt()
 	}
 	b.decide()
+	if e := b.otherStore(); e != nil {
+		return b.bar(e)
+	}
 	b.settleOrder()
 	b.protect()
 	g := b.steps()

@@ -313,7 +313,8 @@ func digest(p *Plan) string {
 			Deps    []ledger.Dep
 			Deposes bool
 			Outs    resource.Map `json:",omitempty"`
-		}{s.Meta, s.Deps, s.Deposes, s.Outs}) // plain data always encodes
+			Over    string       `json:",omitempty"`
+		}{s.Meta, s.Deps, s.Deposes, s.Outs, s.Over}) // plain data always encodes
 		h.Write(put(buf, string(rest)))
 		buf = buf[:0]
 	}

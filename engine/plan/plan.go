@@ -140,6 +140,7 @@ type Step struct {
 	Needs   []string          // ids of the steps that must be done first, sorted
 	Meta    resource.Lifecycle
 	Deps    []ledger.Dep // of the object as a whole once this plan is done, tokens filled where known
+	Over    string       // adopt: the token of another store's mark, in whose place ours is written; "" where there is none
 	Deposes bool         // create: the current object of the address lives on, deposed, until its delete
 }
 
@@ -215,6 +216,8 @@ type Input struct {
 	Blind     map[string]string                 // alias → why its session could not be read: nothing is created there
 	Unready   map[resource.Address]Unready      // what can't be planned for want of a secret
 	Deletes   Budget
+	Holder    ledger.Holder               // the store that plans; 0 heeds no other
+	TakeOver  bool                        // the imports take objects over from another store
 	Destroy   bool                        // a person asked for everything to go
 	Protected map[resource.Address]bool   // what the spec protects by preventDestroy, where Desired does not say it: with Destroy
 	Imports   map[resource.Address]Import // existing objects that a person names: the plan brings them under management and does nothing else

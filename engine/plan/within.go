@@ -34,7 +34,8 @@ func (s *Step) Sum() string {
 		Deps    []ledger.Dep
 		Deposes bool
 		Outs    resource.Map `json:",omitempty"`
-	}{s.Meta, deps, s.Deposes, s.Outs}) // plain data always encodes
+		Over    string       `json:",omitempty"`
+	}{s.Meta, deps, s.Deposes, s.Outs, s.Over}) // plain data always encodes
 	h.Write(put(buf, string(rest)))
 	return hex.EncodeToString(h.Sum(nil))
 }

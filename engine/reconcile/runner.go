@@ -53,7 +53,8 @@ type Runner struct {
 	Observer  *observe.Observer
 	Engine    *apply.Engine
 	Now       func() time.Time
-	Schema    string // the version of the schemas, for the ledger
+	Schema    string        // the version of the schemas, for the ledger
+	Holder    ledger.Holder // the store, which its tokens name; 0 heeds no other
 	// Secrets gives the secrets that a spec binds to sources; nil: none can be
 	// had.
 	Secrets func(map[string]resource.SecretSource) provider.Secrets
@@ -75,7 +76,10 @@ type Job struct {
 	May     func(profile string) error
 	Destroy bool     // plan the deletion of everything, as a person asked by name
 	Imports []Import // bring these under management, and do nothing else
-	Refresh Refresh  // lookups to ask anew, though they are pinned
+	// TakeOver has the objects come under this store's marks that bear another's,
+	// where there are any: then nothing else is done.
+	TakeOver bool
+	Refresh  Refresh // lookups to ask anew, though they are pinned
 	// Flaps are the fields that were put back of late, as the environment's row has
 	// them: in mode auto those that flap are left alone. nil puts all back.
 	Flaps plan.Flaps
@@ -172,6 +176,7 @@ func (r *Runner) Draft(ctx context.Context, job Job) (*Draft, error) {
 		return nil, err
 	}
 	r.look(ctx, d)
+	r.takeOver(d)
 	r.seek(ctx, d)
 	if err := r.standing(ctx, d); err != nil {
 		return nil, err
@@ -261,21 +266,10 @@ func (r *Runner) look(ctx context.Context, d *Draft) {
 
 // build makes the plan of what was seen.
 func (r *Runner) build(d *Draft, lost bool) *plan.Plan {
-	in := plan.Input{
-		Destroy: d.Job.Destroy, Protected: d.protected, Scopes: d.opened.scopes(), Imports: d.imports,
-		Env: d.Job.Env, Estate: d.Estate.ID, Desired: d.Spec.Desired, Lost: lost,
-		Live: d.world.Live, Strays: d.world.Strays, Standing: d.standing, Kinds: r.kinds(), Outs: d.outs, Blind: d.world.Blind, Unready: d.unready,
-		Found: d.world.Found, Homes: d.world.Homes, Confirmed: d.words.confirmed, Released: d.words.released,
-		Paused: d.paused(r.Now()),
-	}
-	if d.Job.Bounded && !d.Job.Destroy {
-		in.Deletes = budget(d.Spec.Deletes)
-	}
 	var p *plan.Plan
 	d.journal.View(func(s *ledger.State) {
-		in.Ledger, in.Applied = s, d.applied(s)
 		d.Owned = len(s.Entries)
-		p = plan.Build(in)
+		p = plan.Build(r.input(d, s, lost))
 	})
 	d.Unread = 0
 	for _, live := range d.world.Live {
@@ -289,6 +283,23 @@ func (r *Runner) build(d *Draft, lost bool) *plan.Plan {
 		}
 	}
 	return p
+}
+
+// input is what a plan is made from, over a ledger. lost says that the spec is
+// gone or empty, rather than edited.
+func (r *Runner) input(d *Draft, s *ledger.State, lost bool) plan.Input {
+	in := plan.Input{
+		Ledger: s, Applied: d.applied(s), Holder: r.Holder, TakeOver: d.Job.TakeOver,
+		Destroy: d.Job.Destroy, Protected: d.protected, Scopes: d.opened.scopes(), Imports: d.imports,
+		Env: d.Job.Env, Estate: d.Estate.ID, Desired: d.Spec.Desired, Lost: lost,
+		Live: d.world.Live, Strays: d.world.Strays, Standing: d.standing, Kinds: r.kinds(), Outs: d.outs, Blind: d.world.Blind, Unready: d.unready,
+		Found: d.world.Found, Homes: d.world.Homes, Confirmed: d.words.confirmed, Released: d.words.released,
+		Paused: d.paused(r.Now()),
+	}
+	if d.Job.Bounded && !d.Job.Destroy {
+		in.Deletes = budget(d.Spec.Deletes)
+	}
+	return in
 }
 
 // kinds gives plan what it needs to know of every kind.
@@ -368,7 +379,7 @@ func (r *Runner) Apply(ctx context.Context, d *Draft, progress func(apply.Result
 	if out.Err != nil || out.Stopped {
 		return out
 	}
-	d.Job.Refresh = Refresh{} // what was asked anew is pinned by now
+	d.Job.Refresh, d.Job.TakeOver = Refresh{}, false // what was asked anew is pinned by now, and what was taken over is
 	r.look(ctx, d)
 	left := r.build(d, d.Plan.Env != "" && len(d.Spec.Desired) == 0 && !d.Job.Destroy)
 	if len(d.Job.Imports) > 0 {

@@ -135,6 +135,7 @@ func (s *specs) put(name string, c commit) {
 // sim is a world with one isobar in it that may die and come back.
 type sim struct {
 	bounded bool // nobody is asked
+	holder  ledger.Holder
 	clock   *clock
 	world   *fake.World
 	specs   *specs
@@ -183,7 +184,7 @@ func (s *sim) token() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tokens++
-	return fmt.Sprintf("0194a000-0000-7000-8000-%012x", s.tokens)
+	return s.holder.Token(fmt.Sprintf("0194a000-%04x-7000-8000-%012x", s.tokens, s.tokens))
 }
 
 // restart is a new process over the same data and world.
@@ -205,7 +206,7 @@ func newRunner(s *sim, st reconcile.Ledger) *reconcile.Runner {
 		}},
 		Observer: observe.New(cat, s.clock.now),
 		Engine:   &apply.Engine{Kinds: cat, Now: s.clock.now, NewToken: s.token, Sleep: s.clock.sleep, Width: s.width},
-		Now:      s.clock.now, Schema: "1", Secrets: s.box.bind,
+		Now:      s.clock.now, Schema: "1", Secrets: s.box.bind, Holder: s.holder,
 	}
 }
 

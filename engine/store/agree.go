@@ -5,6 +5,10 @@ import (
 	"database/sql"
 )
 
+// HolderName is what the processes on a store agree on as the store's own name, which
+// the marks of objects bear.
+const HolderName = "holder"
+
 // Agree keeps a value that all processes on the store must share, where none is
 // kept yet, and gives the one that is kept.
 func (s *SQL) Agree(ctx context.Context, name, value string) (kept string, err error) {

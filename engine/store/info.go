@@ -11,9 +11,10 @@ import (
 
 // Info sums a store up.
 type Info struct {
-	Kind         string    `json:"kind"`    // sqlite, postgres or memory
-	Version      int64     `json:"version"` // of its tables
-	Bytes        int64     `json:"bytes"`   // of its file or tables, without what was written last
+	Kind         string    `json:"kind"`             // sqlite, postgres or memory
+	Version      int64     `json:"version"`          // of its tables
+	Holder       string    `json:"holder,omitempty"` // its own name, as the marks of objects bear it; "" where no run was made with it yet
+	Bytes        int64     `json:"bytes"`            // of its file or tables, without what was written last
 	Environments int64     `json:"environments"`
 	Resources    int64     `json:"resources"` // in the ledger
 	Events       int64     `json:"events"`    // of the ledger
@@ -36,6 +37,9 @@ func (s *SQL) Info(ctx context.Context) (out Info, err error) {
 	})
 	return out, err
 }
+
+// agreeing is the first version of the tables that have agreements.
+const agreeing = 3
 
 // How a database says how large its tables are.
 const (
@@ -69,7 +73,14 @@ func infoOf(ctx context.Context, db *sql.DB, kind, size string) (Info, error) {
 		}
 	}
 	out.Since, out.Until = fromMillis(since), fromMillis(until)
-	return out, nil
+	if out.Version < agreeing {
+		return out, nil
+	}
+	err = tx.QueryRowContext(ctx, `SELECT value FROM agreements WHERE name = $1`, HolderName).Scan(&out.Holder)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return out, err
 }
 
 // fileInfo is infoOf for an SQLite file.

@@ -1,0 +1,97 @@
+package plan
+
+import (
+	"fmt"
+	"time"
+
+	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/resource"
+)
+
+// An environment is held by one store: the one whose ledger its objects' marks
+// come from. Another one does nothing there until a person has it take over.
+
+// HeldElsewhere is why all of an environment is held whose objects bear the marks
+// of another store.
+const HeldElsewhere HeldWhy = "held elsewhere"
+
+// elsewhere is what says that another store holds the environment.
+type elsewhere struct {
+	by    ledger.Holder
+	since time.Time      // the last of its marks was written
+	took  bool           // objects of this store's ledger are among them
+	items map[*item]bool // that bear its marks
+}
+
+// otherStore looks for another store's marks on what this one would work on; nil
+// where there are none.
+func (b *builder) otherStore() *elsewhere {
+	if b.in.Holder == 0 {
+		return nil
+	}
+	var out *elsewhere
+	for _, it := range b.items {
+		m := it.live.Object.Mark
+		by := ledger.HolderIn(m.Token)
+		if it.entry == nil || it.live.Seen != Present || !it.kind.Marked || by == 0 || by == b.in.Holder || m.Estate != b.in.Estate || m.Env != b.in.Env {
+			continue
+		}
+		if it.stray && it.want == nil || !it.stray && (m.Token == it.entry.Token || m.Address != it.entry.Address) {
+			continue // nobody's any more, or ours after all
+		}
+		if out == nil {
+			out = &elsewhere{items: map[*item]bool{}}
+		}
+		if at := ledger.TokenTime(m.Token); out.by == 0 || at.After(out.since) {
+			out.by, out.since = by, at
+		}
+		out.took = out.took || !it.stray
+		out.items[it] = true
+	}
+	return out
+}
+
+// Elsewhere gives the objects that bear another store's marks where this one
+// would work, by address.
+func Elsewhere(in Input) map[resource.Address]resource.ID {
+	b := newBuilder(in)
+	e := b.otherStore()
+	if e == nil {
+		return nil
+	}
+	out := map[resource.Address]resource.ID{}
+	for it := range e.items {
+		if it.want != nil {
+			out[it.addr] = it.live.Object.ID
+		}
+	}
+	return out
+}
+
+// bar is the plan of an environment that another store holds: nothing, not even
+// a word in the ledger.
+func (b *builder) bar(e *elsewhere) *Plan {
+	at := e.since.Format(time.RFC3339)
+	text := fmt.Sprintf("store %s holds %s: its marks are on the objects, the last written at %s", e.by, b.in.Env, at)
+	if e.took {
+		text = fmt.Sprintf("store %s has taken %s over: its marks are on the objects, the last written at %s", e.by, b.in.Env, at)
+	}
+	mend := fmt.Sprintf("let that one do the work (isobar store info names a store); or, where it is gone or is to stop, isobar apply %s --take-over: "+
+		"that writes the marks of this one, %s, and changes nothing else, and the other does nothing from then on", b.in.Env, b.in.Holder)
+	p := &Plan{Env: b.in.Env}
+	for _, it := range b.items {
+		if e.items[it] || it.action != "" || it.held != nil {
+			p.Held = append(p.Held, Held{Address: it.addr, Token: it.key().Token, Action: it.action, Why: HeldElsewhere, Text: text, Mend: mend})
+		}
+	}
+	return p
+}
+
+// takes reports whether an import takes an object of the ledger back from another
+// store.
+func (b *builder) takes(it *item, im Import) bool {
+	m := im.Object.Mark
+	by := ledger.HolderIn(m.Token)
+	return b.in.TakeOver && it.entry != nil && it.entry.Record.ID == im.Object.ID && it.kind.Marked && m.Token != it.entry.Token &&
+		by != 0 && by != b.in.Holder
+}
