@@ -20,7 +20,7 @@ func (t *taking) adopt() event {
 		return t.failed(t.seen.err)
 	case !t.seen.found:
 		return t.moved("%s is gone", t.step.Live)
-	case !live.Mark.IsZero() && (live.Mark.Estate != t.x.run.Estate || live.Mark.Address != t.step.Address):
+	case !live.Mark.IsZero() && (live.Mark.Estate != t.x.run.Estate || live.Mark.Address != t.step.Address && (t.step.Over == "" || live.Mark.Token != t.step.Over)):
 		return t.moved("%s bears the mark of %s, estate %s, by now", live.ID, live.Mark.Address, live.Mark.Estate)
 	}
 	t.ev.result.ID = live.ID

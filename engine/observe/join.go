@@ -35,6 +35,9 @@ func (o *Observer) join(l *look, r Request, secret map[resource.Address]resource
 			w.Live[e.Key] = seen.reading(hidden(r.Veil, e, desc, secret[e.Address]), spec, desc)
 		}
 		for token, obj := range seen.byToken {
+			if m := obj.Mark; r.Former != "" && m.Estate == r.Estate && m.Env == r.Former && m.Address.Env == r.Former && m.Address.Type() == kind {
+				w.Former = append(w.Former, obj)
+			}
 			if obj.Mark.Estate != r.Estate || obj.Mark.Env != r.Env || obj.Mark.Address.Type() != kind || obj.Mark.Address.Env != r.Env {
 				continue // another estate's or environment's, or a mark that was copied onto another kind
 			}

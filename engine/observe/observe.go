@@ -28,6 +28,7 @@ type Kinds interface {
 type Request struct {
 	Estate   string
 	Env      string
+	Former   string // the name that the environment had before, "" for none
 	Ledger   *ledger.State
 	Desired  []resource.Desired
 	Sessions map[string]provider.Session // by alias
@@ -49,6 +50,7 @@ type World struct {
 	Live   map[ledger.Key]plan.Reading
 	Found  map[resource.Address]plan.Reading // what the lookups found that were asked: those without a pin, and those to refresh
 	Homes  map[string]string                 // token of a stray → the alias whose session sees it
+	Former []resource.Object                 // marked by this estate and the environment's former name
 	Strays []resource.Object                 // marked by this estate and environment, unknown to the ledger
 	Blind  map[string]string                 // alias → why it could not be read
 	Wants  int                               // what was asked: a kind's objects by their mark, or by their ids, count one
@@ -90,10 +92,17 @@ func (o *Observer) Observe(ctx context.Context, r Request) World {
 		w.Wants += l.reads()
 		o.join(l, r, secret, &w)
 	}
-	slices.SortFunc(w.Strays, func(a, b resource.Object) int {
+	for _, found := range [][]resource.Object{w.Former, w.Strays} {
+		sortMarked(found)
+	}
+	return w
+}
+
+// sortMarked puts objects in order of what their marks say.
+func sortMarked(found []resource.Object) {
+	slices.SortFunc(found, func(a, b resource.Object) int {
 		return cmp.Or(a.Mark.Address.Compare(b.Mark.Address), cmp.Compare(a.Mark.Token, b.Mark.Token), cmp.Compare(a.ID, b.ID))
 	})
-	return w
 }
 
 // look is what one session is asked, a kind at a time.

@@ -44,7 +44,7 @@ func (b *builder) adopt() *Plan {
 		p.Notes = append(p.Notes, it.remarks()...)
 		p.Steps = append(p.Steps, Step{
 			ID: "adopt " + it.addr.Local(), Op: ledger.Adopt, Address: it.addr, Live: it.live.Object.ID, Want: it.diff.applied,
-			Meta: it.want.Meta, Deps: b.bonds(it),
+			Meta: it.want.Meta, Deps: b.bonds(it), Over: b.over(it),
 		})
 	}
 	slices.SortStableFunc(p.Held, func(x, y Held) int { return x.Address.Compare(y.Address) })
@@ -130,7 +130,7 @@ func (b *builder) claim(it *item, im Import) {
 		it.hold(HeldUnread, im.Named+" could not be read: "+im.Why, "")
 		return
 	}
-	if im.Owner != (resource.Address{}) {
+	if im.Owner != (resource.Address{}) && im.Owner != b.formerly(it.addr) {
 		it.hold(HeldUnowned, fmt.Sprintf("%s is the object of %s", o.ID, im.Owner),
 			"to give it to this environment, let go of it there first: isobar forget "+im.Owner.Env+" "+im.Owner.Local())
 	}
@@ -155,7 +155,7 @@ func (b *builder) claim(it *item, im Import) {
 		it.hold(HeldUnowned, fmt.Sprintf("%s is the object of %s", o.ID, e.Address.Local()),
 			"to give the resource another name, write $meta: movedFrom: \""+e.Address.Local()+"\"")
 	}
-	if m := o.Mark; !m.IsZero() && (m.Estate != b.in.Estate || m.Address != it.addr) {
+	if m := o.Mark; !m.IsZero() && (m.Estate != b.in.Estate || m.Address != it.addr && m.Address != b.formerly(it.addr)) {
 		it.hold(HeldUnowned, fmt.Sprintf("%s bears the mark of %s, estate %s", o.ID, m.Address, m.Estate),
 			oneOwner)
 	}
@@ -202,6 +202,9 @@ func (b *builder) match(it *item) {
 	it.diff = &differ{item: it}
 	it.diff.object(it.resolved, nil, it.live.Object.Fields)
 	it.reasons = []Reason{{Cause: CauseImport, At: it.want.At, Text: string(it.live.Object.ID)}}
+	if from := b.formerly(it.addr); !from.IsZero() {
+		it.reasons = []Reason{{Cause: CauseSpec, At: it.want.At, Text: "moved from " + from.String()}}
+	}
 	for _, p := range it.diff.unread {
 		it.hold(HeldUnread, p.String()+" could not be read", "")
 	}

@@ -145,6 +145,10 @@ func (b *builder) wanted(it *item) {
 	case it.entry == nil:
 		b.create(it, Reason{Cause: CauseSpec, At: it.want.At})
 		b.stands(it)
+		if why, waits := b.in.Waiting[it.addr]; waits {
+			it.held = nil
+			it.hold(HeldMove, why, "")
+		}
 	case it.entry.Open != nil:
 		b.doubtful(it)
 	case it.live.Seen == Absent:
@@ -282,7 +286,7 @@ func (it *item) holdHalfRead() {
 
 // unwanted decides on an entry that no spec wants.
 func (b *builder) unwanted(it *item) {
-	if it.action != "" || it.held != nil || it.lost {
+	if _, it.away = b.in.Away[it.entry.Key]; it.away || it.action != "" || it.held != nil || it.lost {
 		return
 	}
 	it.action = Delete

@@ -188,6 +188,10 @@ func (b *builder) corrections(it *item) []Correction {
 	if _, blind := b.in.Blind[it.alias()]; it.lost && blind {
 		return nil // it may be found by its mark yet
 	}
+	if it.away {
+		c.Type, c.Why = ledger.Forgotten, "moved to "+b.in.Away[it.entry.Key].String()
+		return []Correction{c}
+	}
 	if it.lost {
 		c.Address, c.Type, c.Why = it.entry.Address, ledger.Forgotten, "gone"
 		return []Correction{c}

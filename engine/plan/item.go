@@ -26,6 +26,7 @@ type item struct {
 	stray    bool // entry is made up from a stray
 	named    bool // a person named it, to be deleted or let go of
 	lost     bool // its entry's object is gone
+	away     bool // its entry's object is another environment's by now
 	fresh    bool // it gets a new object: all its outputs are to come
 	touched  bool // it is updated: its volatile outputs are to come
 	first    bool // replace: create before destroy

@@ -216,14 +216,17 @@ type Input struct {
 	Blind     map[string]string                 // alias → why its session could not be read: nothing is created there
 	Unready   map[resource.Address]Unready      // what can't be planned for want of a secret
 	Deletes   Budget
-	Holder    ledger.Holder               // the store that plans; 0 heeds no other
-	TakeOver  bool                        // the imports take objects over from another store
-	Destroy   bool                        // a person asked for everything to go
-	Protected map[resource.Address]bool   // what the spec protects by preventDestroy, where Desired does not say it: with Destroy
-	Imports   map[resource.Address]Import // existing objects that a person names: the plan brings them under management and does nothing else
-	Confirmed map[ledger.Key]string       // orphans that a person said may be deleted, with who said so
-	Paused    map[string]string           // fields that are not put back, by FieldName, with why: see Flapping
-	Released  map[ledger.Key]string       // objects that a person said to let go of once nothing wants them, with who said so
+	Holder    ledger.Holder                   // the store that plans; 0 heeds no other
+	Former    string                          // the environment's name before: the imports are what moves from there
+	Waiting   map[resource.Address]string     // what is to move from there and can't yet, with the reason: it is not made anew
+	Away      map[ledger.Key]resource.Address // entries whose objects have moved to another environment's ledger
+	TakeOver  bool                            // the imports take objects over from another store
+	Destroy   bool                            // a person asked for everything to go
+	Protected map[resource.Address]bool       // what the spec protects by preventDestroy, where Desired does not say it: with Destroy
+	Imports   map[resource.Address]Import     // existing objects that a person names: the plan brings them under management and does nothing else
+	Confirmed map[ledger.Key]string           // orphans that a person said may be deleted, with who said so
+	Released  map[ledger.Key]string           // objects that a person said to let go of once nothing wants them, with who said so
+	Paused    map[string]string               // fields that are not put back, by FieldName, with why: see Flapping
 }
 
 // Unready is why a secret of a resource can't be had: its Secrets have neither

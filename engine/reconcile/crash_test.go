@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -145,13 +146,13 @@ func (s *sim) meddle(what string) {
 
 // intended is the law of writing ahead: when a mutating call goes out, its
 // intent is in the store.
-func (s *sim) intended(c fake.Call) error { return intended(s.under, c) }
+func (s *sim) intended(c fake.Call) error { return intended(s.under, cmp.Or(s.env, "prod"), c) }
 
-func intended(in reconcile.Ledger, c fake.Call) error {
+func intended(in reconcile.Ledger, env string, c fake.Call) error {
 	if !c.Op.Mutates() {
 		return nil
 	}
-	st, err := in.State(context.Background(), "prod")
+	st, err := in.State(context.Background(), env)
 	if err != nil {
 		return err
 	}

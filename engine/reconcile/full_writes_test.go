@@ -48,7 +48,7 @@ func (s *stage) outOfSpace(f storetest.Fault) (writes int) {
 	var mu sync.Mutex
 	var unwritten []error
 	s.world.OnCall(func(c fake.Call) fake.Decision {
-		if err := intended(s.data, c); err != nil {
+		if err := intended(s.data, "prod", c); err != nil {
 			mu.Lock()
 			defer mu.Unlock()
 			unwritten = append(unwritten, err)

@@ -115,7 +115,11 @@ type Draft struct {
 	protected map[resource.Address]bool
 
 	standing map[resource.Address]plan.Standing
-	only     map[string]string // the sums of the steps that may be taken, by id; nil: all of the plan's
+	former   string                          // the environment's name before, from which the job's imports move; "" for none
+	pins     []plan.Correction               // of lookups, that come along
+	waiting  map[resource.Address]string     // what can't move yet, with the reason
+	away     map[ledger.Key]resource.Address // what is another environment's by now
+	only     map[string]string               // the sums of the steps that may be taken, by id; nil: all of the plan's
 }
 
 // Denied reports whether a policy forbids the plan.
@@ -177,6 +181,9 @@ func (r *Runner) Draft(ctx context.Context, job Job) (*Draft, error) {
 	}
 	r.look(ctx, d)
 	r.takeOver(d)
+	if err := errors.Join(r.arrive(ctx, d), r.depart(ctx, d, lost)); err != nil {
+		return nil, err
+	}
 	r.seek(ctx, d)
 	if err := r.standing(ctx, d); err != nil {
 		return nil, err
@@ -257,7 +264,7 @@ func (r *Runner) look(ctx context.Context, d *Draft) {
 	started := r.Now()
 	d.journal.View(func(s *ledger.State) {
 		d.world = r.Observer.Observe(ctx, observe.Request{
-			Estate: d.Estate.ID, Env: d.Job.Env, Ledger: s, Desired: d.Spec.Desired,
+			Estate: d.Estate.ID, Env: d.Job.Env, Former: d.Spec.MovedFrom, Ledger: s, Desired: d.Spec.Desired,
 			Sessions: d.opened.sessions(), Blind: d.opened.blind, Veil: d.veil, Refresh: d.Job.Refresh,
 		})
 	})
@@ -269,7 +276,18 @@ func (r *Runner) build(d *Draft, lost bool) *plan.Plan {
 	var p *plan.Plan
 	d.journal.View(func(s *ledger.State) {
 		d.Owned = len(s.Entries)
-		p = plan.Build(r.input(d, s, lost))
+		s = d.withPins(s)
+		in := r.input(d, s, lost)
+		p = plan.Build(in)
+		if d.former != "" && len(p.Steps) == 0 { // nothing can move now: the rest goes on without it
+			for a, why := range stayed(p) {
+				d.waiting[a] = why
+			}
+			d.Job.Imports, in.Imports = nil, nil
+			p = plan.Build(in)
+		} else if d.former != "" {
+			p.Ledger = append(slices.Clone(d.pins), p.Ledger...)
+		}
 	})
 	d.Unread = 0
 	for _, live := range d.world.Live {
@@ -289,7 +307,7 @@ func (r *Runner) build(d *Draft, lost bool) *plan.Plan {
 // gone or empty, rather than edited.
 func (r *Runner) input(d *Draft, s *ledger.State, lost bool) plan.Input {
 	in := plan.Input{
-		Ledger: s, Applied: d.applied(s), Holder: r.Holder, TakeOver: d.Job.TakeOver,
+		Ledger: s, Applied: d.applied(s), Holder: r.Holder, TakeOver: d.Job.TakeOver, Former: d.former, Waiting: d.waiting, Away: d.away,
 		Destroy: d.Job.Destroy, Protected: d.protected, Scopes: d.opened.scopes(), Imports: d.imports,
 		Env: d.Job.Env, Estate: d.Estate.ID, Desired: d.Spec.Desired, Lost: lost,
 		Live: d.world.Live, Strays: d.world.Strays, Standing: d.standing, Kinds: r.kinds(), Outs: d.outs, Blind: d.world.Blind, Unready: d.unready,
@@ -375,7 +393,7 @@ func (r *Runner) Apply(ctx context.Context, d *Draft, progress func(apply.Result
 	run := r.order(d)
 	run.Progress = progress
 	out := &Outcome{Report: r.Engine.Apply(ctx, run)}
-	d.imports = nil // asked for once
+	d.imports, d.former, d.pins, d.waiting = nil, "", nil, nil // asked for once
 	if out.Err != nil || out.Stopped {
 		return out
 	}

@@ -341,10 +341,16 @@ func (t *turn) apply(ctx context.Context, e cycle.Apply) ([]cycle.Event, error) 
 	if err := t.save(keep); err != nil {
 		return nil, err
 	}
+	former := t.draft.former
 	out := t.take(ctx)
+	if former != "" { // what it let go of it learns by a look
+		if err := t.d.queue.add(keep, former, cycle.Ticked{Trigger: cycle.Manual}); err != nil {
+			return nil, err
+		}
+	}
 	t.news.outcome = out
 	t.finish(out)
-	done := cycle.Applied{OK: out.OK(), Key: t.run.ID, Held: heldKey(t.draft.Plan), Ripe: out.ripe(), Rest: t.under != ""}
+	done := cycle.Applied{OK: out.OK(), Key: t.run.ID, Held: heldKey(t.draft.Plan), Ripe: out.ripe(), Rest: t.under != "" || len(t.draft.Job.Imports) > 0}
 	switch {
 	case !out.Stopped || out.Report.OK():
 	case out.Halt == nil:

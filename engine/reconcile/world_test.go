@@ -136,6 +136,7 @@ func (s *specs) put(name string, c commit) {
 type sim struct {
 	bounded bool // nobody is asked
 	holder  ledger.Holder
+	env     string // "" is prod
 	clock   *clock
 	world   *fake.World
 	specs   *specs
@@ -217,7 +218,7 @@ func (s *sim) want(objects ...resource.Desired) {
 
 func (s *sim) draft(ctx context.Context) (*reconcile.Draft, error) {
 	s.runs++
-	return s.Draft(ctx, reconcile.Job{Tree: tree("c"), Env: "prod", Commit: "c", Run: fmt.Sprint("run-", s.runs), Bounded: s.bounded})
+	return s.Draft(ctx, reconcile.Job{Tree: tree("c"), Env: cmp.Or(s.env, "prod"), Commit: "c", Run: fmt.Sprint("run-", s.runs), Bounded: s.bounded})
 }
 
 // run drafts and applies.
@@ -231,7 +232,7 @@ func (s *sim) run(ctx context.Context) (*reconcile.Draft, *reconcile.Outcome, er
 }
 
 func (s *sim) state() *ledger.State {
-	st, err := s.under.State(context.Background(), "prod")
+	st, err := s.under.State(context.Background(), cmp.Or(s.env, "prod"))
 	if err != nil {
 		return &ledger.State{}
 	}

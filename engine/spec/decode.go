@@ -26,6 +26,8 @@ func decodeEnvironment(o outcome) (Environment, error) {
 			err = json.Unmarshal(top[key], &env.Name)
 		case "mode":
 			err = json.Unmarshal(top[key], &env.Mode)
+		case "movedFrom":
+			err = json.Unmarshal(top[key], &env.MovedFrom)
 		case "deletes":
 			err = json.Unmarshal(top[key], &env.Deletes)
 		case "policy":
@@ -41,7 +43,7 @@ func decodeEnvironment(o outcome) (Environment, error) {
 	}
 	for key, data := range top {
 		switch key {
-		case "name", "mode", "deletes", "policy", "secrets", "providers":
+		case "name", "mode", "movedFrom", "deletes", "policy", "secrets", "providers":
 		default:
 			found = append(found, decodeResources(&env, key, data, o)...)
 		}

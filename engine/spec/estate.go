@@ -57,6 +57,7 @@ type Environment struct {
 	Name      string
 	Dir       string              // from the repository's root
 	Mode      string              // its own, else the estate's
+	MovedFrom string              // the name that it had before; "" for none
 	Providers map[string]Provider // by alias
 	Desired   []resource.Desired  // sorted by address
 	Deletes   Deletes

@@ -1,0 +1,224 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"isobar.dev/engine/diag"
+	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/plan"
+	"isobar.dev/engine/resource"
+)
+
+// An environment is its name: its ledger, marks and approvals go by it. One that
+// was renamed says what it was called (movedFrom), and takes what it had by
+// imports, each of which is journalled here; the former ledger lets go of what
+// another one has. So there is no moment at which nobody owns an object, and
+// none at which two delete it.
+
+// arrive asks for what a draft's environment had under its former name, and has
+// not got yet.
+func (r *Runner) arrive(ctx context.Context, d *Draft) error {
+	former := d.Spec.MovedFrom
+	if d.Job.Destroy || d.Job.Imports != nil || former == d.Job.Env {
+		return nil
+	}
+	if former == "" {
+		return r.looksRenamed(ctx, d)
+	}
+	old, err := r.Ledger.State(ctx, former)
+	if err != nil {
+		return err
+	}
+	var imports []Import
+	d.waiting = map[resource.Address]string{}
+	for _, w := range r.missing(d) {
+		from := w.Address
+		from.Env = former
+		_, desc, known := r.Catalogue.Kind(w.Address.Type())
+		e := old.Current(from)
+		switch {
+		case !known:
+		case e != nil && e.Open != nil, e != nil && !e.Made:
+			d.waiting[w.Address] = fmt.Sprintf("a call of %s for it is not settled: isobar plan %s settles it", former, former)
+		case e != nil && desc.Lookup:
+			rec := e.Record
+			d.pins = append(d.pins, plan.Correction{Address: w.Address, Token: e.Token, Type: ledger.Pinned, Record: &rec})
+		case e != nil:
+			imports = append(imports, Import{Address: w.Address, Named: string(e.Record.ID)})
+		default:
+			if o := stranded(d.world.Former, from, old); o != nil {
+				imports = append(imports, Import{Address: w.Address, Named: string(o.ID)})
+			}
+		}
+	}
+	if len(imports)+len(d.waiting) == 0 {
+		d.pins = nil // then they are asked anew, if at all
+		return nil
+	}
+	if f, err := r.mayMove(ctx, d, former); err != nil || f != nil {
+		if f != nil {
+			err = diag.List{*f}
+		}
+		return err
+	}
+	for _, p := range d.pins {
+		delete(d.world.Found, p.Address)
+	}
+	d.former, d.Job.Imports = former, imports
+	return nil
+}
+
+// missing gives what a draft wants and the ledger does not hold.
+func (r *Runner) missing(d *Draft) []*resource.Desired {
+	wanted := map[resource.Address]bool{}
+	for i := range d.Spec.Desired {
+		wanted[d.Spec.Desired[i].Address] = true
+	}
+	var out []*resource.Desired
+	d.journal.View(func(s *ledger.State) {
+		for i := range d.Spec.Desired {
+			if w := &d.Spec.Desired[i]; plan.EntryOf(s, w, wanted) == nil {
+				out = append(out, w)
+			}
+		}
+	})
+	return out
+}
+
+// stranded gives the newest object that bears a former address's mark and that
+// the former ledger does not know, nil where there is none: that ledger was lost.
+func stranded(marked []resource.Object, from resource.Address, old *ledger.State) *resource.Object {
+	for i := len(marked) - 1; i >= 0; i-- { // in order of address and token
+		if m := marked[i].Mark; m.Address == from && old.Ended[m.Token] == "" {
+			return &marked[i]
+		}
+	}
+	return nil
+}
+
+// mayMove says why an environment may not take what another name has.
+func (r *Runner) mayMove(ctx context.Context, d *Draft, former string) (*diag.Finding, error) {
+	f := &diag.Finding{Severity: diag.Error, Code: "SPEC-140", Subject: d.Job.Env}
+	if slices.Contains(d.Estate.Environments, former) {
+		f.Message = "movedFrom names " + former + ", which is still an environment of this repository"
+		f.Mend = "remove the directory of " + former + ", or take movedFrom out"
+		return f, nil
+	}
+	rows, err := r.Ledger.Environments(ctx)
+	if err != nil {
+		return nil, err
+	}
+	repo := map[string]string{}
+	for _, row := range rows {
+		repo[row.Name] = row.Repo
+	}
+	if a, b := repo[former], repo[d.Job.Env]; a != "" && b != "" && a != b {
+		f.Message = fmt.Sprintf("movedFrom names %s, which belongs to repository %s", former, a)
+		f.Mend = "move it to this repository under its own name first, as repos in the server's file says"
+		return f, nil
+	}
+	return nil, nil
+}
+
+// looksRenamed warns where all that a new environment wants stands in one that
+// is gone.
+func (r *Runner) looksRenamed(ctx context.Context, d *Draft) error {
+	missing := r.missing(d)
+	if len(missing) == 0 || len(missing) < len(d.Spec.Desired) {
+		return nil
+	}
+	rows, err := r.Ledger.Environments(ctx)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if row.Resources == 0 || row.Name == d.Job.Env || slices.Contains(d.Estate.Environments, row.Name) {
+			continue
+		}
+		old, err := r.Ledger.State(ctx, row.Name)
+		if err != nil {
+			return err
+		}
+		same := 0
+		for _, w := range missing {
+			from := w.Address
+			from.Env = row.Name
+			if old.Current(from) != nil {
+				same++
+			}
+		}
+		if 2*same > len(missing) {
+			d.Warnings = append(slices.Clone(d.Warnings), diag.Finding{
+				Severity: diag.Warning, Code: "SPEC-141", Subject: d.Job.Env,
+				Message: fmt.Sprintf("%s is gone, and had %d of these %d resources: they would be made anew beside those", row.Name, same, len(missing)),
+				Mend:    fmt.Sprintf("where it was renamed, write movedFrom: %q at its top before it is applied", row.Name),
+			})
+		}
+	}
+	return nil
+}
+
+// depart finds which objects of an environment that is gone, or is to be
+// destroyed, another one's ledger has by now.
+func (r *Runner) depart(ctx context.Context, d *Draft, lost bool) error {
+	d.away = map[ledger.Key]resource.Address{}
+	if !lost && !d.Job.Destroy {
+		return nil
+	}
+	rows, err := r.Ledger.Environments(ctx)
+	if err != nil {
+		return err
+	}
+	owned, pinned := map[ownedID]resource.Address{}, map[string]resource.Address{}
+	for _, row := range rows {
+		if row.Name == d.Job.Env {
+			continue
+		}
+		s, err := r.Ledger.State(ctx, row.Name)
+		if err != nil {
+			return err
+		}
+		for _, e := range s.Entries {
+			if !e.Made || e.Open != nil && e.Open.Op == ledger.Adopt || e.Record.Scope == "" {
+				continue // not quite there yet, or nobody knows where
+			}
+			owned[ownedID{e.Address.Type(), e.Record.Scope, e.Record.ID}] = e.Address
+			pinned[e.Token] = e.Address
+		}
+	}
+	d.journal.View(func(s *ledger.State) {
+		for key, e := range s.Entries {
+			to, ok := owned[ownedID{e.Address.Type(), e.Record.Scope, e.Record.ID}]
+			if _, desc, known := r.Catalogue.Kind(e.Address.Type()); known && desc.Lookup {
+				to, ok = pinned[e.Token]
+			}
+			if ok && e.Open == nil {
+				d.away[key] = to
+			}
+		}
+	})
+	return nil
+}
+
+// withPins gives a ledger with the lookups' pins that come from the former name.
+func (d *Draft) withPins(s *ledger.State) *ledger.State {
+	if len(d.pins) == 0 {
+		return s
+	}
+	out := s.Clone()
+	for _, p := range d.pins {
+		_ = out.Apply(ledger.Event{Address: p.Address, Token: p.Token, Type: p.Type, Record: p.Record}) // else it is asked anew
+	}
+	return out
+}
+
+// stayed gives what an import that can do nothing holds, with the reasons.
+func stayed(p *plan.Plan) map[resource.Address]string {
+	out := map[resource.Address]string{}
+	for _, h := range p.Held {
+		out[h.Address] = h.Text
+	}
+	return out
+}
