@@ -69,7 +69,7 @@ func (a *app) apply(ctx context.Context, o *reconcile.Once, tries []*reconcile.A
 		}
 		todo = []*reconcile.Attempt{t}
 		tries = todo
-	} else if err := keep(ctx, o, tries); err != nil {
+	} else if err := keepPlans(ctx, o, tries); err != nil {
 		return err
 	}
 	if a.output == "text" || len(todo) == 0 {

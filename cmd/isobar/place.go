@@ -114,7 +114,7 @@ func (p place) open(ctx context.Context) (*store.SQL, error) {
 // holder gives the store's name, which its objects' marks bear. It is made of
 // where the store was when it was new, and kept in it: a copy of it elsewhere is
 // the same store, and a new one in the place of one that was lost is, too.
-func (p place) holder(ctx context.Context, st *store.SQL) (ledger.Holder, error) {
+func (p place) holder(ctx context.Context, st store.Store) (ledger.Holder, error) {
 	at := p.String()
 	if !p.shared() {
 		host, err := os.Hostname()
@@ -130,7 +130,11 @@ func (p place) holder(ctx context.Context, st *store.SQL) (ledger.Holder, error)
 		}
 		at = host + " " + abs
 	}
-	kept, err := st.Agree(ctx, store.HolderName, ledger.HolderOf(at).String())
+	sql, is := st.(*store.SQL)
+	if !is { // it is not made yet: then it will be there
+		return ledger.HolderOf(at), nil
+	}
+	kept, err := sql.Agree(ctx, store.HolderName, ledger.HolderOf(at).String())
 	if err != nil {
 		return 0, err
 	}

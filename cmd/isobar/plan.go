@@ -154,14 +154,14 @@ func draftAll(ctx context.Context, o *reconcile.Once, envs []string, job reconci
 // showPlans prints plans as printPlans does, and keeps them, so that a person can
 // name them.
 func (a *app) showPlans(ctx context.Context, o *reconcile.Once, tries []*reconcile.Attempt, detailed bool) error {
-	if err := keep(ctx, o, tries); err != nil {
+	if err := keepPlans(ctx, o, tries); err != nil {
 		return err
 	}
 	return a.printPlans(o, tries, detailed)
 }
 
-// keep keeps plans that are shown.
-func keep(ctx context.Context, o *reconcile.Once, tries []*reconcile.Attempt) error {
+// keepPlans keeps plans that are shown, where there is a store yet.
+func keepPlans(ctx context.Context, o *reconcile.Once, tries []*reconcile.Attempt) error {
 	for _, t := range tries {
 		if err := o.Show(ctx, t); err != nil {
 			return err

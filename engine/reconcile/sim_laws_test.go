@@ -51,7 +51,7 @@ func (b *lawbook) verdict() error {
 // leaves holds a call that goes out against the laws of writing ahead, of the
 // fence and of what is foreign.
 func (b *lawbook) leaves(p *process, c simCall) ticket {
-	if !c.op.Mutates() || p.dead() {
+	if !c.mutates() || p.dead() {
 		return ticket{}
 	}
 	if c.id != "" && b.life.isForeign(c.id) {

@@ -67,7 +67,11 @@ type simCall struct {
 	id     resource.ID
 	token  string
 	aspect string
+	looks  bool // it makes nothing, whatever its kind may do
 }
+
+// mutates reports whether the call changes the world.
+func (c simCall) mutates() bool { return c.op.Mutates() && !c.looks }
 
 func (c simCall) String() string {
 	return fmt.Sprintf("%s (%s%s)", c.key(), c.id, c.token)

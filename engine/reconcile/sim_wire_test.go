@@ -41,7 +41,7 @@ func (w *wire) send(ctx context.Context, c simCall, land func(context.Context) e
 	f := l.weather.of(c)
 	if f.class != "" {
 		l.tell("%s: %s is %s", w.p.name, c, f.class)
-	} else if c.op.Mutates() {
+	} else if c.mutates() {
 		l.tell("%s: %s", w.p.name, c)
 	}
 	if dies && !after {
@@ -130,16 +130,25 @@ func (l *life) later(d time.Duration, on passage, land func(context.Context) err
 	})
 }
 
-// sendFor is send for the methods that give a Progress.
-func (w *wire) sendFor(ctx context.Context, c simCall, land func(context.Context) (provider.Progress, error)) (provider.Progress, error) {
-	var p provider.Progress
-	err := w.send(ctx, c, func(ctx context.Context) (err error) {
-		got, err := land(ctx)
-		if ctx.Err() == nil {
-			p = got
-		}
+// ask is send for what gives an answer. Of a call that lands when nobody waits any
+// more, nobody reads it.
+func ask[T any](ctx context.Context, w *wire, c simCall, land func(context.Context) (T, error)) (got T, err error) {
+	answer := make(chan T, 1)
+	err = w.send(ctx, c, func(ctx context.Context) error {
+		a, err := land(ctx)
+		answer <- a
 		return err
 	})
+	select {
+	case got = <-answer:
+	default:
+	}
+	return got, err
+}
+
+// sendFor is ask for the methods that give a Progress.
+func (w *wire) sendFor(ctx context.Context, c simCall, land func(context.Context) (provider.Progress, error)) (provider.Progress, error) {
+	p, err := ask(ctx, w, c, land)
 	if err != nil && p.Object.ID != "" && resource.ClassOf(err) != resource.Invalid {
 		return provider.Progress{}, err // what an answer told is lost with it
 	}
@@ -168,7 +177,8 @@ func (w *wire) Delete(ctx context.Context, live, applied resource.Object) (provi
 
 // Find implements provider.Session.
 func (w *wire) Find(ctx context.Context, in provider.Intent) (provider.Progress, error) {
-	return w.sendFor(ctx, simCall{op: provider.OpFind, at: in.Want.Address, token: in.Mark.Token}, func(ctx context.Context) (provider.Progress, error) {
+	c := simCall{op: provider.OpFind, at: in.Want.Address, token: in.Mark.Token, looks: in.LookOnly}
+	return w.sendFor(ctx, c, func(ctx context.Context) (provider.Progress, error) {
 		return w.Session.Find(ctx, in)
 	})
 }
@@ -181,8 +191,7 @@ func (w *wire) Mark(ctx context.Context, live resource.Object, m *resource.Mark)
 // Read implements provider.Session.
 func (w *wire) Read(ctx context.Context, wants []resource.Want) []resource.Answer {
 	c := simCall{op: provider.OpRead, aspect: wants[0].Kind}
-	var out []resource.Answer
-	err := w.send(ctx, c, func(ctx context.Context) error { out = w.Session.Read(ctx, wants); return nil })
+	out, err := ask(ctx, w, c, func(ctx context.Context) ([]resource.Answer, error) { return w.Session.Read(ctx, wants), nil })
 	if err != nil {
 		out = make([]resource.Answer, len(wants))
 		for i := range out {
@@ -207,14 +216,12 @@ func breakOff(wants []resource.Want, out []resource.Answer) {
 
 // Poll implements provider.Session.
 func (w *wire) Poll(ctx context.Context, hs []resource.Handle) []provider.Polled {
-	var out []provider.Polled
 	c := simCall{op: provider.OpPoll, id: resource.ID(hs[0])}
-	err := w.send(ctx, c, func(ctx context.Context) error {
+	out, err := ask(ctx, w, c, func(ctx context.Context) ([]provider.Polled, error) {
 		if w.p.life.weather.of(simCall{op: provider.OpPoll, aspect: "task"}).class == wForgotten {
 			w.p.life.world.ForgetTasks()
 		}
-		out = w.Session.Poll(ctx, hs)
-		return nil
+		return w.Session.Poll(ctx, hs), nil
 	})
 	if err != nil {
 		out = make([]provider.Polled, len(hs))

@@ -329,7 +329,7 @@ func (s *sim) laws(want []resource.Desired, foreign []resource.Object) error {
 		return fmt.Errorf("%d objects live, %d are in the ledger, %d are wanted", len(live), len(st.Entries), len(want))
 	}
 	for i := range want {
-		if err := asWanted(s.box, map[string]*ledger.State{"prod": st}, live, &want[i]); err != nil {
+		if err := asWanted(s.box, map[string]*ledger.State{cmp.Or(s.env, "prod"): st}, live, &want[i]); err != nil {
 			return err
 		}
 	}

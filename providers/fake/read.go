@@ -105,8 +105,12 @@ func (s *session) Find(ctx context.Context, in provider.Intent) (provider.Progre
 	if err != nil {
 		return provider.Progress{}, err
 	}
+	op := provider.OpFind
+	if in.LookOnly { // it makes nothing
+		op = provider.OpRead
+	}
 	var p provider.Progress
-	err = s.w.run(ctx, Call{Op: provider.OpFind, Kind: k.Name, Token: in.Mark.Token, Scope: s.scope}, func(c *Call, _ string) (err error) {
+	err = s.w.run(ctx, Call{Op: op, Kind: k.Name, Token: in.Mark.Token, Scope: s.scope}, func(c *Call, _ string) (err error) {
 		p, c.Replay, err = s.find(ctx, k, &in)
 		return err
 	})
