@@ -71,7 +71,13 @@ func (a *app) openStore(ctx context.Context, at place) (store.Store, error) {
 			f.Mend = "ask it with isobar status, runs or approve, let it do the work, or stop it first"
 			return nil, diag.List{f}
 		}
-		return st, err
+		if err != nil {
+			return nil, err
+		}
+		if _, err := at.holder(ctx, st); err != nil { // a new one has its name from the start
+			return nil, errors.Join(err, st.Close())
+		}
+		return st, nil
 	}
 	if at.empty() {
 		return store.Defer(open), nil

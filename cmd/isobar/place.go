@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -125,10 +126,7 @@ func (p place) holder(ctx context.Context, st store.Store) (ledger.Holder, error
 		if err != nil {
 			return 0, err
 		}
-		if dir, err := filepath.EvalSymlinks(filepath.Dir(abs)); err == nil {
-			abs = filepath.Join(dir, filepath.Base(abs))
-		}
-		at = host + " " + abs
+		at = host + " " + resolved(abs)
 	}
 	sql, is := st.(*store.SQL)
 	if !is { // it is not made yet: then it will be there
@@ -139,6 +137,15 @@ func (p place) holder(ctx context.Context, st store.Store) (ledger.Holder, error
 		return 0, err
 	}
 	return ledger.ParseHolder(kept)
+}
+
+// resolved gives a path without symbolic links, as far as it is there: the same
+// before its last directories are made and after.
+func resolved(abs string) string {
+	if real, err := filepath.EvalSymlinks(abs); err == nil || abs == filepath.Dir(abs) {
+		return cmp.Or(real, abs)
+	}
+	return filepath.Join(resolved(filepath.Dir(abs)), filepath.Base(abs))
 }
 
 // lockPatience is how long a daemon that starts waits for a store in use: another
