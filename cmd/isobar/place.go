@@ -142,8 +142,8 @@ func (p place) holder(ctx context.Context, st store.Store) (ledger.Holder, error
 // resolved gives a path without symbolic links, as far as it is there: the same
 // before its last directories are made and after.
 func resolved(abs string) string {
-	if real, err := filepath.EvalSymlinks(abs); err == nil || abs == filepath.Dir(abs) {
-		return cmp.Or(real, abs)
+	if at, err := filepath.EvalSymlinks(abs); err == nil || abs == filepath.Dir(abs) {
+		return cmp.Or(at, abs)
 	}
 	return filepath.Join(resolved(filepath.Dir(abs)), filepath.Base(abs))
 }
