@@ -26,7 +26,7 @@ const (
 	CommandUsed     Code = "CMD-730"
 )
 
-// commandPages holds the CMD codes.
+// commandPages holds the CMD codes of how commands are typed, and of what they need.
 func commandPages() map[Code]Page {
 	return map[Code]Page{
 		CommandInit: {
@@ -49,18 +49,6 @@ func commandPages() map[Code]Page {
 			Text: "A change of the world is confirmed by a person, and isobar does not run on a terminal. Look at the plan, " +
 				"then name it with --plan, which applies just that plan and no other; or give --auto-approve, which applies " +
 				"whatever is planned.",
-		},
-		CommandPlan: {
-			Title: "the plan is another one now",
-			Text: "Nothing of the plan that --plan names is as it was when it was looked at: the spec, the world or the ledger has " +
-				"changed since, as the message says, or it is the plan of another environment or none that was shown. Nothing was " +
-				"applied. Read the new plan, then name its digest. Where a part of a plan is still as it was, just that is applied.",
-		},
-		CommandUsed: {
-			Title: "the plan was carried out already",
-			Text: "A plan is a consent to do what it shows once. The one that --plan names was applied before, by the run that the message " +
-				"names. Where the same is to be done again, since somebody took it back, isobar plan shows it anew, and from then on " +
-				"its digest may be named again.",
 		},
 		CommandNoStore: {
 			Title: "no store yet",
@@ -93,6 +81,24 @@ func commandPages() map[Code]Page {
 		CommandUsage: {
 			Title: "the command line is not understood",
 			Text:  "A verb, flag or argument is unknown or missing. Each verb explains itself: `isobar VERB --help`.",
+		},
+	}
+}
+
+// consentPages holds those about plans and runs that a person names or answers.
+func consentPages() map[Code]Page {
+	return map[Code]Page{
+		CommandPlan: {
+			Title: "the plan is another one now",
+			Text: "Nothing of the plan that --plan names is as it was when it was looked at: the spec, the world or the ledger has " +
+				"changed since, as the message says, or it is the plan of another environment or none that was shown. Nothing was " +
+				"applied. Read the new plan, then name its digest. Where a part of a plan is still as it was, just that is applied.",
+		},
+		CommandUsed: {
+			Title: "the plan was carried out already",
+			Text: "A plan is a consent to do what it shows once. The one that --plan names was applied before, by the run that the message " +
+				"names. Where the same is to be done again, since somebody took it back, isobar plan shows it anew, and from then on " +
+				"its digest may be named again.",
 		},
 		CommandVerdict: {
 			Title: "no plan waits under that name",

@@ -35,5 +35,5 @@ func Codes() []Code {
 }
 
 func areas() []map[Code]Page {
-	return []map[Code]Page{specPages(), planPages(), policyPages(), applyPages(), gitPages(), storePages(), commandPages(), objectPages(), serverPages()}
+	return []map[Code]Page{specPages(), planPages(), policyPages(), applyPages(), gitPages(), storePages(), commandPages(), consentPages(), objectPages(), serverPages()}
 }

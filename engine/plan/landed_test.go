@@ -34,44 +34,30 @@ func TestWhatLandedLateIsOurs(t *testing.T) {
 	}{
 		"a map": {"t.net", nil, nil, resource.Map{"tags": tags("a", "1")}, resource.Map{"tags": tags("a", "1")}, map[string]resource.Value{"tags.a": nil}},
 		"a key beside what is ours": {
-			"t.net", resource.Map{"tags": tags("a", "1")}, resource.Map{"tags": tags("a", "1")},
-			resource.Map{"tags": tags("a", "1", "b", "2")}, resource.Map{"tags": tags("a", "1", "b", "2")}, map[string]resource.Value{"tags.b": nil},
+			"t.net",
+			resource.Map{"tags": tags("a", "1")},
+			resource.Map{"tags": tags("a", "1")},
+			resource.Map{"tags": tags("a", "1", "b", "2")},
+			resource.Map{"tags": tags("a", "1", "b", "2")},
+			map[string]resource.Value{"tags.b": nil},
 		},
 		"another's value": {"t.net", nil, nil, resource.Map{"tags": tags("a", "2")}, resource.Map{"tags": tags("a", "1")}, nil},
 		"another's key":   {"t.net", nil, nil, resource.Map{"tags": tags("c", "3")}, resource.Map{"tags": tags("a", "1")}, nil},
 		"nothing came":    {"t.net", nil, nil, resource.Map{}, resource.Map{"tags": tags("a", "1")}, nil},
 		"it is wanted":    {"t.net", nil, resource.Map{"tags": tags("a", "1")}, resource.Map{"tags": tags("a", "1")}, resource.Map{"tags": tags("a", "1")}, nil},
 		"elements": {
-			"t.group", resource.Map{"allow": names("x")}, resource.Map{"allow": names("x")},
-			resource.Map{"allow": names("x", "y", "z")}, resource.Map{"allow": names("x", "y")}, map[string]resource.Value{"allow": names("z", "x")},
+			"t.group",
+			resource.Map{"allow": names("x")},
+			resource.Map{"allow": names("x")},
+			resource.Map{"allow": names("x", "y", "z")},
+			resource.Map{"allow": names("x", "y")},
+			map[string]resource.Value{"allow": names("z", "x")},
 		},
 		"a whole list": {"t.sub", nil, nil, resource.Map{"zones": names("a")}, resource.Map{"zones": names("a")}, map[string]resource.Value{"zones": nil}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a := parseLocal(t, c.kind+"/a")
-			with := func(m resource.Map) resource.Map {
-				out := resource.Map{"cidr": s("10.0"), "net": s("n"), "name": s("a")}
-				for k := range out {
-					if d := kinds()[c.kind].Descriptor; d.Field(k) == nil {
-						delete(out, k)
-					}
-				}
-				for k, v := range m {
-					out[k] = v
-				}
-				return out
-			}
-			in := plan.Input{
-				Env: "prod", Estate: estate, Kinds: kinds(), Ledger: &ledger.State{}, Live: map[ledger.Key]plan.Reading{},
-				Desired: []resource.Desired{{Address: a, Fields: with(c.want)}},
-			}
-			own(t, &in, "1", goldenEntry{Address: c.kind + "/a", Applied: with(c.applied)}, nil)
-			key := ledger.Key{Address: a, Token: "1"}
-			r := in.Live[key]
-			r.Object.Fields, r.Sent = with(c.live), []resource.Map{c.sent}
-			in.Live[key] = r
-			p := plan.Build(in)
+			p := plan.Build(landedInput(t, c.kind, c.applied, c.want, c.live, c.sent))
 			got := map[string]resource.Value{}
 			for _, st := range p.Steps {
 				for _, ch := range st.Changes {
@@ -88,4 +74,34 @@ func TestWhatLandedLateIsOurs(t *testing.T) {
 			}
 		})
 	}
+}
+
+// landedInput has one object of a kind, three ways and as a call was to set it; what
+// the kind requires is added to the first three.
+func landedInput(t *testing.T, kind string, fields ...resource.Map) plan.Input {
+	t.Helper()
+	a := parseLocal(t, kind+"/a")
+	with := func(m resource.Map) resource.Map {
+		out := resource.Map{}
+		for k, v := range map[string]string{"cidr": "10.0", "net": "n", "name": "a"} {
+			if kinds()[kind].Field(k) != nil {
+				out[k] = resource.String(v)
+			}
+		}
+		for k, v := range m {
+			out[k] = v
+		}
+		return out
+	}
+	applied, want, live, sent := with(fields[0]), with(fields[1]), with(fields[2]), fields[3]
+	in := plan.Input{
+		Env: "prod", Estate: estate, Kinds: kinds(), Ledger: &ledger.State{}, Live: map[ledger.Key]plan.Reading{},
+		Desired: []resource.Desired{{Address: a, Fields: want}},
+	}
+	own(t, &in, "1", goldenEntry{Address: kind + "/a", Applied: applied}, nil)
+	key := ledger.Key{Address: a, Token: "1"}
+	r := in.Live[key]
+	r.Object.Fields, r.Sent = live, []resource.Map{sent}
+	in.Live[key] = r
+	return in
 }
