@@ -160,7 +160,7 @@ func example(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(filepath.Join(dir, name+".cue"), []byte(text), 0o600))
 }
 
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 // until asks again and again until ok, or fails the script. It waits for twice as
 // long as asking took, so that what is waited for has the machine meanwhile.
