@@ -297,6 +297,23 @@ func metaEqual(a, b resource.Lifecycle) bool {
 		(a.MovedFrom == nil) == (b.MovedFrom == nil) && (a.MovedFrom == nil || *a.MovedFrom == *b.MovedFrom)
 }
 
+// put adds to buf what a step sets on its object and from what, with deps for what
+// it refers to.
+func (s *Step) put(buf []byte, deps []ledger.Dep) []byte {
+	buf = putValue(putValue(buf, s.Want), s.Before)
+	for _, c := range s.Changes {
+		buf = putValue(putValue(put(buf, c.Path.String()), c.Before), c.After)
+	}
+	rest, _ := json.Marshal(struct {
+		Meta    resource.Lifecycle
+		Deps    []ledger.Dep
+		Deposes bool
+		Outs    resource.Map `json:",omitempty"`
+		Over    string       `json:",omitempty"`
+	}{s.Meta, deps, s.Deposes, s.Outs, s.Over}) // plain data always encodes
+	return put(buf, string(rest))
+}
+
 // digest hashes what a plan would do: the environment, its steps, and Before of
 // the fields touched. Commit, reasons and positions are not in it.
 func digest(p *Plan) string {
@@ -308,18 +325,7 @@ func digest(p *Plan) string {
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		buf = put(buf, s.ID, string(s.Op), s.Address.String(), s.Token, s.Aspect, string(s.Live), strings.Join(s.Needs, "\x00"))
-		buf = putValue(putValue(buf, s.Want), s.Before)
-		for _, c := range s.Changes {
-			buf = putValue(putValue(put(buf, c.Path.String()), c.Before), c.After)
-		}
-		rest, _ := json.Marshal(struct {
-			Meta    resource.Lifecycle
-			Deps    []ledger.Dep
-			Deposes bool
-			Outs    resource.Map `json:",omitempty"`
-			Over    string       `json:",omitempty"`
-		}{s.Meta, s.Deps, s.Deposes, s.Outs, s.Over}) // plain data always encodes
-		h.Write(put(buf, string(rest)))
+		h.Write(s.put(buf, s.Deps))
 		buf = buf[:0]
 	}
 	return hex.EncodeToString(h.Sum(nil))

@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"slices"
 
-	"isobar.dev/engine/ledger"
 	"isobar.dev/engine/resource"
 )
 
@@ -25,18 +23,7 @@ func (s *Step) Sum() string {
 	}
 	h := sha256.New()
 	buf := put(nil, s.ID, string(s.Op), s.Address.String(), s.Token, s.Aspect, string(s.Live))
-	buf = putValue(putValue(buf, s.Want), s.Before)
-	for _, c := range s.Changes {
-		buf = putValue(putValue(put(buf, c.Path.String()), c.Before), c.After)
-	}
-	rest, _ := json.Marshal(struct {
-		Meta    resource.Lifecycle
-		Deps    []ledger.Dep
-		Deposes bool
-		Outs    resource.Map `json:",omitempty"`
-		Over    string       `json:",omitempty"`
-	}{s.Meta, deps, s.Deposes, s.Outs, s.Over}) // plain data always encodes
-	h.Write(put(buf, string(rest)))
+	h.Write(s.put(buf, deps))
 	return hex.EncodeToString(h.Sum(nil))
 }
 
