@@ -54,7 +54,7 @@ func TestScript(t *testing.T) {
 			return setScript(e, &stage{cloud: cloud, center: center})
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"newrepo": newRepo, "exit": exits, "await": await, "awaitfile": awaitFile,
+			"newrepo": newRepo, "exit": exits, "await": await, "answers": answers, "awaitfile": awaitFile,
 			"ec2": ec2, "s3": s3, "parameter": parameter, "vcenter": vcenter, "hold": hold, "held": held, "release": release, "refuse": refuse, "shape": shape, "plan": waitingPlan,
 			"example": example, "sshrepo": sshRepo, "trustssh": trustSSH, "nowhere": nowhere, "mode": mode,
 			"slack": slackLab, "scrape": scrape, "httprepo": httpRepo, "fill": fill, "hangup": hangUp,
@@ -186,6 +186,15 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 	until(ts, args[0], func() bool {
 		_ = ts.Exec(args[1], args[2:]...) // it may fail until it works
 		return re.MatchString(ts.ReadFile("stdout"))
+	})
+}
+
+// answers STORE waits until a daemon that starts over an older store answers:
+// before that the verbs read the store itself, and a signal ends it at once.
+func answers(ts *testscript.TestScript, _ bool, args []string) {
+	until(ts, args[0]+"'s daemon", func() bool {
+		_, err := web.NewClient(place{file: ts.MkAbs(args[0])}.socket()).Environments(context.Background())
+		return err == nil
 	})
 }
 
