@@ -1,5 +1,6 @@
 # Reads the events of go test -json, prints each package's outcome and what
-# failed tests said, and closes with "N passed, N failed". A package that fails
+# failed tests said, then the ten tests that took longest, and closes with
+# "N passed, N failed". A package that fails
 # without a failing test (it does not build, or died) counts as one failure, and
 # so does a skipped test: nothing is skipped here. Exits 1 unless all passed.
 
@@ -7,6 +8,18 @@ function value(key,    v) {
 	if (!match($0, "\"" key "\":\"([^\"\\\\]|\\\\.)*\"")) return ""
 	v = substr($0, RSTART + length(key) + 4, RLENGTH - length(key) - 5)
 	return v
+}
+
+function seconds(    n) {
+	return match($0, /"Elapsed":[0-9.]+/) ? substr($0, RSTART + 10, RLENGTH - 10) + 0 : 0
+}
+
+# slow keeps the ten longest tests in order.
+function slow(t, name,    i) {
+	for (i = 10; i > 0 && (!(i in took) || took[i] < t); i--) {
+		took[i + 1] = took[i]; whose[i + 1] = whose[i]
+		took[i] = t; whose[i] = name
+	}
 }
 
 function plain(s) {
@@ -33,7 +46,9 @@ action == "pass" && test != "" { passed++ }
 }
 test != "" && (action == "pass" || action == "fail" || action == "skip") { delete said[key] }
 
-action == "pass" && test == "" { print "ok   " pkg }
+(action == "pass" || action == "fail") && test != "" { slow(seconds(), pkg " " test) }
+
+action == "pass" && test == "" { printf "ok   %s %.0f s\n", pkg, seconds() }
 action == "fail" && test == "" {
 	if (!bad[pkg]) {
 		failed++
@@ -43,6 +58,7 @@ action == "fail" && test == "" {
 }
 
 END {
+	for (i = 1; i <= 10 && took[i] > 0; i++) printf "%6.0f s %s\n", took[i], whose[i]
 	printf "%d passed, %d failed\n", passed, failed
 	exit !(passed > 0 && failed == 0)
 }
