@@ -74,6 +74,7 @@ func (b *builder) steps() *graph {
 		}
 	}
 	g.linkUnique()
+	g.linkFound()
 	return g
 }
 

@@ -73,3 +73,19 @@ func (g *graph) afterRelease(it *item, f *resource.Field, other *item) {
 	}
 	it.hold(HeldUnique, fmt.Sprintf("%s must be unique, and %s has the same", f.Name, other.addr.Local()), "choose another "+f.Name)
 }
+
+// linkFound lets what finds its object wait until an entry that was deposed, and
+// may have that very object, has let go of it: nobody's objects alone are found.
+func (g *graph) linkFound() {
+	for _, it := range g.b.items {
+		finds := g.steps[it.createID()]
+		if finds == nil || !it.kind.Found {
+			continue
+		}
+		for _, other := range g.b.items {
+			if other.addr == it.addr && other != it && other.goes() && other.entry.Role == ledger.Deposed {
+				finds.need(other.deleteID())
+			}
+		}
+	}
+}
