@@ -409,3 +409,24 @@ func TestAskedWhileItStarts(t *testing.T) {
 		s.wantState("prod", "in sync")
 	})
 }
+
+// TestDriftSeesACommitFirst has a look for drift begin while the environments that
+// a commit changes are still being found: its run is the push's.
+func TestDriftSeesACommitFirst(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.push("one", map[string]environment{"prod": nets("prod", "a")})
+		s.start()
+		s.pass(20 * time.Second)
+		s.specs.mu.Lock()
+		s.specs.hashing = func() { time.Sleep(2 * time.Minute) }
+		s.specs.mu.Unlock()
+		s.push("two", map[string]environment{"prod": nets("prod", "a", "b")})
+		s.pass(90 * time.Second)
+		runs, err := s.data.Runs(t.Context(), store.RunFilter{Env: "prod", Limit: 1})
+		if err != nil || len(runs) != 1 || runs[0].Commit != "two" || runs[0].Trigger != "push" || runs[0].State != store.Applied {
+			t.Errorf("the last run is %+v (%v)", runs, err)
+		}
+		s.pass(3 * time.Minute)
+		s.wantState("prod", "in sync")
+	})
+}

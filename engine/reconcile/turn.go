@@ -191,6 +191,9 @@ func (t *turn) plan(ctx context.Context, trigger cycle.Trigger) ([]cycle.Event, 
 		t.head, t.repo = h, r
 		t.row.Repo, t.row.Origin = r.Name, r.Origin
 	}
+	if trigger == cycle.Drift && t.pushed(ctx) {
+		trigger = cycle.Push
+	}
 	t.run = store.Run{
 		ID: d.NewID(), Env: t.env, Repo: t.repo.Name, Trigger: string(trigger), Commit: t.head.commit.Hash, Subject: t.head.commit.Subject,
 		Actor: t.head.commit.Author, State: store.Planning, Started: d.Runner.Now(),
@@ -224,6 +227,16 @@ func (t *turn) plan(ctx context.Context, trigger cycle.Trigger) ([]cycle.Event, 
 	}
 	t.recall(ctx, draft.Plan.Digest)
 	return []cycle.Event{cycle.Planned(t.facts(draft))}, nil
+}
+
+// pushed reports whether a commit changed the environment's spec since it was
+// last looked at: a look for drift may be the first to see it.
+func (t *turn) pushed(ctx context.Context) bool {
+	if t.row.Digest == "" || t.head.commit.Hash == t.row.Commit {
+		return false
+	}
+	digest, err := t.d.Runner.Specs.Digest(ctx, t.head.tree, t.env)
+	return err == nil && digest != t.row.Digest
 }
 
 // learn copies what a draft tells into the environment's row.

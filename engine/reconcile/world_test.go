@@ -62,6 +62,7 @@ type specs struct {
 	mu      sync.Mutex
 	commits map[string]commit
 	asked   map[string]int // evaluations by environment
+	hashing func()         // called once, by the next Digest
 }
 
 type commit struct {
@@ -101,6 +102,13 @@ func (s *specs) Estate(_ context.Context, tree fs.FS) (spec.Estate, error) {
 }
 
 func (s *specs) Digest(_ context.Context, tree fs.FS, env string) (string, error) {
+	s.mu.Lock()
+	hashing := s.hashing
+	s.hashing = nil
+	s.mu.Unlock()
+	if hashing != nil {
+		hashing()
+	}
 	c, err := s.at(tree)
 	e := c.envs[env]
 	return fmt.Sprintf("%v %+v %v", e.Desired, e.Mode, e.broken), err
