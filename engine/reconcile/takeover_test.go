@@ -2,7 +2,6 @@ package reconcile_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,7 +10,6 @@ import (
 
 	"isobar.dev/engine/ledger"
 	"isobar.dev/engine/plan"
-	"isobar.dev/engine/provider"
 	"isobar.dev/engine/reconcile"
 	"isobar.dev/engine/resource"
 	"isobar.dev/engine/store"
@@ -73,34 +71,12 @@ func (c trial) takes(ctx context.Context) (calls, writes int, err error) {
 	}
 	s.clock.pass(c.lag)
 	s.moveTo("second", writeFault(c.faults, 0))
-	before, past, logged := s.fields(), s.world.Count(), len(s.world.Calls())
-	var broken []error
-	s.world.OnCall(s.decide(c.faults, &broken))
-	last := "nothing"
-	for range maxRuns {
-		s.runs++
-		d, err := s.Draft(ctx, reconcile.Job{Tree: tree("c"), Env: "prod", Run: fmt.Sprint("run-", s.runs), TakeOver: true})
-		if err == nil {
-			last = brief(d.Plan)
-			if d.Plan.Empty() && len(d.Plan.Ledger) == 0 {
-				break
-			}
-			out := s.Apply(ctx, d, nil)
-			err = out.Err
-			last += "\n" + results(out)
-		}
-		if err != nil && !dead(err) && !errors.Is(err, store.ErrFull) {
-			return 0, 0, fmt.Errorf("an error that no fault explains: %w", err)
-		}
-		if err != nil || s.store.Crashed() {
-			s.restart(writeFault(c.faults, s.writes+s.store.Writes()))
-		}
-		s.clock.pass(s.lag/2 + time.Second)
+	b := s.bring(c)
+	last, err := b.through(ctx, reconcile.Job{Env: "prod", TakeOver: true}, func(d *reconcile.Draft) bool { return d.Plan.Empty() && len(d.Plan.Ledger) == 0 })
+	if err != nil {
+		return 0, 0, err
 	}
-	calls, writes = s.world.Count()-past, s.writes+s.store.Writes()
-	s.world.OnCall(nil)
-	s.restart(storetest.Fault{})
-	s.clock.pass(s.lag)
+	calls, writes = b.rest()
 	d, err := s.draft(ctx)
 	switch {
 	case err != nil:
@@ -108,25 +84,15 @@ func (c trial) takes(ctx context.Context) (calls, writes int, err error) {
 	case !d.Plan.Empty():
 		return 0, 0, fmt.Errorf("a plan is left: %s; the last: %s", brief(d.Plan), last)
 	}
-	if err := s.laws(want, nil); err != nil {
+	if err := b.untouched(want); err != nil {
 		return 0, 0, fmt.Errorf("%w; the last: %s", err, last)
-	}
-	for id, was := range before {
-		if now := s.fields()[id]; !resource.Equal(now, was) {
-			return 0, 0, fmt.Errorf("%s was %s and is %s", id, resource.Encode(was), resource.Encode(now))
-		}
-	}
-	for _, call := range s.world.Calls()[logged:] {
-		if call.Op.Mutates() && call.Op != provider.OpMark {
-			return 0, 0, fmt.Errorf("taking over made the call %+v", call)
-		}
 	}
 	s.reopen, s.store, s.holder = first, nil, ledger.HolderOf("first")
 	s.restart(storetest.Fault{})
 	if err := s.barred(ctx, "has taken prod over"); err != nil {
 		return 0, 0, fmt.Errorf("the first store: %w", err)
 	}
-	return calls, writes, errors.Join(broken...)
+	return calls, writes, nil
 }
 
 // TestTakeOverCrash is the law of taking over: whatever befalls one call or one
@@ -134,27 +100,7 @@ func (c trial) takes(ctx context.Context) (calls, writes int, err error) {
 // nothing of the objects but those has changed, and the first does nothing more.
 func TestTakeOverCrash(t *testing.T) {
 	t.Parallel()
-	for n, base := range []trial{{width: 1}, {lag: 20 * time.Second, lagReads: 2, width: 1}} {
-		t.Run(base.String(), func(t *testing.T) {
-			t.Parallel()
-			calls, writes, err := base.takes(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Logf("%d calls, %d writes", calls, writes)
-			for i, c := range singles(base, calls, writes) {
-				if n > 0 && *every > 1 && i%*every != 0 {
-					continue // -every 1 plays them all
-				}
-				if slices.ContainsFunc(c.faults, func(f fault) bool { return f.what == "drift" || f.what == "remove" }) {
-					continue // somebody else's doing: a take over changes nothing
-				}
-				if _, _, err := c.takes(t.Context()); err != nil {
-					t.Fatalf("%s: %v", c, err)
-				}
-			}
-		})
-	}
+	everyFault(t, []trial{{width: 1}, {lag: 20 * time.Second, lagReads: 2, width: 1}}, trial.takes)
 }
 
 // TestTwoStoresNeverFight has each of two stores take an environment from the
