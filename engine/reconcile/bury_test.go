@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,7 +10,8 @@ import (
 	"isobar.dev/engine/store/storetest"
 )
 
-// Whichever write a daemon dies after, no run is left as if it still went on.
+// Whichever write a daemon dies after, no run is left as if it still went on,
+// here or in chat.
 func TestNoRunIsLeftApplying(t *testing.T) {
 	t.Parallel()
 	buried := 0
@@ -35,6 +37,11 @@ func TestNoRunIsLeftApplying(t *testing.T) {
 				}
 				if r.State == store.Failed {
 					buried++
+				}
+			}
+			for ref, head := range s.room.heads() {
+				if strings.Contains(head, "applying") {
+					t.Errorf("killed after write %d: %s says %s", n, ref, head)
 				}
 			}
 			s.end()

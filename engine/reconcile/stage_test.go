@@ -128,6 +128,21 @@ func (r *room) all() []string {
 	return slices.Clone(r.lines)
 }
 
+// heads gives what each thread's head says now.
+func (r *room) heads() map[string]string {
+	out := map[string]string{}
+	for i, l := range r.all() {
+		switch what, rest, _ := strings.Cut(l, " "); what {
+		case "post":
+			out[fmt.Sprint("m", i+1)] = rest
+		case "edit":
+			ref, text, _ := strings.Cut(rest, " ")
+			out[ref] = text
+		}
+	}
+	return out
+}
+
 // count counts the lines that hold all of the words.
 func (r *room) count(words ...string) int {
 	n := 0

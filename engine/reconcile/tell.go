@@ -83,11 +83,20 @@ func (t *turn) report(ctx context.Context, n cycle.News) error {
 	if t.run.ID == "" {
 		return nil
 	}
+	// Whatever is lost between the two is told all the same: a run that was kept as
+	// applying is ended by its burial, one that ended is told before it is kept so.
+	known := t.saved
+	if known {
+		t.thread(ctx, run)
+	}
 	if err := t.keepRun(ctx, run); err != nil {
 		return err
 	}
 	if n != cycle.NewsApplying {
 		t.d.Meter.Run(t.env, cycle.Trigger(t.run.Trigger), t.run.State, t.since(t.run.Started))
+	}
+	if known {
+		return nil
 	}
 	if n == cycle.NewsApplying && t.run.Trigger == string(cycle.Retry) && t.run.Thread != "" {
 		t.news.at = t.d.Runner.Now() // told once there is something new
