@@ -37,6 +37,17 @@ func defaultWords(f *resource.Field) string {
 	return ""
 }
 
+// uniqueWords says among what a field's value is unique.
+func uniqueWords(f *resource.Field) string {
+	switch f.UniqueIn {
+	case "":
+		return "No two objects may share it."
+	case resource.Anywhere:
+		return "No two objects of the world may share it."
+	}
+	return fmt.Sprintf("No two objects with the same `%s` may share it.", f.UniqueIn)
+}
+
 // behaviour puts a field's attributes into sentences.
 func behaviour(f *resource.Field) []string {
 	var out []string
@@ -50,7 +61,7 @@ func behaviour(f *resource.Field) []string {
 	say(f.Immutable, "A change replaces the resource.")
 	say(f.GrowOnly, "It can grow, and never shrink.")
 	say(f.Disruptive, "A change interrupts service.")
-	say(f.Unique, "No two objects may share it.")
+	say(f.Unique, "%s", uniqueWords(f))
 	say(f.Computed && f.Volatile, "The provider sets it, and an update may change it.")
 	say(f.Computed && !f.Volatile, "The provider sets it.")
 	say(f.Sensitive, "It is a secret: shown nowhere.")

@@ -49,12 +49,20 @@ func (b *builder) settleOrder() {
 // name that the old one still has.
 func (it *item) uniqueInTheWay() {
 	for _, f := range it.kind.Fields {
-		if !f.Unique || it.resolved[f.Name] == nil || !same(&f, it.resolved[f.Name], it.live.Object.Fields[f.Name]) {
+		if !f.Unique || it.resolved[f.Name] == nil || !same(&f, it.resolved[f.Name], it.live.Object.Fields[f.Name]) || it.elsewhere(&f) {
 			continue
 		}
 		it.hold(HeldUnique, fmt.Sprintf("the new one must be made before the old one goes, and %s must be unique", f.Name),
 			"change "+f.Name+" too, or leave createBeforeDestroy out")
 	}
+}
+
+// elsewhere reports whether what a unique field's value is unique within will be
+// another one than the object is in now. A spec that leaves it to the provider is
+// not known to want another.
+func (it *item) elsewhere(f *resource.Field) bool {
+	within := it.kind.Field(f.UniqueIn)
+	return within != nil && it.resolved[f.UniqueIn] != nil && !same(within, it.resolved[f.UniqueIn], it.live.Object.Fields[f.UniqueIn])
 }
 
 // clearable reports whether the aspect's references can be taken away before

@@ -1,14 +1,15 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 
 	"isobar.dev/engine/ledger"
 	"isobar.dev/engine/resource"
 )
 
-// value is a unique value of one field of a kind.
-type value struct{ kind, field, text string }
+// value is a unique value of one field of a kind, within what it is unique in.
+type value struct{ kind, field, within, text string }
 
 // linkUnique lets what takes a unique value wait for what has it now to let go,
 // and holds it where that keeps it.
@@ -19,19 +20,20 @@ func (g *graph) linkUnique() {
 			continue
 		}
 		hold := func(_ *resource.Field, v value) { holders[v] = it }
-		it.uniques(it.entry.Record.Applied, hold) // it may be unread
+		home := cmp.Or(it.entry.Record.Scope, g.b.in.Scopes[it.alias()])
+		it.uniques(it.entry.Record.Applied, home, hold) // it may be unread
 		if it.live.Seen == Present {
-			it.uniques(it.live.Object.Fields, hold)
+			it.uniques(it.live.Object.Fields, home, hold)
 		}
 	}
 	for _, it := range g.b.left {
-		it.uniques(it.live.Object.Fields, func(_ *resource.Field, v value) { holders[v] = it })
+		it.uniques(it.live.Object.Fields, g.b.in.Scopes[it.addr.Provider], func(_ *resource.Field, v value) { holders[v] = it })
 	}
 	for _, it := range g.b.items {
 		if it.want == nil {
 			continue
 		}
-		it.uniques(it.resolved, func(f *resource.Field, v value) {
+		it.uniques(it.resolved, g.b.in.Scopes[it.alias()], func(f *resource.Field, v value) {
 			if other := holders[v]; other != nil && other != it {
 				g.afterRelease(it, f, other)
 			}
@@ -39,17 +41,35 @@ func (g *graph) linkUnique() {
 	}
 }
 
-// uniques tells the unique values among fields.
-func (it *item) uniques(fields resource.Map, tell func(*resource.Field, value)) {
+// uniques tells the unique values among fields of an object in a scope.
+func (it *item) uniques(fields resource.Map, scope string, tell func(*resource.Field, value)) {
 	if it.kind.Descriptor == nil { // unknown
 		return
 	}
 	for i := range it.kind.Fields {
 		f := &it.kind.Fields[i]
 		if v := fields[f.Name]; f.Unique && v != nil && !resource.HasUnknown(v) && !resource.HasUnread(v) {
-			tell(f, value{it.addr.Type(), f.Name, string(resource.Encode(v))})
+			if within, known := uniqueWithin(f, fields, scope); known {
+				tell(f, value{it.addr.Type(), f.Name, within, string(resource.Encode(v))})
+			}
 		}
 	}
+}
+
+// uniqueWithin names what a field's value is unique in; it is not known where that
+// is still to be made, and then nobody is in it.
+func uniqueWithin(f *resource.Field, fields resource.Map, scope string) (within string, known bool) {
+	switch f.UniqueIn {
+	case "":
+		return scope, true
+	case resource.Anywhere:
+		return "", true
+	}
+	v := fields[f.UniqueIn]
+	if v == nil {
+		return scope, true
+	}
+	return scope + " " + string(resource.Encode(v)), !resource.HasUnknown(v) && !resource.HasUnread(v)
 }
 
 // afterRelease lets the step that takes a unique field's value come after the

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -274,11 +275,13 @@ func lateNote(p *plan.Plan) string {
 	return view.LateText(p.Unsure(), view.Page{})
 }
 
+// firstHeld tells the first of what is held, and a cause before what only
+// follows from one.
 func (d *Draft) firstHeld() string {
 	if len(d.Plan.Held) == 0 {
 		return ""
 	}
-	h := d.Plan.Held[0]
+	h := d.Plan.Held[max(0, slices.IndexFunc(d.Plan.Held, func(h plan.Held) bool { return h.Why != plan.HeldFollows }))]
 	return h.Address.Local() + ": " + h.Text
 }
 

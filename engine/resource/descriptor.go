@@ -38,6 +38,7 @@ type Field struct {
 	GrowOnly   bool       `json:"grow_only,omitempty"`   // may only grow in place
 	Disruptive bool       `json:"disruptive,omitempty"`  // an update interrupts service
 	Unique     bool       `json:"unique,omitempty"`      // no two objects may share the value
+	UniqueIn   string     `json:"unique_in,omitempty"`   // of a unique field: Anywhere, or the field that names what it is unique within; "" is an account's region, or a vCenter
 	Ordered    bool       `json:"ordered,omitempty"`     // a list whose order matters; else it is a set
 	Own        string     `json:"own,omitempty"`         // "element": only our own elements of a list are ours
 	Default    string     `json:"default,omitempty"`     // "server": the provider fills it in when unset
@@ -53,6 +54,9 @@ type Field struct {
 	TFType     string     `json:"tf_type,omitempty"`     // Terraform's type, where it has the field as a resource of its own
 	Doc        string     `json:"doc,omitempty"`
 }
+
+// Anywhere says of a unique field that nobody in the world may share its value.
+const Anywhere = "*"
 
 // Unseen reports whether no read ever shows the field: what was applied stands
 // in for what is live.

@@ -55,6 +55,7 @@ func (l *Loader) check(env *Environment, o outcome) diag.List {
 	}
 	c.moves()
 	c.blocks()
+	c.unique()
 	return c.found
 }
 

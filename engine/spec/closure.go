@@ -1,11 +1,13 @@
 package spec
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/literal"
@@ -191,7 +193,28 @@ func (c *closure) read(name string) []byte {
 		c.unreadable(name, err)
 		return nil
 	}
+	if path.Ext(name) == ".cue" && !utf8.Valid(b) { // CUE would put another sign in the place of what it can't read
+		c.found = append(c.found, diag.Finding{
+			Code: codeSyntax, Severity: diag.Error, Where: placeOfByte(name, b), Message: "the file is not UTF-8",
+			Mend: "save it as UTF-8",
+		})
+		return nil
+	}
 	return b
+}
+
+// placeOfByte is where the first byte stands that is no UTF-8.
+func placeOfByte(name string, b []byte) diag.Place {
+	at := 0
+	for at < len(b) {
+		r, n := utf8.DecodeRune(b[at:])
+		if r == utf8.RuneError && n == 1 {
+			break
+		}
+		at += n
+	}
+	line := bytes.Count(b[:at], []byte("\n"))
+	return diag.Place{File: name, Line: line + 1, Col: at - bytes.LastIndexByte(b[:at], '\n')}
 }
 
 func (c *closure) put(name string, data []byte) {

@@ -34,5 +34,6 @@ const (
 	codeIncomplete   diag.Code = "SPEC-128"
 	codeUnreadable   diag.Code = "SPEC-129"
 	codeSecretPlace  diag.Code = "SPEC-130"
+	codeUnique       diag.Code = "SPEC-131"
 	codeLookup       diag.Code = "SPEC-132"
 )

@@ -316,6 +316,8 @@ func applyAttribute(f *resource.Field, name, arg string) error {
 		*texts[name] = arg
 	case name == "computed" && (arg == "" || arg == "volatile"):
 		f.Computed, f.Volatile = true, arg != ""
+	case name == "unique" && arg != "":
+		f.Unique, f.UniqueIn = true, strings.Replace(arg, "anywhere", resource.Anywhere, 1)
 	case name == "ref" && arg != "":
 		f.Ref, f.RefOut, _ = strings.Cut(arg, ",")
 	case name == "own" && arg == "element":

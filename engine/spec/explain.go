@@ -1,8 +1,10 @@
 package spec
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
@@ -107,7 +109,7 @@ func (e *evaluation) finding(w world, p []string, group []errors.Error) (diag.Fi
 		return f, true
 	case leadsNowhere:
 		f.Code, f.Message = codeReference, m.text
-		f.Mend = e.referenceMend(w, m.name)
+		f.Mend = e.referenceMend(w, m.name, f.Where)
 		return f, true
 	case incomplete:
 		f.Code, f.Message = codeIncomplete, name+" has no definite value: "+m.text
@@ -175,10 +177,13 @@ func namesIn(v cue.Value, but string) []string {
 
 // referenceMend suggests what an undefined name may have meant: an output, a
 // resource, or a field.
-func (e *evaluation) referenceMend(w world, name string) string {
+func (e *evaluation) referenceMend(w world, name string, at diag.Place) string {
 	var names []string
 	for kind, d := range e.kinds {
 		for _, o := range d.Outs {
+			if o.Name == name && !e.follows(at, "#out.") {
+				return "write #out." + name + ": what a resource tells once it exists stands in its #out"
+			}
 			names = append(names, o.Name)
 		}
 		p, k, _ := strings.Cut(kind, ".")
@@ -188,6 +193,16 @@ func (e *evaluation) referenceMend(w world, name string) string {
 		}
 	}
 	return didYouMean(name, names, "define it, or correct the name")
+}
+
+// follows reports whether text stands right before a place.
+func (e *evaluation) follows(at diag.Place, text string) bool {
+	src, err := fs.ReadFile(e.files, at.File)
+	lines := bytes.Split(src, []byte("\n"))
+	if err != nil || at.Line < 1 || at.Line > len(lines) || at.Col < 1 || at.Col-1 > len(lines[at.Line-1]) {
+		return false
+	}
+	return bytes.HasSuffix(lines[at.Line-1][:at.Col-1], []byte(text))
 }
 
 // errorPlace is where the user wrote what the errors are about.

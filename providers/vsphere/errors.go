@@ -65,6 +65,9 @@ func ofFault(op string, fault any, words string, mutates bool) *resource.Failure
 		}
 		f.Message = strings.TrimPrefix(strings.TrimRight(f.Message, ". ")+": "+mend, ": ")
 	}
+	if code == "InvalidLogin" || code == "PasswordExpired" {
+		f.Message = strings.TrimPrefix(strings.TrimRight(f.Message, ". ")+": the vCenter refuses the user or the password, so correct GOVC_USERNAME and GOVC_PASSWORD or the credentials of the server's file", ": ")
+	}
 	if f.Message == "" {
 		f.Message = "the vCenter gives no further words"
 	}
