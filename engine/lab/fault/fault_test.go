@@ -252,6 +252,25 @@ func TestHooksStandAroundThePeer(t *testing.T) {
 	}
 }
 
+func TestCallerIsRecorded(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for _, name := range []string{"one", "two"} {
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
+		fault.Caller(r.Proxy, name).ServeHTTP(httptest.NewRecorder(), req)
+	}
+	if _, _, err := r.do(t, "Action", "CreateThing"); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, c := range r.Calls() {
+		got = append(got, c.From)
+	}
+	if !slices.Equal(got, []string{"one", "two", ""}) {
+		t.Fatalf("calls of %q", got)
+	}
+}
+
 func TestDelayIsOnTheClock(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -243,6 +243,7 @@ func (p *Proxy) read(hr *http.Request) (*request, error) {
 	}
 	r := &request{Request: hr, body: body}
 	r.call = Call{Method: hr.Method, Path: hr.URL.Path, At: time.Now()} //nolint:forbidigo // the record's own time
+	r.call.From, _ = hr.Context().Value(callerKey{}).(string)
 	if strings.HasPrefix(hr.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
 		if r.form, err = url.ParseQuery(string(body)); err != nil {
 			return nil, err

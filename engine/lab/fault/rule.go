@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"context"
 	"net/http"
 	"path"
 	"time"
@@ -16,6 +17,17 @@ type Call struct {
 	Form   string    // the form's text, sorted by key and without signature; "" for other bodies
 	At     time.Time // when it came
 	Status int       // what was answered; 0 where the connection was cut
+	From   string    // who asked, where Caller said so
+}
+
+type callerKey struct{}
+
+// Caller wraps a proxy for one of several clients, each of which has a server of
+// its own in front of the same proxy: its calls bear the client's name.
+func Caller(p *Proxy, name string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, name)))
+	})
 }
 
 // Rule says what befalls which requests. Rules are tried in the order in which

@@ -231,6 +231,32 @@ func (s *Server) Down() {
 	s.process = nil
 }
 
+// Stop ends it as an administrator restarts it, PostgreSQL's fast shutdown:
+// clients are told, what they had not committed is taken back.
+func (s *Server) Stop() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.process == nil {
+		return nil
+	}
+	text, err := os.ReadFile(filepath.Join(s.data(), "postmaster.pid"))
+	if err != nil {
+		return err
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	pid, err := strconv.Atoi(first)
+	if err == nil {
+		err = syscall.Kill(pid, syscall.SIGINT)
+	}
+	if err != nil {
+		return fmt.Errorf("stop PostgreSQL: %w", err)
+	}
+	<-s.process.done
+	_ = s.process.stdin.Close() // nobody reads it any more
+	s.process = nil
+	return nil
+}
+
 // Close ends it and removes its folder.
 func (s *Server) Close() {
 	s.Down()
@@ -250,6 +276,26 @@ func (s *Server) Exec(ctx context.Context, text string) error {
 	}
 	_, err = c.Exec(ctx, text)
 	return errors.Join(err, c.Close(ctx))
+}
+
+// Ask gives a query's rows as text, in the form that psql shows; NULL is "".
+func (s *Server) Ask(ctx context.Context, query string) ([][]string, error) {
+	c, err := pgx.Connect(ctx, s.URL(""))
+	if err != nil {
+		return nil, err
+	}
+	all, err := c.PgConn().Exec(ctx, query).ReadAll()
+	var out [][]string
+	for _, one := range all {
+		for _, row := range one.Rows {
+			texts := make([]string, len(row))
+			for i, v := range row {
+				texts[i] = string(v)
+			}
+			out = append(out, texts)
+		}
+	}
+	return out, errors.Join(err, c.Close(ctx))
 }
 
 func freePort(ctx context.Context) (string, error) {

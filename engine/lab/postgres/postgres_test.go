@@ -44,3 +44,35 @@ func TestServer(t *testing.T) {
 		t.Fatalf("got %q, %v", w, err)
 	}
 }
+
+// TestStop ends it and keeps what was written; it may be started again.
+func TestStop(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	s, err := postgres.Start(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Exec(ctx, "CREATE TABLE words (w TEXT, n INT); INSERT INTO words VALUES ('kept', NULL)"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := s.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Ask(ctx, "SELECT 1"); err == nil {
+			t.Fatal("it still answers")
+		}
+		if err := s.Up(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Up(ctx); err != nil { // it is up
+		t.Fatal(err)
+	}
+	got, err := s.Ask(ctx, "SELECT w, n FROM words")
+	if err != nil || len(got) != 1 || got[0][0] != "kept" || got[0][1] != "" {
+		t.Fatalf("%q, %v", got, err)
+	}
+}
