@@ -6,6 +6,7 @@ BENCH         ?= .
 ARGS          ?= --once
 TERRAFORM     ?= 1
 SIM           ?= 10000
+CHAOS         ?=
 TESTFLAGS     ?=
 LINT_VERSION  := 2.15.0
 MOTO_VERSION  := 5.2.1
@@ -23,7 +24,7 @@ PLAIN         := GOFLAGS=-buildvcs=false
 BENCHED       := ./cmd/isobar ./engine/ledger ./engine/plan ./engine/view ./engine/cycle ./engine/spec ./engine/policy
 
 .DEFAULT_GOAL := all
-.PHONY: all build binary vet test race fuzz lint golangci gen gen-check bench sim crash cover demo image vuln help peers clean
+.PHONY: all build binary vet test race fuzz lint golangci gen gen-check bench sim crash chaos cover demo image vuln help peers clean
 
 all: lint test ## build, lint and test (the default)
 
@@ -73,6 +74,9 @@ bench: peers ## benchmarks, in Go's format: the drift check beside Terraform whe
 
 crash: peers ## kill -9 at every request of a hybrid apply, then of terraform's where it is on PATH (20 minutes); TERRAFORM=3: each 3rd of its requests
 	$(PLAIN) $(GO) test -count=1 -timeout 60m -run='^TestCrash$$' -v ./cmd/isobar -crash -crash.terraform=$(TERRAFORM)
+
+chaos: peers ## two daemons on one PostgreSQL, killed, stopped and cut off while commits come in (15 minutes); CHAOS="-chaos.seed=N": that schedule again
+	$(PLAIN) $(GO) test -count=1 -timeout 60m -run='^TestChaos$$' -v ./cmd/isobar -chaos.time=3m -chaos.envs=50 $(CHAOS)
 
 sim: ## 10,000 simulated worlds, in which all that may go wrong does (5 minutes); SIM=N: so many
 	@mkdir -p .cache
