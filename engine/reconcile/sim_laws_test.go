@@ -21,7 +21,7 @@ type lawbook struct {
 
 	mu     sync.Mutex
 	broken []error
-	stale  map[ticket]int // calls that landed past their lease, by intent
+	stale  map[ticket]int // calls that went on the wire past their lease, by intent
 }
 
 // ticket is the intent that a mutating call goes out under.
@@ -112,9 +112,10 @@ func (b *lawbook) which(env string, last int64, token string) string {
 	return ""
 }
 
-// lands notes that a call reaches the cloud: of those of one intent, one at most
-// may after the lease went on to somebody else.
-func (b *lawbook) lands(t ticket) {
+// departs notes that a call goes on the wire, its fence asked: of those of one
+// intent, one at most may after the lease went on to somebody else. One that left
+// in time may land at any later one.
+func (b *lawbook) departs(t ticket) {
 	if t.env == "" {
 		return
 	}
@@ -127,7 +128,7 @@ func (b *lawbook) lands(t ticket) {
 	n := b.stale[t]
 	b.mu.Unlock()
 	if n > 1 {
-		b.breach(fmt.Errorf("%d calls of one intent (%s) landed past their lease", n, t.seq))
+		b.breach(fmt.Errorf("%d calls of one intent (%s) left past their lease", n, t.seq))
 	}
 }
 

@@ -52,16 +52,18 @@ func (w *wire) send(ctx context.Context, c simCall, land func(context.Context) e
 		w.p.pause(f.pause)
 	}
 	w.p.await()
-	switch {
-	case w.p.dead():
+	if w.p.dead() {
 		return fake.ErrCrash
+	}
+	l.laws.departs(t)
+	switch {
 	case f.late > 0:
-		l.later(f.late, passage{c, t, w.p.name}, land)
+		l.later(f.late, passage{c, w.p.name}, land)
 		return f.before
 	case f.before != nil:
 		return f.before
 	}
-	err := w.arrive(ctx, f, passage{c, t, w.p.name}, land)
+	err := w.arrive(ctx, f, passage{c, w.p.name}, land)
 	if dies {
 		w.p.kill("after " + c.String())
 	}
@@ -80,7 +82,6 @@ func (w *wire) arrive(ctx context.Context, f fate, on passage, land func(context
 	l := w.p.life
 	sent := unfenced(ctx, on.call.op)
 	if f.slow == 0 || f.stale {
-		l.laws.lands(on.ticket)
 		err := land(sent)
 		_ = sleep(ctx, f.slow)
 		return err
@@ -111,16 +112,14 @@ func unfenced(ctx context.Context, op provider.Op) context.Context {
 
 // passage is a call that has left its process.
 type passage struct {
-	call   simCall
-	ticket ticket
-	from   string
+	call simCall
+	from string
 }
 
 // later lands a call after d.
 func (l *life) later(d time.Duration, on passage, land func(context.Context) error) {
 	l.landing.Go(func() {
 		time.Sleep(d)
-		l.laws.lands(on.ticket)
 		err := land(provider.WithFence(context.Background(), nil))
 		l.tell("%s: %s landed: %v", on.from, on.call, err)
 		if on.call.op == provider.OpCreate {
