@@ -33,6 +33,7 @@ func house() map[string]room {
 		"engine/resource/resourcetest": {0, suite},
 		"engine/diag":                  {0, pure},
 		"engine/ledger":                {1, pure},
+		"engine/spelling":              {1, pure},
 		"engine/plan":                  {2, pure},
 		"engine/view":                  {3, pure},
 		"engine/cycle":                 {3, pure},

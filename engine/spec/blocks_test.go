@@ -51,16 +51,3 @@ func TestDisjointLaw(t *testing.T) {
 		}
 	})
 }
-
-func TestNearest(t *testing.T) {
-	t.Parallel()
-	names := []string{"cidrBlock", "tags", "vpcId", "id"}
-	for got, want := range map[string]string{
-		"cidrBlok": "cidrBlock", "cidr_block": "cidrBlock", "CIDRBlock": "cidrBlock", "tgas": "tags", "vpcid": "vpcId", "idd": "id",
-		"zone": "", "instanceType": "", "": "",
-	} {
-		if n := nearest(got, names); n != want {
-			t.Errorf("%q is nearest to %q, want %q", got, n, want)
-		}
-	}
-}
