@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"isobar.dev/engine/diag"
@@ -32,6 +33,9 @@ func decodeEnvironment(o outcome) (Environment, error) {
 			err = json.Unmarshal(top[key], &env.Deletes)
 		case "policy":
 			err = json.Unmarshal(top[key], &env.Policy)
+			for i := range env.Policy.Waivers {
+				env.Policy.Waivers[i].At = o.At[resource.Path{key, "waivers", strconv.Itoa(i)}.String()]
+			}
 		case "secrets":
 			err = json.Unmarshal(top[key], &env.Secrets)
 		case "providers":

@@ -93,6 +93,8 @@ type Waiver struct {
 	Address string `json:"address"` // local, "aws.security_group/web"; "" for all
 	Reason  string `json:"reason"`
 	Until   string `json:"until"` // the last day, YYYY-MM-DD; "" for good
+
+	At resource.Position `json:"at,omitzero"` // where the spec has it
 }
 
 // decodeEstate reads a child's answer.

@@ -99,7 +99,11 @@ func (e *evaluation) finding(w world, p []string, group []errors.Error) (diag.Fi
 			return f, false // the structure check says it, with a suggestion
 		}
 		f.Code, f.Message = codeUnknownField, "field not allowed: "+last
-		f.Mend = didYouMean(last, namesIn(w.joined.LookupPath(pathOf(p[:len(p)-1])), last), "remove it")
+		of := w.joined.LookupPath(pathOf(p[:len(p)-1]))
+		if !inResource {
+			of = definition(w, p[:len(p)-1])
+		}
+		f.Mend = didYouMean(last, namesIn(of, last), "remove it")
 		return f, true
 	case notPresent:
 		if inResource && (len(p) < 4 || p[3] != "$meta") {
@@ -147,17 +151,28 @@ func (e *evaluation) docAt(p []string) string {
 	return ""
 }
 
+// schemaDoc is the comment of a setting's definition, or of the nearest one around
+// it that has any.
 func schemaDoc(w world, p []string) string {
-	sel := make([]cue.Selector, len(p))
-	for i, s := range p {
-		sel[i] = cue.Str(s).Optional()
+	doc := ""
+	for n := range p {
+		doc = cmp.Or(docOf(definition(w, p[:n+1])), doc)
 	}
-	for n := len(sel); n > 0; n-- {
-		if v := w.def.LookupPath(cue.MakePath(sel[:n]...)); v.Exists() && len(v.Doc()) > 0 {
-			return docOf(v)
+	return doc
+}
+
+// definition is what the schema says of a path to a setting, through lists too; a
+// value that does not exist where it says nothing.
+func definition(w world, p []string) cue.Value {
+	v := w.def
+	for _, s := range p {
+		if v.IncompleteKind() == cue.ListKind {
+			v = v.LookupPath(cue.MakePath(cue.AnyIndex))
+		} else {
+			v = memberOf(v, cue.Str(s))
 		}
 	}
-	return ""
+	return v
 }
 
 // namesIn lists the fields that a joined value knows, but for one.
@@ -324,6 +339,9 @@ func describeError(err errors.Error) (m meaning, got, want string) {
 	case strings.HasPrefix(format, "invalid value"):
 		if b := arg(1); strings.HasPrefix(b, "=~") || strings.HasPrefix(b, "!~") {
 			return meaning{text: arg(0) + " has the wrong form"}, arg(0), ""
+		}
+		if strings.HasPrefix(arg(1), "time.Format(") {
+			return meaning{text: arg(0) + " is no day of the calendar"}, arg(0), ""
 		}
 		return meaning{text: arg(0) + " is out of range: want " + arg(1)}, arg(0), arg(1)
 	case strings.HasPrefix(format, "conflicting values"):
