@@ -28,7 +28,7 @@ test_rules_in_the_default_group_are_denied if {
 }
 
 test_an_empty_default_group_is_fine if {
-	found := deny_default_security_group with input as using("aws_default_security_group", {"ingress": [], "egress": []})
+	found := deny_default_security_group with input as using("aws_security_group", {"name": "default", "ingress": [], "egress": []})
 	count(found) == 0
 }
 

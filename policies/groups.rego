@@ -17,11 +17,6 @@ defaults contains object.values.default_security_group_id if {
 
 # ruled holds for a default security group that gets rules.
 ruled(rc) if {
-	rc.type == "aws_default_security_group"
-	has_rules(rc)
-}
-
-ruled(rc) if {
 	rc.type == "aws_security_group"
 	rc.change.after.name == "default"
 	has_rules(rc)

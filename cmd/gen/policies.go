@@ -23,9 +23,9 @@ func packRules(ctx context.Context) ([]policy.Rule, error) {
 	}
 	mods := make([]policy.Module, 0, len(files)+len(shared))
 	for _, f := range slices.Concat(files, shared) {
-		mods = append(mods, policy.Module(f))
+		mods = append(mods, policy.Module{Path: f.Path, Source: f.Source})
 	}
-	e, found := policy.Compile(ctx, mods)
+	e, found := policy.Compile(ctx, mods, nil)
 	if err := found.Err(); err != nil {
 		return nil, err
 	}
@@ -77,8 +77,9 @@ the rule is about or not, and one that adopts and changes it at once. A decision
 ` + "`isobar validate` judges every resource as if it were new, so that it goes on denying such a\nresource until it is mended or waived." + `
 
 ## Letting a case through
-A waiver in the environment accepts a rule's findings, for one resource or all, until a day or for
-good. It stays visible as a note in every plan.
+A waiver in the environment accepts a rule's findings, for one resource or all, until a day (in UTC) or for
+good. It stays visible as a note in every plan. After its last day the rule decides as ever, and says that its
+waiver has ended. A waiver for a rule or a kind that does not exist is warned of (POL-312).
 
     policy: waivers: [{rule: "NET-001", address: "aws.subnet/public", reason: "load balancers alone", until: "2027-06-30"}]
 
@@ -86,6 +87,8 @@ good. It stays visible as a note in every plan.
 
     package main
     exception contains ["public_subnet"] if input.isobar.environment == "sandbox"
+
+An exception for a rule that does not exist is warned of (POL-310).
 
 ` + "`policy: packs: []` in the environment leaves out all rules of isobar's own; what rules import stays." + `
 
@@ -97,7 +100,8 @@ good. It stays visible as a note in every plan.
     instance_xlarge := 24
 
 ## Your own rules
-` + "Files `policies/*.rego` of the repository stand beside isobar's: those of the branch that a\n" +
+` + "The `*.rego` files of `policies/` and of the directories in it, save those whose names begin with a dot, stand\n" +
+	"beside isobar's: those of the branch that a\n" +
 	"daemon follows; with `--rev`, those of the repository's own head or of `--base`, and never those of the change\n" +
 	"under review; for a work tree, its own. `package main` decides by `deny_NAME`, `violation_NAME` and `warn_NAME`, each a set of\n" +
 	"texts or of objects with `msg` and, optionally, `address`, `path`, `id` and `mend`. The input has the shape of\n" +
@@ -116,4 +120,18 @@ good. It stays visible as a note in every plan.
     	msg := sprintf("%s lies outside 10.64.0.0/10", [vpc.change.after.cidr_block])
     }
 
-` + "Tests are rules named `test_NAME` in files `policies/*_test.rego`; `isobar policy test` runs them.\n"
+` + "A decision's `msg` and `mend` are shown on one line and up to 600 characters long; of more than 1,000 decisions of\n" +
+	"one rule, the rest is counted.\n" + `
+Files named ` + "`data.json`, `data.yaml` or `data.yml`" + ` hold data for rules, below ` + "`data`" + ` and the names of their
+directories, as in OPA's bundles: ` + "`policies/data.json`" + ` gives ` + "`data.blocks`, and `policies/net/data.yaml` gives `data.net.team`" + `.
+All of them together may have 4 MiB. None may stand at ` + "`data.isobar` or `data.main`, nor where a rule is" + `.
+
+Tests are rules named ` + "`test_NAME` in files `*_test.rego`; `isobar policy test` runs them" + `.
+
+## Slips of the pen
+A rule that asks for what is never there decides nothing, and nobody hears of it. So isobar checks rules against
+what a plan can hold, and warns (POL-310) of fields that no kind has, such as ` + "`rc.change.after.cidr_blok`" + `, of lists that
+are asked as if they were objects, of kinds that are none, such as ` + "`aws_vcp`" + `, of what neither a rule nor a file gives below
+` + "`data`" + `, and of rules in a package that nobody asks. What a function is given is not looked into.
+` + "`isobar policy test`" + ` tells of Terraform's types that isobar has not as well, on which a rule never decides.
+`

@@ -119,7 +119,7 @@ func TestEveryRuleIsShown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, found := policy.Compile(t.Context(), slices.Concat(rules, shared))
+	e, found := policy.Compile(t.Context(), slices.Concat(rules, shared), nil)
 	if e == nil {
 		t.Fatal(found)
 	}

@@ -77,7 +77,7 @@ func rulePages(ctx context.Context) ([]diag.Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, found := policy.Compile(ctx, mods)
+	e, found := policy.Compile(ctx, mods, nil)
 	if err := found.Err(); err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func (a *app) ownPages(ctx context.Context) ([]diag.Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, found := policy.Compile(ctx, beside(own, mods))
+	e, found := policy.Compile(ctx, beside(own, mods), nil)
 	if err := found.Err(); err != nil {
 		return nil, err
 	}

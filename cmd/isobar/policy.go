@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,15 +12,17 @@ import (
 
 	"isobar.dev/engine/diag"
 	"isobar.dev/engine/policy"
+	"isobar.dev/engine/reconcile"
 	"isobar.dev/engine/view"
+	"isobar.dev/schemas"
 )
 
 func (a *app) policyCommand() *cobra.Command {
 	c := &cobra.Command{Use: "policy", Short: "Work with the rules that judge plans"}
 	c.AddCommand(&cobra.Command{
 		Use: "test [DIR]", Short: "Run the tests of a directory's rules", Args: cobra.MaximumNArgs(1),
-		Long: "Runs the test_ rules of the *.rego files in DIR, the repository's policies unless told. The files stand beside\n" +
-			"isobar's own rules, as they do when a plan is judged.",
+		Long: "Runs the test_ rules of the *.rego files in DIR and below it, the repository's policies unless told. The files\n" +
+			"stand beside isobar's own rules and see the data of data.json and data.yaml, as they do when a plan is judged.",
 		RunE: func(c *cobra.Command, args []string) error {
 			dir := filepath.Join(a.dir, "policies")
 			if len(args) == 1 {
@@ -47,7 +47,11 @@ func (a *app) policyTest(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	results, found := policy.Test(ctx, beside(mods, rules))
+	kinds, err := schemas.Descriptors()
+	if err != nil {
+		return err
+	}
+	results, found := policy.Test(ctx, beside(mods, rules), kinds)
 	if found.Errors() > 0 {
 		return a.refuse(found, "no test was run")
 	}
@@ -136,7 +140,7 @@ func testReport(results []policy.TestResult, passed, failed int) testsJSON {
 	return out
 }
 
-// readRules reads a directory's Rego files, named as they are from the
+// readRules reads a directory's files of rules, named as they are from the
 // repository.
 func (a *app) readRules(dir string) ([]policy.Module, error) {
 	root, err := os.OpenRoot(dir)
@@ -144,21 +148,9 @@ func (a *app) readRules(dir string) ([]policy.Module, error) {
 		return nil, errorf(diag.CommandRepo, "name the directory of the rules: isobar policy test DIR", "%v", plainly(dir, err))
 	}
 	defer root.Close() //nolint:errcheck // read only
-	names, err := fs.Glob(root.FS(), "*.rego")
-	if err != nil {
-		return nil, err
-	}
 	shown := filepath.ToSlash(dir)
 	if rel, err := filepath.Rel(a.dir, dir); err == nil {
 		shown = filepath.ToSlash(rel)
 	}
-	var out []policy.Module
-	for _, name := range names {
-		src, err := fs.ReadFile(root.FS(), name)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, policy.Module{Path: path.Join(shown, name), Source: string(src)})
-	}
-	return out, nil
+	return reconcile.RuleFiles(root.FS(), ".", shown)
 }

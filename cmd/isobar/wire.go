@@ -60,7 +60,7 @@ func modules(read func() ([]policies.File, error)) ([]policy.Module, error) {
 	files, err := read()
 	mods := make([]policy.Module, len(files))
 	for i, f := range files {
-		mods[i] = policy.Module(f)
+		mods[i] = policy.Module{Path: f.Path, Source: f.Source}
 	}
 	return mods, err
 }

@@ -13,6 +13,7 @@ const (
 	PolicyShape      Code = "POL-309" // a rule's decision cannot be read
 	PolicyIdle       Code = "POL-310" // a rule has no effect
 	PolicyAdopted    Code = "POL-311" // a rule would deny an object that is only adopted
+	PolicyWaiver     Code = "POL-312" // a waiver accepts nothing
 )
 
 // policyPages holds the POL codes.
@@ -56,7 +57,11 @@ func policyPages() map[Code]Page {
 		},
 		PolicyIdle: {
 			Title: "a policy has no effect",
-			Text:  "A file has deny, violation or warn rules in a package other than main: only package main is asked, other packages are for helpers, so write package main at the file's top. Or a rule asks for a field that no input has, such as input.resource_change for input.resource_changes: what stands on it is never true, and what stands on its absence always is.",
+			Text:  "A file has deny, violation or warn rules in a package other than main: only package main is asked, other packages are for helpers, so write package main at the file's top. Or a rule asks for a field that no input has, such as input.resource_change for input.resource_changes or rc.change.after.cidr_blok for cidr_block, or for something below data that neither a rule nor a file of data gives: what stands on it is never true, and what stands on its absence always is. Or it compares with a kind that is none, such as aws_vcp for aws_vpc; isobar policy test tells of types that Terraform alone has as well. Or an exception names no rule: it waives a rule by what follows deny_, warn_ or violation_ in its name, so [\"open_ssh\"] for deny_open_ssh.",
+		},
+		PolicyWaiver: {
+			Title: "a waiver accepts nothing",
+			Text:  "A waiver of the environment (policy: waivers) names a rule that is none of those that judge it, or its address is of a kind that does not exist. Nothing is let through by it. A rule is named by its code, SG-001, or by its name, deny_open_admin_port; isobar explain lists the codes, also those of the repository's own rules.",
 		},
 		PolicyAdopted: {
 			Title: "what is adopted breaks a policy",

@@ -65,7 +65,7 @@ func compile(t testing.TB, sources ...string) *policy.Engine {
 	for i, s := range sources {
 		mods[i] = policy.Module{Path: fmt.Sprintf("policies/p%d.rego", i), Source: s}
 	}
-	e, found := policy.Compile(t.Context(), mods)
+	e, found := policy.Compile(t.Context(), mods, kinds(t))
 	if e == nil {
 		t.Fatal(found)
 	}

@@ -12,14 +12,18 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/storage"
 
 	"isobar.dev/engine/diag"
+	"isobar.dev/engine/resource"
 )
 
-// Module is one Rego file.
+// Module is one file of a rule book: Rego, or data for it (see IsData).
 type Module struct {
 	Path   string // as people know it, "policies/network.rego"
 	Source string
+	Below  string // of data: where it stands below data, by its directory, "aws/sizes"; "" is the top
+	Aside  bool   // its rules do not judge, but are known: what excepts them is no mistake
 }
 
 // Engine is compiled rules. It is safe for concurrent use.
@@ -28,6 +32,8 @@ type Engine struct {
 	Deadline  time.Duration
 	probes    []probe
 	exception *probe // nil: no rule waives anything
+	roster    roster
+	told      []string // names of exceptions that name no rule, which Compile warned of
 }
 
 // DefaultDeadline is how long all rules together may take over one plan. The
@@ -67,24 +73,28 @@ const probePrefix = "isobar__probe_"
 // mainPackage is the package whose rules decide.
 const mainPackage = "data.main"
 
-// Compile reads Rego files and prepares their rules. Files that end in
-// _test.rego are left out. The findings tell what cannot be parsed or
-// compiled, at its place; with an error among them there is no engine. Both
-// versions of Rego are read, so rules written for Terraform need no change.
-func Compile(ctx context.Context, mods []Module) (*Engine, diag.List) {
-	parsed, found := parse(mods, false)
+// Compile reads Rego files and data for them and prepares the rules. Files that
+// end in _test.rego are left out. The findings tell what cannot be parsed or
+// compiled, at its place; with an error among them there is no engine. The others
+// warn of what can have no effect: rules by kinds and fields that are none of
+// kinds, where any are given. Both versions of Rego are read, so rules written for
+// Terraform need no change.
+func Compile(ctx context.Context, mods []Module, kinds resource.Descriptors) (*Engine, diag.List) {
+	k, found := open(mods, false)
 	if found.Errors() > 0 {
 		return nil, found.Sorted()
 	}
-	found = append(found, idle(parsed)...)
-	probes := plantProbes(parsed)
-	c := newCompiler()
-	if c.Compile(parsed); c.Failed() {
+	found = append(found, idle(k.rules, kinds, false)...)
+	probes := plantProbes(k.rules)
+	c := newCompiler().WithPathConflictsCheck(taken(k.data))
+	if c.Compile(k.rules); c.Failed() {
 		return nil, append(found, compileFindings(c.Errors, mods)...).Sorted()
 	}
-	e := &Engine{probes: probes}
+	strays, told := k.roster.strays(k.rules)
+	found = append(append(found, strays...), lost(c, k.data)...)
+	e, b := &Engine{probes: probes, roster: k.roster, told: told}, bound{c, shelf(k.data)}
 	for i := range e.probes {
-		q, err := prepare(ctx, c, mainPackage+"."+e.probes[i].probing)
+		q, err := b.prepare(ctx, mainPackage+"."+e.probes[i].probing)
 		if err != nil {
 			return nil, append(found, prepareFinding(&e.probes[i], err)).Sorted()
 		}
@@ -92,7 +102,7 @@ func Compile(ctx context.Context, mods []Module) (*Engine, diag.List) {
 	}
 	if rs := c.GetRulesExact(ast.MustParseRef(mainPackage + ".exception")); len(rs) > 0 {
 		p := probe{name: "exception", at: at(rs[0].Loc())}
-		q, err := prepare(ctx, c, mainPackage+".exception")
+		q, err := b.prepare(ctx, mainPackage+".exception")
 		if err != nil {
 			return nil, append(found, prepareFinding(&p, err)).Sorted()
 		}
@@ -128,8 +138,14 @@ func newCompiler() *ast.Compiler {
 	return ast.NewCompiler().WithCapabilities(capabilities()).WithDefaultRegoVersion(ast.RegoV1)
 }
 
-func prepare(ctx context.Context, c *ast.Compiler, query string) (rego.PreparedEvalQuery, error) {
-	return rego.New(rego.Query(query), rego.Compiler(c), rego.StrictBuiltinErrors(true)).PrepareForEval(ctx)
+// bound is compiled rules with the data that they read.
+type bound struct {
+	rules *ast.Compiler
+	data  storage.Store
+}
+
+func (b bound) prepare(ctx context.Context, query string) (rego.PreparedEvalQuery, error) {
+	return rego.New(rego.Query(query), rego.Compiler(b.rules), rego.Store(b.data), rego.StrictBuiltinErrors(true)).PrepareForEval(ctx)
 }
 
 func prepareFinding(p *probe, err error) diag.Finding {
@@ -146,6 +162,26 @@ func capabilities() *ast.Capabilities {
 }
 
 func refused(b *ast.Builtin) bool { return b.Nondeterministic }
+
+// book is what modules hold, parsed.
+type book struct {
+	rules  map[string]*ast.Module // by path
+	data   map[string]any
+	roster roster
+}
+
+// open parses Rego and data, with the tests if wanted.
+func open(mods []Module, tests bool) (book, diag.List) {
+	rules, found := parse(slices.DeleteFunc(slices.Clone(mods), func(m Module) bool { return IsData(m.Path) }), tests)
+	data, wrong := facts(mods)
+	out := book{rules, data, enrol(rules)}
+	for _, m := range mods {
+		if m.Aside {
+			delete(rules, m.Path)
+		}
+	}
+	return out, append(found, wrong...)
+}
 
 // parse reads each file as today's Rego, or else as the older version; where
 // neither can, the findings are of the version that has fewer of them.
@@ -248,6 +284,10 @@ func compileFindings(errs ast.Errors, mods []Module) diag.List {
 		f := locate(e.Location, src)
 		f.Code, f.Severity, f.Message = diag.PolicyBroken, diag.Error, firstLine(e.Message)
 		f.Mend = "mend the rule; isobar policy test shows when it compiles"
+		if at, ok := strings.CutPrefix(e.Message, "conflicting rule for data path "); ok {
+			f.Message = "data." + strings.ReplaceAll(strings.TrimSuffix(at, " found"), "/", ".") + " is a rule here, and a file of data has it too"
+			f.Mend = "rename it in one of them"
+		}
 		if m := undefined.FindStringSubmatch(e.Message); m != nil && existsOutside(m[1]) {
 			f.Code = diag.PolicyOutside
 			f.Message = m[1] + " is not there for rules: they decide from the plan alone, without network, clock or chance"

@@ -172,7 +172,7 @@ func TestInputHasItsFields(t *testing.T) {
 			rules.WriteString("deny contains \"x\" if " + path + f + " == 1\n")
 		}
 	}
-	if _, found := policy.Compile(t.Context(), []policy.Module{{Path: "policies/p.rego", Source: rules.String()}}); len(found) > 0 {
+	if _, found := policy.Compile(t.Context(), []policy.Module{{Path: "policies/p.rego", Source: rules.String()}}, kinds(t)); len(found) > 0 {
 		t.Errorf("%d fields, and of them is said:\n%s", len(doc)+len(isobar), found.Error())
 	}
 }

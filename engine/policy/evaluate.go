@@ -22,7 +22,7 @@ type Decision struct{ Items []Item }
 
 // Item is one thing that a rule says.
 type Item struct {
-	Code    diag.Code        // POL-301 denied, POL-302 warned, POL-303 waived, POL-311 adopted all the same; else why a rule counts as denied
+	Code    diag.Code        // POL-301 denied, POL-302 warned, POL-303 waived, POL-311 adopted all the same, POL-310 an exception for no rule; else why a rule counts as denied
 	Rule    string           // "deny_open_ssh"
 	ID      string           // "SG-001": the decision's own, else the rule's metadata's; or ""
 	Message string           //
@@ -54,13 +54,14 @@ func (i *Item) Waivable() bool {
 }
 
 func (i *Item) severity() diag.Severity {
-	if i.Code == diag.PolicyWarned || i.Code == diag.PolicyAdopted {
+	switch i.Code {
+	case diag.PolicyWarned, diag.PolicyAdopted, diag.PolicyIdle:
 		return diag.Warning
-	}
-	if i.Code == diag.PolicyWaived {
+	case diag.PolicyWaived:
 		return diag.Note
+	default:
+		return diag.Error
 	}
-	return diag.Error
 }
 
 func (i *Item) finding() diag.Finding {
@@ -153,12 +154,17 @@ func (e *Engine) waived(ctx context.Context, s *session) (names []string, items 
 			l = []any{v}
 		}
 		for _, n := range l {
-			if name, ok := n.(string); ok {
-				names = append(names, name)
+			name, ok := n.(string)
+			if !ok {
+				continue
+			}
+			names = append(names, name)
+			if f, stray := e.roster.stray(name); stray && !slices.Contains(e.told, name) {
+				items = append(items, Item{Code: diag.PolicyIdle, Rule: e.exception.name, RuleAt: e.exception.at, Message: f.Message, Mend: f.Mend})
 			}
 		}
 	}
-	return names, nil
+	return names, items
 }
 
 // slow makes a denial of the rule that was running when the time was up.
@@ -173,12 +179,12 @@ func slow(p *probe, limit time.Duration) Item {
 // failure makes a denial of a rule that broke while it ran.
 func failure(p *probe, err error) Item {
 	it := Item{
-		Code: diag.PolicyFailed, Rule: p.name, ID: p.id, RuleAt: p.at, Message: "policy " + p.name + " broke: " + firstLine(err.Error()),
+		Code: diag.PolicyFailed, Rule: p.name, ID: p.id, RuleAt: p.at, Message: "policy " + p.name + " broke: " + bounded(firstLine(err.Error()), maxMessage),
 		Mend: "mend the rule: until it runs through, it counts as a denial",
 	}
 	var te *topdown.Error
 	if errors.As(err, &te) {
-		it.Message = "policy " + p.name + " broke: " + firstLine(te.Message)
+		it.Message = "policy " + p.name + " broke: " + bounded(firstLine(te.Message), maxMessage)
 		if te.Location != nil {
 			it.RuleAt = at(te.Location)
 		}
@@ -219,6 +225,14 @@ func (p *probe) items(rs rego.ResultSet, d *Document) []Item {
 			out = append(out, p.unreadable(v))
 		}
 	}
+	if len(out) > maxDecisions {
+		out = ordered(out)
+	}
+	if rest := len(out) - maxDecisions; rest > 0 {
+		more := p.item(fmt.Sprintf("%s has %d more to say of this plan, which is not shown", p.name, rest), nil, d)
+		more.Mend = "let the rule say one thing of an object"
+		out = append(out[:maxDecisions:maxDecisions], more)
+	}
 	return out
 }
 
@@ -239,28 +253,20 @@ func (p *probe) objectItems(x map[string]any, d *Document) []Item {
 func (p *probe) unreadable(v any) Item {
 	return Item{
 		Code: diag.PolicyShape, Rule: p.name, ID: p.id, RuleAt: p.at,
-		Message: fmt.Sprintf("policy %s decided %s, which is neither a text nor an object with msg", p.name, shorten(fmt.Sprint(v))),
+		Message: fmt.Sprintf("policy %s decided %s, which is neither a text nor an object with msg", p.name, bounded(firstLine(fmt.Sprint(v)), 80)),
 		Mend:    `let it give a text, or {"msg": …, "address": …}`,
 	}
-}
-
-func shorten(s string) string {
-	r := []rune(firstLine(s))
-	if len(r) > 80 {
-		return string(r[:80]) + "…"
-	}
-	return string(r)
 }
 
 // item makes a decision of a message and the object's other keys: id, address,
 // path and mend, all optional.
 func (p *probe) item(msg string, x map[string]any, d *Document) Item {
-	it := Item{Code: diag.PolicyDenied, Rule: p.name, ID: p.id, Message: strings.TrimSpace(msg), Mend: p.mend, RuleAt: p.at}
+	it := Item{Code: diag.PolicyDenied, Rule: p.name, Message: p.said(msg), RuleAt: p.at}
 	if p.verdict == warn {
 		it.Code = diag.PolicyWarned
 	}
 	word := func(key string) string { s, _ := x[key].(string); return s }
-	it.ID, it.Mend = cmp.Or(word("id"), it.ID), cmp.Or(word("mend"), it.Mend)
+	it.ID, it.Mend = bounded(cmp.Or(word("id"), p.id), maxID), bounded(cmp.Or(word("mend"), p.mend), maxMessage)
 	a, ok := d.names[word("address")]
 	if !ok {
 		a, ok = d.mentioned(msg)

@@ -329,7 +329,7 @@ func (d *Document) kindTable() *ast.Term {
 		}
 		kv = append(kv, d.item(Type(k, kind), object(d.item("kind", text(kind)), d.item("fields", list(fs)))))
 		for _, f := range partsOf(k) {
-			kv = append(kv, d.item(f.TFType, object(d.item("kind", text(kind)), d.item("fields", list(partFields(f))))))
+			kv = append(kv, d.item(f.TFType, object(d.item("kind", text(kind)), d.item("fields", list(texts(partNames(f)))))))
 		}
 	}
 	return object(kv...)

@@ -29,7 +29,7 @@ func pack(t testing.TB, tests bool) []policy.Module {
 			t.Fatal(err)
 		}
 		for _, f := range files {
-			out = append(out, policy.Module(f))
+			out = append(out, policy.Module{Path: f.Path, Source: f.Source})
 		}
 	}
 	return out
@@ -38,7 +38,7 @@ func pack(t testing.TB, tests bool) []policy.Module {
 // TestPack runs the Rego tests of the rules that come with isobar.
 func TestPack(t *testing.T) {
 	t.Parallel()
-	results, found := policy.Test(t.Context(), pack(t, true))
+	results, found := policy.Test(t.Context(), pack(t, true), kinds(t))
 	for _, f := range found {
 		t.Errorf("%s", f)
 	}
@@ -56,7 +56,7 @@ func TestPack(t *testing.T) {
 // reason and a mend.
 func TestPackIsDescribed(t *testing.T) {
 	t.Parallel()
-	e, found := policy.Compile(t.Context(), pack(t, false))
+	e, found := policy.Compile(t.Context(), pack(t, false), kinds(t))
 	if err := found.Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestRepositorySetsLimits(t *testing.T) {
 		denied bool
 	}{{"", true}, {"vm_memory_mb := 1048576", true}, {"vm_cpus := 64", false}, {"vm_cpus := 16", true}} {
 		own := policy.Module{Path: "policies/limits.rego", Source: "package isobar.limits\n\n" + c.limits + "\n"}
-		e, found := policy.Compile(t.Context(), append(slices.Clone(mods), own))
+		e, found := policy.Compile(t.Context(), append(slices.Clone(mods), own), kinds(t))
 		if e == nil {
 			t.Fatal(found)
 		}

@@ -199,19 +199,27 @@ func partShape(f *resource.Field, m resource.Map) resource.Map {
 	return out
 }
 
-// partFields names what partShape gives.
-func partFields(f *resource.Field) []*ast.Term {
-	out := []*ast.Term{text("bucket")}
+// partNames names what partShape gives, but for policy_document.
+func partNames(f *resource.Field) []string {
+	out := []string{"bucket"}
 	switch f.TFType {
 	case "aws_s3_bucket_versioning":
-		return append(out, text("versioning_configuration"))
+		return append(out, "versioning_configuration")
 	case "aws_s3_bucket_policy":
-		return append(out, text("policy"))
+		return append(out, "policy")
 	case "aws_s3_bucket_lifecycle_configuration", "aws_s3_bucket_server_side_encryption_configuration":
-		return append(out, text("rule"))
+		return append(out, "rule")
 	}
 	for i := range f.Fields {
-		out = append(out, text(tfName(&f.Fields[i])))
+		out = append(out, tfName(&f.Fields[i]))
+	}
+	return out
+}
+
+func texts(names []string) []*ast.Term {
+	out := make([]*ast.Term, len(names))
+	for i, n := range names {
+		out[i] = text(n)
 	}
 	return out
 }

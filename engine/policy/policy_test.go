@@ -120,7 +120,7 @@ warn contains concat(" ", [i.environment, i.commit, i.actor, i.trigger, i.mode, 
 
 func TestPackDenies(t *testing.T) {
 	t.Parallel()
-	e, found := policy.Compile(t.Context(), pack(t, false))
+	e, found := policy.Compile(t.Context(), pack(t, false), kinds(t))
 	if err := found.Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestRefusedAtCompile(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			e, found := policy.Compile(t.Context(), []policy.Module{{Path: "policies/p.rego", Source: c.rules}})
+			e, found := policy.Compile(t.Context(), []policy.Module{{Path: "policies/p.rego", Source: c.rules}}, kinds(t))
 			if got := lines(found); !strings.HasPrefix(got, c.want) || found[0].Mend == "" {
 				t.Errorf("got:\n%swant:\n%s", got, c.want)
 			}
@@ -237,7 +237,7 @@ func TestRegoTests(t *testing.T) {
 		{Path: "policies/a.rego", Source: "package main\ndeny contains \"x\" if input.isobar.actor\n"},
 		{Path: "policies/a_test.rego", Source: "package main\ntest_yes if count(deny) == 1 with input as {\"isobar\": {\"actor\": \"mei\"}}\ntest_no if {\n\tprint(\"seen\")\n\tcount(deny) == 7\n}\ntodo_test_later if false\n"},
 	}
-	results, found := policy.Test(t.Context(), mods)
+	results, found := policy.Test(t.Context(), mods, kinds(t))
 	if len(found) > 0 {
 		t.Fatal(found)
 	}
@@ -254,7 +254,7 @@ func TestRegoTests(t *testing.T) {
 		t.Errorf("got:\n%s", strings.Join(got, "\n"))
 	}
 	mods[1].Source = "package main\ntest_x if http.send({})\n"
-	if _, found := policy.Test(t.Context(), mods); len(found) != 1 || found[0].Code != "POL-306" {
+	if _, found := policy.Test(t.Context(), mods, kinds(t)); len(found) != 1 || found[0].Code != "POL-306" {
 		t.Errorf("http.send in a test: %v", found)
 	}
 }
@@ -265,7 +265,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 	t.Parallel()
 	in := many(t, 30)
 	mods := pack(t, false)
-	e, _ := policy.Compile(t.Context(), mods)
+	e, _ := policy.Compile(t.Context(), mods, kinds(t))
 	want := lines(decide(t, e, in).Findings())
 	if strings.Count(want, "SG-001") < 5 {
 		t.Fatalf("nothing is denied:\n%s", want)
@@ -276,7 +276,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 		other := in
 		other.Plan = &p
 		other.Desired = rapid.Permutation(in.Desired).Draw(rt, "desired")
-		shuffled, _ := policy.Compile(t.Context(), rapid.Permutation(mods).Draw(rt, "files"))
+		shuffled, _ := policy.Compile(t.Context(), rapid.Permutation(mods).Draw(rt, "files"), kinds(t))
 		if got := lines(decide(t, shuffled, other).Findings()); got != want {
 			rt.Fatalf("got:\n%swant:\n%s", got, want)
 		}
@@ -355,7 +355,7 @@ func mixed(t testing.TB, n int) policy.Input {
 }
 
 func BenchmarkEvaluate(b *testing.B) {
-	e, _ := policy.Compile(b.Context(), pack(b, false))
+	e, _ := policy.Compile(b.Context(), pack(b, false), kinds(b))
 	e.Deadline = time.Minute
 	for _, c := range []struct {
 		name  string
@@ -383,7 +383,7 @@ func BenchmarkEvaluate(b *testing.B) {
 // once, as the race detector sees.
 func TestOneDocumentManyReaders(t *testing.T) {
 	t.Parallel()
-	e, _ := policy.Compile(t.Context(), pack(t, false))
+	e, _ := policy.Compile(t.Context(), pack(t, false), kinds(t))
 	doc := policy.NewDocument(many(t, 10))
 	got := make(chan string)
 	for range 4 {

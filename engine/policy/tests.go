@@ -10,6 +10,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/tester"
 
 	"isobar.dev/engine/diag"
+	"isobar.dev/engine/resource"
 )
 
 // TestResult is one Rego test's outcome.
@@ -27,24 +28,32 @@ type TestResult struct {
 // testTimeout bounds one Rego test.
 const testTimeout = 5 * time.Second
 
-// Test runs the test_ rules of the modules' files, with the same functions as
-// Evaluate has, and gives their results by place. The findings tell what
-// cannot be parsed or compiled; with an error among them nothing ran.
-func Test(ctx context.Context, mods []Module) ([]TestResult, diag.List) {
-	parsed, found := parse(mods, true)
+// Test runs the test_ rules of the modules' files, with the same functions and
+// data as Evaluate has, and gives their results by place. The findings tell what
+// cannot be parsed or compiled, and then nothing ran, or what can have no effect:
+// beside what Compile tells, rules by types that Terraform alone has.
+func Test(ctx context.Context, mods []Module, kinds resource.Descriptors) ([]TestResult, diag.List) {
+	k, found := open(mods, true)
 	if found.Errors() > 0 {
 		return nil, found.Sorted()
 	}
-	found = append(found, idle(parsed)...)
-	c := newCompiler().WithEnablePrintStatements(true)
-	run := tester.NewRunner().SetCompiler(c).SetModules(parsed).SetTimeout(testTimeout).CapturePrintOutput(true).RaiseBuiltinErrors(true)
-	results, err := run.RunTests(ctx, nil)
+	strays, _ := k.roster.strays(k.rules)
+	found = append(append(found, idle(k.rules, kinds, true)...), strays...)
+	c, store := newCompiler().WithEnablePrintStatements(true).WithPathConflictsCheck(taken(k.data)), shelf(k.data)
+	txn, err := store.NewTransaction(ctx)
+	if err != nil {
+		return nil, append(found, diag.Finding{Code: diag.PolicyBroken, Severity: diag.Error, Message: firstLine(err.Error())})
+	}
+	defer store.Abort(ctx, txn)
+	run := tester.NewRunner().SetCompiler(c).SetStore(store).SetModules(k.rules).SetTimeout(testTimeout).CapturePrintOutput(true).RaiseBuiltinErrors(true)
+	results, err := run.RunTests(ctx, txn)
 	if err != nil {
 		if c.Failed() {
 			return nil, append(found, compileFindings(c.Errors, mods)...).Sorted()
 		}
 		return nil, append(found, diag.Finding{Code: diag.PolicyBroken, Severity: diag.Error, Message: firstLine(err.Error())})
 	}
+	found = append(found, lost(c, k.data)...)
 	var out []TestResult
 	for r := range results {
 		out = append(out, testResult(r))

@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -13,10 +15,11 @@ import (
 
 	"isobar.dev/engine/diag"
 	"isobar.dev/engine/policy"
+	"isobar.dev/engine/resource"
 	"isobar.dev/engine/spec"
 )
 
-// Rulebook judges plans by built-in packs and a repository's policies/*.rego.
+// Rulebook judges plans by built-in packs and a repository's policies/.
 // Compiled rules are kept by their content. Safe for concurrent use.
 type Rulebook struct {
 	Packs    map[string][]policy.Module // by pack name
@@ -44,7 +47,7 @@ func (b *Rulebook) Judge(ctx context.Context, tree fs.FS, env spec.Environment, 
 	if err != nil {
 		return nil, err
 	}
-	eng, err := b.engine(ctx, mods)
+	eng, err := b.engine(ctx, mods, in.Kinds)
 	if err != nil {
 		return nil, err
 	}
@@ -52,35 +55,21 @@ func (b *Rulebook) Judge(ctx context.Context, tree fs.FS, env spec.Environment, 
 	if err != nil {
 		return nil, err
 	}
-	for i := range d.Items {
-		b.waive(&d.Items[i], env.Policy.Waivers)
-	}
-	return append(d.Findings(), eng.warnings...), nil
-}
-
-// waive turns a decision that the spec accepts into a note.
-func (b *Rulebook) waive(it *policy.Item, waivers []spec.Waiver) {
-	if !it.Waivable() {
-		return
-	}
 	today := b.Today().UTC().Format(time.DateOnly)
-	for _, w := range waivers {
-		if w.Rule != it.ID && w.Rule != it.Rule || w.Address != "" && w.Address != it.Address.Local() || w.Until != "" && w.Until < today {
-			continue
-		}
-		it.Code = "POL-303"
-		it.Message += " (waived: " + w.Reason + ")"
-		return
+	for i := range d.Items {
+		waive(&d.Items[i], env.Policy.Waivers, today)
 	}
+	return slices.Concat(d.Findings(), eng.warnings, idleWaivers(eng.Engine, env.Policy.Waivers, in.Kinds)), nil
 }
 
 // modules gathers what rules share, the packs' rules and the repository's own,
-// without tests.
+// without tests. Packs that are not chosen stand aside.
 func (b *Rulebook) modules(tree fs.FS, packs []string) ([]policy.Module, error) {
 	out := slices.Clone(b.Shared)
 	for name, mods := range b.Packs {
-		if packs == nil || slices.Contains(packs, name) {
-			out = append(out, mods...)
+		for _, m := range mods {
+			m.Aside = packs != nil && !slices.Contains(packs, name)
+			out = append(out, m)
 		}
 	}
 	var unknown diag.List
@@ -99,28 +88,48 @@ func (b *Rulebook) modules(tree fs.FS, packs []string) ([]policy.Module, error) 
 	return out, err
 }
 
-// RepoModules reads a repository's own rules and their tests: policies/*.rego.
-func RepoModules(tree fs.FS) ([]policy.Module, error) {
-	names, err := fs.Glob(tree, "policies/*.rego")
-	if err != nil {
-		return nil, err
-	}
-	out := make([]policy.Module, 0, len(names))
-	for _, name := range names {
-		src, err := fs.ReadFile(tree, name)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
+// RepoModules reads a repository's own rules, their tests and their data:
+// policies/, as RuleFiles reads a directory.
+func RepoModules(tree fs.FS) ([]policy.Module, error) { return RuleFiles(tree, "policies", "policies") }
+
+// RuleFiles reads the files of rules in a directory and in those below it: Rego
+// and data (policy.IsData), save what lies under a name that begins with a dot.
+// Their names start with shown. A directory that is not there holds none.
+func RuleFiles(tree fs.FS, dir, shown string) ([]policy.Module, error) {
+	var out []policy.Module
+	err := fs.WalkDir(tree, dir, func(name string, e fs.DirEntry, err error) error {
+		below := strings.TrimPrefix(strings.TrimPrefix(name, dir), "/")
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && name == dir:
+			return fs.SkipAll
+		case err != nil:
+			return err
+		case name == dir && !e.IsDir():
+			return diag.List{{Code: diag.PolicyUnreadable, Severity: diag.Error, Where: diag.Place{File: shown}, Message: "it is no directory", Mend: "make a directory of it that holds the rules"}}
+		case below != "" && strings.HasPrefix(e.Name(), ".") && e.IsDir():
+			return fs.SkipDir
+		case e.IsDir() || strings.HasPrefix(e.Name(), ".") || path.Ext(name) != ".rego" && !policy.IsData(name):
+			return nil
 		}
-		out = append(out, policy.Module{Path: name, Source: string(src)})
-	}
-	return out, nil
+		src, err := fs.ReadFile(tree, name)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // a link that leads nowhere is a file without rules
+			return err
+		}
+		m := policy.Module{Path: path.Join(shown, below), Source: string(src)}
+		if policy.IsData(name) {
+			m.Below = strings.TrimPrefix(path.Dir(below), ".")
+		}
+		out = append(out, m)
+		return nil
+	})
+	return out, err
 }
 
 // engine compiles modules, or gives them as compiled before.
-func (b *Rulebook) engine(ctx context.Context, mods []policy.Module) (rules, error) {
+func (b *Rulebook) engine(ctx context.Context, mods []policy.Module, kinds resource.Descriptors) (rules, error) {
 	h := sha256.New()
 	for _, m := range mods {
-		h.Write([]byte(m.Path + "\x00" + m.Source + "\x00"))
+		fmt.Fprintf(h, "%s\x00%s\x00%s\x00%t\x00", m.Path, m.Source, m.Below, m.Aside)
 	}
 	key := hex.EncodeToString(h.Sum(nil))
 	b.mu.Lock()
@@ -129,7 +138,7 @@ func (b *Rulebook) engine(ctx context.Context, mods []policy.Module) (rules, err
 	if ok {
 		return known, nil
 	}
-	eng, findings := policy.Compile(ctx, mods)
+	eng, findings := policy.Compile(ctx, mods, kinds)
 	if err := findings.Err(); err != nil {
 		return rules{}, err
 	}
