@@ -10,7 +10,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"isobar.dev/engine/ledger"
 	"isobar.dev/engine/provider"
 	"isobar.dev/engine/reconcile"
 	"isobar.dev/engine/resource"
@@ -63,7 +62,7 @@ func newLife(seed uint64, classes []string) *life {
 	}
 	l.laws = &lawbook{life: l, stale: map[ticket]int{}}
 	l.lag = []time.Duration{0, 0, 5 * time.Second, 20 * time.Second, 2 * time.Minute}[rnd.IntN(5)]
-	l.world = fake.NewWorld(fake.Options{Now: time.Now, Lag: l.lag, LagReads: 2 * rnd.IntN(2), PollAfter: time.Second})
+	l.world = fake.NewWorld(fake.Options{Now: time.Now, Lag: l.lag, LagReads: 2 * rnd.IntN(2), PollAfter: time.Second, Lasts: time.Minute})
 	l.world.Publish("linux", "")
 	l.world.Publish("linux", "edge")
 	l.story = newStory(rnd, 1+rnd.IntN(3))
@@ -234,11 +233,13 @@ func (l *life) meddle() {
 		what = "removed"
 		_ = l.world.Remove(o.Address.Kind, o.ID)
 	case n == 1 && o.Address.Kind != "record":
-		if !l.known(o.ID) { // nothing would say whose it is
+		if l.known(o.ID) == nil { // nothing would say whose it is
 			return
 		}
 		what = "unmarked"
 		_ = l.world.Unmark(o.Address.Kind, o.ID)
+	case o.Address.Kind == "group" && l.known(o.ID)["rules"] == nil, o.Address.Kind == "record" && l.known(o.ID) == nil:
+		return // before they are ours, rules of somebody else are his, and so is a record that is not as we made it
 	default:
 		_ = l.world.Mutate(o.Address.Kind, o.ID, func(f resource.Map) {
 			switch o.Address.Kind { // what the spec does not set is nobody's to put back
@@ -265,16 +266,22 @@ func (l *life) meddle() {
 	l.tell("another hand: %s %s", o.ID, what)
 }
 
-// known reports whether a ledger holds an object by its id.
-func (l *life) known(id resource.ID) bool {
+// known gives what a ledger says was last applied to an object that it holds by its
+// id, nil where none does.
+func (l *life) known(id resource.ID) resource.Map {
 	for _, r := range l.story.realms {
 		st, err := l.disk().State(context.Background(), r.name)
 		l.laws.breach(err)
-		if err == nil && slices.ContainsFunc(st.Sorted(), func(e *ledger.Entry) bool { return e.Record.ID == id }) {
-			return true
+		if err != nil {
+			continue
+		}
+		for _, e := range st.Sorted() {
+			if e.Record.ID == id {
+				return e.Record.Applied
+			}
 		}
 	}
-	return false
+	return nil
 }
 
 func (l *life) isForeign(id resource.ID) bool {
@@ -315,7 +322,14 @@ func (l *life) letGo() {
 	if l.story.keeps(r, &it) || len(resource.Refs(it.Fields)) > 0 || it.Address.Kind != "disk" && it.Address.Kind != "record" {
 		return // what stays would be in the way of what it refers to
 	}
-	err := l.process(l.seats[0]).Say(context.Background(), reconcile.Word{Env: r.name, Addresses: []string{it.Address.Local()}, By: "ann", Verdict: store.Release})
+	st, err := l.disk().State(context.Background(), r.name)
+	if l.laws.breach(err); err != nil {
+		return
+	}
+	if e := st.Current(it.Address); e != nil && e.Record.Applied["networkId"] != nil {
+		return // or of what it referred to
+	}
+	err = l.process(l.seats[0]).Say(context.Background(), reconcile.Word{Env: r.name, Addresses: []string{it.Address.Local()}, By: "ann", Verdict: store.Release})
 	l.tell("ann lets go of %s: %v", it.Address, err)
 	l.story.remove(r, it.Address)
 	l.push(r.name + ": without " + it.Address.Local())

@@ -210,6 +210,7 @@ func (y *story) edit() string {
 	switch y.rnd.IntN(12) {
 	case 0, 1:
 		y.add(r, "")
+		r.items = r.grown(r.items) // it may have the name of one that is not gone yet
 		return r.name + ": more"
 	case 2, 3:
 		if y.keeps(r, &it) {
@@ -233,7 +234,7 @@ func (y *story) edit() string {
 	return r.name + ": " + it.Address.Local() + " changed"
 }
 
-// grown gives an earlier commit's items, with disks as large as they ever were: no
+// grown gives items of an earlier commit or a new one, with disks as large as they ever were: no
 // disk shrinks.
 func (r *realm) grown(items []resource.Desired) []resource.Desired {
 	most := map[resource.Address]resource.Int{}

@@ -138,6 +138,7 @@ func (w *World) run(ctx context.Context, c Call, f func(c *Call, broken string) 
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.age()
 	err := d.Before
 	if err == nil {
 		err = w.refuse(c)

@@ -3,6 +3,7 @@ package fake
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"isobar.dev/engine/provider"
 	"isobar.dev/engine/resource"
@@ -12,13 +13,14 @@ import (
 type task struct {
 	thing *thing
 	left  int // polls
+	began time.Time
 }
 
 // start makes the thing's creation long-running. The lock is held.
 func (w *World) start(t *thing) resource.Handle {
 	h := resource.Handle(fmt.Sprintf("task-%04d", w.seq))
 	t.pending = h
-	w.tasks[h] = &task{thing: t, left: w.opt.Polls}
+	w.tasks[h] = &task{thing: t, left: w.opt.Polls, began: w.opt.Now()}
 	return h
 }
 
@@ -29,6 +31,15 @@ func (w *World) finish(h resource.Handle) {
 	delete(w.tasks, h)
 	t.pending = ""
 	t.now().at, t.now().reads = w.opt.Now(), 0
+}
+
+// age lets work finish that has gone on for Lasts. The lock is held.
+func (w *World) age() {
+	for h, t := range w.tasks {
+		if w.opt.Lasts > 0 && w.opt.Now().Sub(t.began) >= w.opt.Lasts {
+			w.finish(h)
+		}
+	}
 }
 
 // ForgetTasks lets all running work finish and forgets its handles, as vCenter

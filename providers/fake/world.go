@@ -24,6 +24,7 @@ type Options struct {
 	LagReads  int                         // where > 0, a write also shows after so many reads of the object
 	Polls     int                         // a long-running create is done at its Polls-th poll; 0 means 2
 	PollAfter time.Duration               // the advice when to poll first
+	Lasts     time.Duration               // a long-running create that nobody polls is done after it, its handle forgotten; 0: never
 	Epoch     func(context.Context) int64 // the lease's epoch under which a call is made, for the log; may be nil
 }
 

@@ -329,3 +329,31 @@ func invariants(t *rapid.T, w *fake.World) {
 		}
 	}
 }
+
+func TestLongWorkEndsUnasked(t *testing.T) {
+	t.Parallel()
+	w, c := world(fake.Options{Lasts: time.Minute})
+	s := session(t, w)
+	net, err := s.Create(t.Context(), object("network", "", block()), mark("network", "n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := resource.Map{"hostname": resource.String("h"), "cpus": resource.Int(1), "networkId": resource.String(net.Object.ID)}
+	p, err := s.Create(t.Context(), object("machine", "", fields), mark("machine", "m"))
+	if err != nil || p.Handle == "" {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	count := func() int {
+		return len(s.Read(t.Context(), []resource.Want{{Kind: "machine", By: resource.Selector{Estate: "e"}}})[0].Objects)
+	}
+	if n := count(); n != 0 {
+		t.Errorf("%d show while it is made", n)
+	}
+	c.at = c.at.Add(time.Minute)
+	if n := count(); n != 1 {
+		t.Errorf("%d show after a minute", n)
+	}
+	if a := s.Poll(t.Context(), []resource.Handle{p.Handle}); resource.ClassOf(a[0].Err) != resource.NotFound {
+		t.Errorf("its handle gives %+v", a)
+	}
+}
