@@ -68,7 +68,9 @@ func (a *app) policyTest(ctx context.Context, dir string) error {
 		a.code = exitError
 	}
 	if a.output == "json" {
-		return a.writeJSON(testReport(results, passed, failed))
+		report := testReport(results, passed, failed)
+		report.Findings = append(report.Findings, found...)
+		return a.writeJSON(report)
 	}
 	a.tell(found, "")
 	var b strings.Builder
@@ -117,6 +119,8 @@ type testsJSON struct {
 	Failed  int        `json:"failed"`
 	Skipped int        `json:"skipped"`
 	Tests   []testLine `json:"tests"`
+
+	Findings diag.List `json:"findings"` // warnings of the rules
 }
 
 // testLine is one test's JSON form.
@@ -132,7 +136,7 @@ type testLine struct {
 func testReport(results []policy.TestResult, passed, failed int) testsJSON {
 	out := testsJSON{
 		Schema: view.SchemaVersion, Passed: passed, Failed: failed, Skipped: len(results) - passed - failed,
-		Tests: make([]testLine, 0, len(results)),
+		Tests: make([]testLine, 0, len(results)), Findings: diag.List{},
 	}
 	for _, r := range results {
 		out.Tests = append(out.Tests, testLine{r.Name, r.At, r.Passed, r.Skipped, r.Error, r.Output})

@@ -184,7 +184,7 @@ func failure(p *probe, err error) Item {
 	}
 	var te *topdown.Error
 	if errors.As(err, &te) {
-		it.Message = "policy " + p.name + " broke: " + bounded(firstLine(te.Message), maxMessage)
+		it.Message = "policy " + p.name + " broke: " + gist(te)
 		if te.Location != nil {
 			it.RuleAt = at(te.Location)
 		}

@@ -3,11 +3,14 @@ package policy
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/tester"
+	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"isobar.dev/engine/diag"
 	"isobar.dev/engine/resource"
@@ -67,10 +70,38 @@ func Test(ctx context.Context, mods []Module, kinds resource.Descriptors) ([]Tes
 func testResult(r *tester.Result) TestResult {
 	out := TestResult{
 		Package: strings.TrimPrefix(r.Package, "data."), Name: r.Name, At: at(r.Location), Passed: r.Pass(),
-		Skipped: r.Skip, Output: string(r.Output), Took: r.Duration,
+		Skipped: r.Skip, Output: printed(r.Output), Took: r.Duration,
 	}
 	if r.Error != nil {
-		out.Error = firstLine(r.Error.Error())
+		out.Error = stopped(r.Error)
 	}
 	return out
+}
+
+// stopped says why a test could not run to its end, and where.
+func stopped(err error) string {
+	var te *topdown.Error
+	switch {
+	case !errors.As(err, &te):
+		return bounded(firstLine(err.Error()), maxMessage)
+	case te.Code == topdown.CancelErr:
+		return fmt.Sprintf("it was still running after %s, the limit for one test", testTimeout)
+	case te.Location == nil:
+		return gist(te)
+	}
+	return at(te.Location).String() + ": " + gist(te)
+}
+
+// printed is what a test printed, its lines bounded as a rule's words are.
+func printed(output []byte) string {
+	var b strings.Builder
+	n := 0
+	for line := range strings.Lines(string(output)) {
+		if n++; n > maxPrinted {
+			b.WriteString("… (the rest is cut)\n")
+			break
+		}
+		b.WriteString(bounded(line, maxMessage) + "\n")
+	}
+	return b.String()
 }

@@ -6,15 +6,18 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
-// What one rule may say: a message that is a whole document, or a rule that
+// What one rule or test may say: a message that is a whole document, or a rule that
 // decides for each pair of objects, must not bury what the others say in a plan,
 // a comment or a chat.
 const (
 	maxMessage   = 600  // characters of a message or a mend
 	maxID        = 64   // characters of a rule's code
 	maxDecisions = 1000 // decisions of one rule on one plan
+	maxPrinted   = 200  // lines that one test prints
 )
 
 // said is a rule's message as people get to see it; one that is cut says so and
@@ -51,4 +54,9 @@ func bounded(text string, limit int) string {
 		rest = rest[size:]
 	}
 	return b.String()
+}
+
+// gist is what went wrong while a rule ran, on one line.
+func gist(e *topdown.Error) string {
+	return bounded(strings.TrimSuffix(firstLine(e.Message), ":"), maxMessage)
 }
