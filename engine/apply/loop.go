@@ -20,10 +20,11 @@ type execution struct {
 	calls   context.Context // for calls and the journal: outlives the run's ctx, since a call once made must be heard out
 	stop    <-chan struct{} // closed when no call may be begun any more
 	state   map[string]*stepState
-	ready   []*stepState            // needs done, in order of ids
-	parked  []*stepState            // met a conflict that may pass
-	barred  []*stepState            // want what another object has, and this run may yet take away
-	freed   map[string][]*stepState // by kind: steps so far that may have taken away what another wants
+	touched map[resource.Address]bool // what steps of the plan make or change
+	ready   []*stepState              // needs done, in order of ids
+	parked  []*stepState              // met a conflict that may pass
+	barred  []*stepState              // want what another object has, and this run may yet take away
+	freed   map[string][]*stepState   // by kind: steps so far that may have taken away what another wants
 	results chan event
 	trail   trail
 }
@@ -52,10 +53,14 @@ func newExecution(ctx context.Context, e *Engine, r *Run) *execution {
 	x := &execution{
 		Engine: e, run: r, calls: provider.WithStop(context.WithoutCancel(ctx), ctx), stop: ctx.Done(),
 		state: make(map[string]*stepState, len(r.Plan.Steps)), results: make(chan event), freed: map[string][]*stepState{},
+		touched: map[resource.Address]bool{},
 	}
 	for i := range r.Plan.Steps {
 		s := &r.Plan.Steps[i]
 		x.state[s.ID] = &stepState{step: s, missing: len(s.Needs)}
+		if writes(s.Op) {
+			x.touched[s.Address] = true
+		}
 	}
 	for i := range r.Plan.Steps {
 		st := x.state[r.Plan.Steps[i].ID]

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,10 @@ import (
 	"isobar.dev/engine/ledger"
 	"isobar.dev/engine/resource"
 )
+
+// errUntold says that an object of this environment did not tell an output yet,
+// which it may.
+var errUntold = errors.New("it is not told yet")
 
 // resolve puts outputs in the place of references.
 func (x *execution) resolve(fields resource.Map) (resource.Map, error) {
@@ -31,7 +36,11 @@ func (x *execution) resolve(fields resource.Map) (resource.Map, error) {
 		return nil, denied
 	}
 	if len(missing) > 0 {
-		return nil, &resource.Failure{Class: resource.NotFound, Message: x.untold(missing)}
+		f := &resource.Failure{Class: resource.NotFound, Message: x.untold(missing)}
+		if slices.ContainsFunc(missing, func(r resource.Ref) bool { return r.Address.Env == x.run.Journal.Env }) {
+			f.Err = errUntold
+		}
+		return nil, f
 	}
 	m, _ := v.(resource.Map)
 	return m, nil

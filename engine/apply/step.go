@@ -202,12 +202,11 @@ func (t *taking) end(o Outcome) event {
 
 func (t *taking) failed(err error) event {
 	t.ev.result.Err = err
-	class := resource.ClassOf(err)
 	var secret *provider.SecretError
 	if errors.As(err, &secret) && secret.Moved {
 		return t.end(Moved) // the error says to plan again
 	}
-	t.ev.retry = class == resource.Conflict || class == resource.NotFound && t.step.Op != ledger.Delete
+	t.ev.retry = t.passes(err)
 	var f *resource.Failure
 	t.ev.taken = errors.As(err, &f) && f.Taken
 	return t.end(Failed)
@@ -262,6 +261,7 @@ func (t *taking) outcome(done ledger.Event, err error) event {
 	case resource.ClassOf(err) == resource.UnknownOutcome || resource.ClassOf(err) == resource.Bug:
 		return t.doubt(err)
 	}
+	err = t.pointed(err)
 	if werr := t.write(ledger.Event{Type: ledger.Failed, Fault: FaultOf(err)}); werr != nil {
 		return t.fatal(werr)
 	}
