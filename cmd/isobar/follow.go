@@ -52,17 +52,7 @@ func (o *office) repos() []reconcile.Repo {
 		one := reconcile.Repo{
 			Name: r.Name, Origin: git.Redact(opts.URL), Poll: r.Poll, Holds: r.Environments, May: s.may(r), Channel: r.Channel,
 			Version: fmt.Sprintf("%+v %s %t", r, s.dir, len(s.Credentials) > 0),
-			Open: func(ctx context.Context) (reconcile.Source, <-chan struct{}, error) {
-				mirror, err := git.Open(ctx, opts)
-				if err != nil {
-					return nil, nil, err
-				}
-				hints, err := git.Watch(ctx, opts)
-				if err != nil {
-					return mirror, nil, nil //nolint:nilerr // it is polled
-				}
-				return mirror, hints, nil
-			},
+			Open:    opener(opts),
 		}
 		if s.Slack != nil {
 			one.Channel = cmp.Or(one.Channel, s.Slack.Channel)
@@ -71,6 +61,21 @@ func (o *office) repos() []reconcile.Repo {
 		out = append(out, one)
 	}
 	return out
+}
+
+// opener opens a repository's mirror, and watches the repository where that can be.
+func opener(opts git.Options) func(context.Context) (reconcile.Source, <-chan struct{}, error) {
+	return func(ctx context.Context) (reconcile.Source, <-chan struct{}, error) {
+		mirror, err := git.Open(ctx, opts)
+		if err != nil {
+			return nil, nil, err
+		}
+		hints, err := git.Watch(ctx, opts)
+		if err != nil {
+			return mirror, nil, nil //nolint:nilerr // it is polled
+		}
+		return mirror, hints, nil
+	}
 }
 
 // gitOptions are a repository's address and how to get at it.

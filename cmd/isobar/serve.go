@@ -318,11 +318,16 @@ func daemon(ctx context.Context, keep *office, st *store.SQL, log *slog.Logger) 
 }
 
 // openOne opens the mirror of the only repository at once, so that an address
-// that can't be one ends serve.
+// that can't be one ends serve. A full disk does not: the daemon says so and tries
+// it again at each poll.
 func openOne(ctx context.Context, d *reconcile.Daemon, dir string, set *settings, log *slog.Logger) error {
 	r := &d.Repos[0]
 	opts := set.gitOptions(set.Repos[0], dir)
+	r.Open = opener(opts)
 	mirror, err := git.Open(ctx, opts)
+	if git.KindOf(err) == git.Full {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

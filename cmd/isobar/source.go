@@ -106,6 +106,9 @@ func (a *app) committed(ctx context.Context) (source, error) {
 	if err == nil {
 		_, err = mirror.Fetch(ctx)
 	}
+	if git.KindOf(err) == git.Full {
+		return source{}, errorf(diag.CommandRepo, "free space there, as much as a bare clone of the repository takes, and make it writable; XDG_CACHE_HOME names another place", "%v", err)
+	}
 	if err != nil {
 		return source{}, errorf(diag.CommandRepo, "check --repo and the variables that isobar serve --help names", "%v", err)
 	}

@@ -172,4 +172,12 @@ func corrupt(at string, err error) *Error {
 	return &Error{Kind: Corrupt, URL: at, What: "the local mirror is damaged", Mend: "nothing to do: the next fetch rebuilds it", Err: err}
 }
 
+// unmade says that no mirror can be made in dir.
+func unmade(shown, dir string, err error) *Error {
+	return &Error{
+		Kind: Full, URL: shown, What: "the local mirror can't be made", Err: rootCause(err),
+		Mend: "free space on the disk of " + dir + ", as much as a bare clone of the repository takes, and make it writable; it is tried again at the next poll",
+	}
+}
+
 var errNoRepository = fmt.Errorf("no repository there: %w", fs.ErrNotExist)

@@ -67,7 +67,8 @@ type forced struct{ head, before plumbing.Hash }
 // Open opens the mirror in o.Dir, or makes an empty one. It never talks to the
 // remote: call Fetch. What is in Dir and can't be used gives way: a damaged
 // mirror or one of another repository is removed, anything that isobar did not
-// write is moved aside (Dir.old-1, …).
+// write is moved aside (Dir.old-1, …). Where Dir can't be made or written to, as on
+// a full disk, it is an Error of kind Full.
 func Open(ctx context.Context, o Options) (*Mirror, error) {
 	at, err := parseAddress(o.URL)
 	if err != nil {
@@ -87,7 +88,7 @@ func Open(ctx context.Context, o Options) (*Mirror, error) {
 	}
 	m := &Mirror{opts: o, at: at, read: &reader{dir: o.Dir, shown: at.shown}}
 	if err := m.prepare(); err != nil {
-		return nil, fmt.Errorf("open the mirror of %s: %w", at.shown, err)
+		return nil, unmade(at.shown, o.Dir, err)
 	}
 	m.write = openStorage(o.Dir)
 	if packs, err := m.write.ObjectPacks(); err == nil {
@@ -138,14 +139,20 @@ func readable(sto *filesystem.Storage, h plumbing.Hash) error {
 	return err
 }
 
+// initMirror makes an empty mirror in dir, which is missing or empty; what it can't
+// make whole it takes away again.
 func initMirror(dir, shown string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	if _, err := gogit.Init(openStorage(dir), nil); err != nil {
-		return err
+	_, err := gogit.Init(openStorage(dir), nil)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, marker), []byte(shown+"\n"), 0o600)
 	}
-	return os.WriteFile(filepath.Join(dir, marker), []byte(shown+"\n"), 0o600)
+	if err != nil {
+		return errors.Join(err, os.RemoveAll(dir))
+	}
+	return nil
 }
 
 // moveAside renames a directory that has something in it and is not ours.
@@ -156,8 +163,11 @@ func moveAside(dir string) error {
 	}
 	for n := 1; ; n++ {
 		to := fmt.Sprintf("%s.old-%d", filepath.Clean(dir), n)
-		if _, err := os.Lstat(to); errors.Is(err, fs.ErrNotExist) {
+		switch _, err := os.Lstat(to); {
+		case errors.Is(err, fs.ErrNotExist):
 			return os.Rename(dir, to)
+		case err != nil: // a file in the way of the directory above, say
+			return err
 		}
 	}
 }

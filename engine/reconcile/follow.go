@@ -81,8 +81,9 @@ func (d *Daemon) note(repo string, err error) (news bool) {
 		return wrong
 	}
 	d.trouble[repo] = trouble{err.Error(), git.KindOf(err)}
-	// How a server can't be reached is worded in another way each time.
-	return !wrong || was.kind != git.KindOf(err) || was.text != err.Error() && was.kind != git.Unreachable
+	// How a server can't be reached is worded in another way each time, and so is
+	// which file of a mirror its disk has no room for.
+	return !wrong || was.kind != git.KindOf(err) || was.text != err.Error() && was.kind != git.Unreachable && was.kind != git.Full
 }
 
 // pull fetches and, where the head moved (or is seen for the first time), finds

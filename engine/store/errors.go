@@ -115,7 +115,7 @@ func Finding(err error) (f diag.Finding, ok bool) {
 		{ErrRestore, diag.StoreRestore, "nothing was changed: name another copy, or mend the cause"},
 		{ErrLocked, diag.StoreLocked, "use the running daemon, or stop it first"},
 		{ErrNewer, diag.StoreNewer, "run the newer isobar, or restore the copy of the store from before the upgrade"},
-		{ErrFull, diag.StoreFull, "free space on its disk and make it writable: what was written is kept. A daemon goes on by itself then"},
+		{ErrFull, diag.StoreFull, "free space on its disk and make it writable: what was written is kept. A daemon that runs goes on by itself then"},
 		{ErrPlace, diag.StorePlace, "make the directory, or name another file with --store sqlite:PATH"},
 		{ErrForeign, diag.StoreDenied, "type it as the user whose it is, with sudo -u USER; a store of your own is named with --store sqlite:PATH"},
 		{ErrAway, diag.StoreAway, "look that PostgreSQL runs at that address and lets this account in; what was written is kept"},
