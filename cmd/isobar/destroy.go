@@ -66,6 +66,8 @@ func (a *app) notUnasked(ctx context.Context, o *reconcile.Once, tries []*reconc
 			return err
 		}
 	}
-	return errorf(diag.CommandReferred, "look at the plan, then add --plan "+view.PlanID(tries[0].Plan.Digest)+" in place of --auto-approve",
+	list := errorf(diag.CommandReferred, "look at the plan, then add --plan "+view.PlanID(tries[0].Plan.Digest)+" in place of --auto-approve",
 		"%s %s; nothing was deleted", because.Subject, because.Message)
+	list[0].Where = because.Where
+	return list
 }

@@ -84,6 +84,9 @@ func (a *app) draft(ctx context.Context, o *reconcile.Once, f draftFlags) ([]*re
 		}
 	}
 	envs, err := r.choose(f.envs, known)
+	if err == nil && len(f.envs) == 0 {
+		err = o.Bygone(ctx, r.estate.Environments, known)
+	}
 	if err != nil {
 		return nil, err
 	}

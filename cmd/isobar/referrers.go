@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -42,16 +44,23 @@ func referrers(ctx context.Context, specs reconcile.Specs, r repo, known []store
 	return out, nil
 }
 
-// namedAtMost is how many addresses a warning names.
+// namedAtMost is how many addresses, and places, a warning names.
 const namedAtMost = 3
 
 // referring says what of env an environment's resources refer to.
 func referring(other, env string, desired []resource.Desired) (f diag.Finding, ok bool) {
 	var names []string
+	var places []diag.Place
 	for i := range desired {
-		for _, ref := range resource.Refs(desired[i].Fields) {
-			if name := ref.Address.Local(); ref.Address.Env == env && !slices.Contains(names, name) {
-				names = append(names, name)
+		for _, field := range slices.Sorted(maps.Keys(desired[i].Fields)) {
+			there := false
+			for _, ref := range resource.Refs(desired[i].Fields[field]) {
+				if ref.Address.Env == env {
+					there, names = true, append(names, ref.Address.Local())
+				}
+			}
+			if at, _ := desired[i].Place(resource.Path{field}); there {
+				places = append(places, diag.Place(at))
 			}
 		}
 	}
@@ -59,13 +68,30 @@ func referring(other, env string, desired []resource.Desired) (f diag.Finding, o
 		return f, false
 	}
 	slices.Sort(names)
-	what := strings.Join(names[:min(len(names), namedAtMost)], ", ")
-	if more := len(names) - namedAtMost; more > 0 {
-		what += fmt.Sprintf(" and %d more", more)
+	slices.SortFunc(places, func(a, b diag.Place) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
+	})
+	places = slices.Compact(places)
+	also := make([]string, len(places)-1)
+	for i, p := range places[1:] {
+		also[i] = p.String()
 	}
-	return diag.Finding{
-		Severity: diag.Warning, Code: diag.CommandReferred, Subject: other,
-		Message: "refers to " + what + " of " + env + ": without them it can't be planned any more",
+	f = diag.Finding{
+		Severity: diag.Warning, Code: diag.CommandReferred, Subject: other, Where: places[0],
+		Message: "refers to " + some(slices.Compact(names)) + " of " + env + ": without them it can't be planned any more",
 		Mend:    "destroy " + other + " first, or take the references out of it",
-	}, true
+	}
+	if len(also) > 0 {
+		f.Mend += ", also at " + some(also)
+	}
+	return f, true
+}
+
+// some lists the first of what there is, and counts the rest.
+func some(all []string) string {
+	out := strings.Join(all[:min(len(all), namedAtMost)], ", ")
+	if more := len(all) - namedAtMost; more > 0 {
+		out += fmt.Sprintf(" and %d more", more)
+	}
+	return out
 }

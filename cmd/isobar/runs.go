@@ -86,6 +86,9 @@ func (a *app) showRun(run web.RunAnswer, plan bool) error {
 	if err != nil {
 		return err
 	}
+	if approve := "isobar approve " + view.PlanID(shown.Plan); a.store != "" && shown.Next == approve {
+		shown.Next += " --store " + shellWord(a.storeName()) // where it is typed from here
+	}
 	var p view.PlanJSON
 	if len(run.Plan) > 0 && (plan || shown.State == view.Waiting) {
 		if err := json.Unmarshal(run.Plan, &p); err != nil {

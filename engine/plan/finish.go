@@ -51,7 +51,8 @@ func (b *builder) finish(g *graph) *Plan {
 	p := &Plan{Env: b.in.Env, Held: b.held, Notes: b.notes}
 	p.Changes, p.Steps = make([]Change, 0, b.acting()), make([]Step, 0, len(g.steps))
 	for _, it := range b.items {
-		p.Ledger = append(p.Ledger, b.corrections(it)...)
+		taken := b.corrections(it)
+		p.Ledger, p.Notes = append(p.Ledger, taken...), append(p.Notes, it.ofMeta(taken)...)
 		switch {
 		case it.held != nil:
 			h := *it.held

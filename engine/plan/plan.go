@@ -183,6 +183,7 @@ type Note struct {
 	Address resource.Address
 	Text    string
 	Drift   bool // it tells of something that was done outside
+	Ledger  bool // it tells of what the ledger takes in without a call
 }
 
 // Correction is an event to write without a call: what the cloud and the spec

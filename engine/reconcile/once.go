@@ -154,6 +154,9 @@ func (o *Once) Apply(ctx context.Context, a *Attempt, progress func(view.Step)) 
 	return run, errors.Join(out.Err, o.Store.PutRun(keep, a.Run), err)
 }
 
+// destroyed is the state of an environment of which a person had all deleted.
+const destroyed = "destroyed"
+
 // left is what an outcome leaves its environment in: what was held is not in
 // sync.
 func (a *Attempt) left(out *Outcome) (state, note string) {
@@ -164,7 +167,7 @@ func (a *Attempt) left(out *Outcome) (state, note string) {
 	case out.OK() && len(a.Plan.Held) > 0:
 		return "held", a.firstHeld()
 	case out.OK() && a.Job.Destroy:
-		return "destroyed", ""
+		return destroyed, ""
 	}
 	return state, cmp.Or(out.firstFault(), lateNote(out.After))
 }
@@ -177,7 +180,7 @@ func (o *Once) keepRow(ctx context.Context, a *Attempt, learn func(*store.Enviro
 		return err
 	}
 	row.Name, row.Mode, row.Commit = a.Job.Env, a.Spec.Mode, a.Job.Commit
-	row.Digest, row.CheckedAt = a.Spec.Digest, o.Runner.Now()
+	row.Digest, row.CheckedAt, row.Absent = a.Spec.Digest, o.Runner.Now(), a.absent()
 	learn(&row)
 	return o.Store.PutEnvironment(ctx, row)
 }

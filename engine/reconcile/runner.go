@@ -199,7 +199,7 @@ func (r *Runner) Draft(ctx context.Context, job Job) (*Draft, error) {
 // evaluate evaluates the spec. lost says that it is gone or empty, rather than
 // edited.
 func (r *Runner) evaluate(ctx context.Context, d *Draft) (lost bool, err error) {
-	listed := slices.Contains(d.Estate.Environments, d.Job.Env)
+	listed := !d.absent()
 	switch {
 	case d.Job.Destroy && !listed:
 		d.Spec = spec.Environment{Name: d.Job.Env, Mode: d.Estate.Mode} // the ledger knows what it made
@@ -217,6 +217,9 @@ func (r *Runner) evaluate(ctx context.Context, d *Draft) (lost bool, err error) 
 	d.Warnings = d.Spec.Warnings
 	return len(d.Spec.Desired) == 0, err
 }
+
+// absent reports whether the repository no longer has the draft's environment.
+func (d *Draft) absent() bool { return !slices.Contains(d.Estate.Environments, d.Job.Env) }
 
 // protected gives the addresses whose objects preventDestroy keeps, the one
 // before a rename too.

@@ -244,7 +244,7 @@ func (t *turn) pushed(ctx context.Context) bool {
 func (t *turn) learn(draft *Draft) {
 	t.row.Mode = cmp.Or(draft.Spec.Mode, t.row.Mode, string(cycle.Approve))
 	t.rules.Mode = cycle.Mode(t.row.Mode)
-	t.row.Digest, t.row.Resources, t.row.Unread = draft.Spec.Digest, draft.Owned, draft.Unread
+	t.row.Digest, t.row.Resources, t.row.Unread, t.row.Absent = draft.Spec.Digest, draft.Owned, draft.Unread, draft.absent()
 	t.row.Drift, _ = draft.Drift()
 	t.row.Drift += draft.left()
 	t.row.Orphans = draft.orphans(t.d.Runner.Now())

@@ -22,6 +22,7 @@ type Environment struct {
 	Drift      int       `json:"drift,omitempty"`       // drifted resources
 	Resources  int       `json:"resources,omitempty"`   // owned resources
 	Unread     int       `json:"unread,omitempty"`      // resources that could not be read
+	Absent     bool      `json:"absent,omitempty"`      // its repository no longer has it
 	CheckedAt  time.Time `json:"checked_at,omitzero"`
 	// Orphans are the objects that wait for a person to name them, as Object gives
 	// them, with since when they do without a break: an older word is not meant for

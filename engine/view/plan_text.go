@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"isobar.dev/engine/diag"
@@ -314,6 +315,22 @@ func (p *Plan) mends() bool {
 	return false
 }
 
+// takesIn reports whether the ledger takes something in that no call is needed for.
+func (p *Plan) takesIn() bool {
+	return slices.ContainsFunc(p.Plan.Notes, func(n plan.Note) bool { return n.Ledger })
+}
+
+// taking says how the ledger comes to what it takes in.
+func (p *Plan) taking() string {
+	switch p.Mode {
+	case "":
+		return "no call is needed: isobar apply " + clean(p.Plan.Env) + " takes it into the ledger"
+	case "observe":
+		return "nothing to do in mode observe"
+	}
+	return "no call is needed: it is taken into the ledger unasked"
+}
+
 // next is what a person types or edits next.
 func (p *Plan) next() string {
 	env, id := clean(p.Plan.Env), PlanID(p.Plan.Digest)
@@ -328,6 +345,8 @@ func (p *Plan) next() string {
 		return "nothing is done while this is so"
 	case len(p.Plan.Steps) == 0 && len(p.Plan.Changes) > 0 && p.Mode == "":
 		return "no call is needed: isobar apply " + env + " takes them into the ledger"
+	case len(p.Plan.Steps) == 0 && p.takesIn():
+		return p.taking()
 	case len(p.Plan.Steps) == 0:
 		return "nothing to do"
 	case p.Next != "":

@@ -16,6 +16,9 @@ import (
 func Statuses(rows []store.Environment, now time.Time) []view.Status {
 	out := make([]view.Status, 0, len(rows))
 	for _, row := range rows {
+		if bygone(&row) {
+			continue
+		}
 		s := view.Status{
 			Env: row.Name, Repo: row.Repo, Mode: row.Mode, Commit: row.Commit, State: row.State, Drift: row.Drift,
 			Checked: -1, Seconds: -1, Resources: row.Resources, Note: row.Note,
@@ -27,6 +30,13 @@ func Statuses(rows []store.Environment, now time.Time) []view.Status {
 		out = append(out, s)
 	}
 	return out
+}
+
+// bygone reports whether nothing is left to say of an environment: its repository
+// no longer has it, and isobar owns nothing there and knows of nothing to do. Its
+// runs are kept.
+func bygone(row *store.Environment) bool {
+	return row.Absent && row.Resources == 0 && row.Note == "" && (row.State == "in sync" || row.State == "destroyed")
 }
 
 // withRefused adds a line for each environment that a repository has and may

@@ -2,9 +2,11 @@ package web
 
 import (
 	"testing"
+	"time"
 
 	"isobar.dev/engine/diag"
 	"isobar.dev/engine/reconcile"
+	"isobar.dev/engine/store"
 	"isobar.dev/engine/view"
 )
 
@@ -27,6 +29,29 @@ func TestRefusedStandBelow(t *testing.T) {
 		}
 		if (s.State == "refused") != (s.Repo != "a") || s.State == "refused" && (s.Note != "no" || s.Checked >= 0) {
 			t.Errorf("%+v", s)
+		}
+	}
+}
+
+// TestBygoneIsLeftOut: of an environment that its repository no longer has and in
+// which nothing is left, there is no line; of any other there is.
+func TestBygoneIsLeftOut(t *testing.T) {
+	t.Parallel()
+	got := Statuses([]store.Environment{
+		{Name: "destroyed", Absent: true, State: "destroyed"},
+		{Name: "emptied", Absent: true, State: "in sync"},
+		{Name: "listed", State: "destroyed"},
+		{Name: "orphaned", Absent: true, State: "held", Resources: 2, Note: "its spec is gone"},
+		{Name: "unread", Absent: true, State: "unreadable", Note: "no answer"},
+		{Name: "working", Absent: true, State: "applying"},
+	}, time.Now())
+	want := []string{"listed", "orphaned", "unread", "working"}
+	if len(got) != len(want) {
+		t.Fatalf("%d lines: %+v", len(got), got)
+	}
+	for i := range got {
+		if got[i].Env != want[i] {
+			t.Errorf("line %d is %s, want %s", i, got[i].Env, want[i])
 		}
 	}
 }
