@@ -319,9 +319,23 @@ func locate(loc *ast.Location, src string) diag.Finding {
 	return f
 }
 
+// firstLine is the first line of a message; where that only announces the others,
+// they are put behind it.
 func firstLine(s string) string {
-	line, _, _ := strings.Cut(s, "\n")
-	return strings.TrimSpace(line)
+	line, rest, _ := strings.Cut(s, "\n")
+	if line = strings.TrimSpace(line); !strings.HasSuffix(line, ":") {
+		return line
+	}
+	var said []string
+	for l := range strings.Lines(rest) {
+		if l = strings.TrimSpace(l); l != "" {
+			said = append(said, l)
+		}
+	}
+	if len(said) == 0 {
+		return strings.TrimSuffix(line, ":")
+	}
+	return line + " " + strings.Join(said, ", ")
 }
 
 func ruleName(r *ast.Rule) string {

@@ -35,6 +35,13 @@ deny[msg] {
 	}{
 		"a rule written for Terraform, in the older Rego": {terraform, group(t, open), `POL-301 error environments/prod/net.cue:40:2: aws.security_group/web: aws_security_group.web is open to the world (rule policies/p0.rego:2)
 `},
+		"one that breaks on two values says which": {`package main
+limit := 1 if true
+limit := 2 if true
+deny contains "over" if limit > 0
+`, group(t), `POL-308 error policies/p0.rego:3:1: policy deny broke: rule data.main.limit produced conflicting values: 1 at policies/p0.rego:2, 2 at policies/p0.rego:3
+  mend: mend the rule: until it runs through, it counts as a denial
+`},
 		"and it lets the rest through": {terraform, group(t, shut), ""},
 		"an object with everything": {`package main
 # METADATA

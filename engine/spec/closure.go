@@ -203,6 +203,20 @@ func (c *closure) read(name string) []byte {
 	return b
 }
 
+// wanting makes an error of what was left out of dir where nothing is left to be
+// read there.
+func (c *closure) wanting(dir string) {
+	if slices.ContainsFunc(c.cueFiles(dir), func(file string) bool { return c.files[file] != nil }) {
+		return
+	}
+	for i := range c.found {
+		if f := &c.found[i]; f.Severity == diag.Warning && path.Dir(f.Where.File) == dir {
+			f.Severity = diag.Error
+			f.Message = "it is no regular file, and links are not followed: nothing of " + dir + " can be read"
+		}
+	}
+}
+
 // placeOfByte is where the first byte stands that is no UTF-8.
 func placeOfByte(name string, b []byte) diag.Place {
 	at := 0

@@ -222,6 +222,7 @@ func (l *Loader) gather(ctx context.Context, tree fs.FS, env string) (*closure, 
 			c.found = append(c.found, wrongPackage(c, dir, pkg, env))
 		}
 	}
+	c.wanting(dir)
 	if err := illustrate(c.found.Sorted(), tree).Err(); err != nil {
 		return nil, Estate{}, err
 	}
