@@ -3,10 +3,12 @@ package reconcile
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"isobar.dev/engine/cycle"
 	"isobar.dev/engine/store"
@@ -53,15 +55,41 @@ func (d *Daemon) Verdict(ctx context.Context, env, digest, by string, v store.Ve
 		return store.Environment{}, fmt.Errorf("%w: %s (%s)", ErrNoPlan, cmp.Or(why, strconv.Quote(digest)), strings.Join(waiting, "; "))
 	}
 	row := found[0]
-	err = d.Store.PutApproval(ctx, store.Approval{Env: row.Name, Digest: row.PlanDigest, By: by, At: d.Runner.Now(), Verdict: v})
-	if err != nil {
-		return row, err
+	word := store.Approval{Env: row.Name, Digest: row.PlanDigest, By: by, At: d.Runner.Now(), Verdict: v, Asked: askedSince(&row)}
+	if err := d.Store.PutApproval(ctx, word); err != nil {
+		return row, d.tooLate(ctx, &row, err)
 	}
 	var said cycle.Event = cycle.Approved{Digest: row.PlanDigest, By: by}
 	if v != store.Approve {
 		said = cycle.Turned{Digest: row.PlanDigest, By: by}
 	}
 	return row, d.queue.add(ctx, row.Name, said)
+}
+
+// askedSince is since when people are asked about the plan that waits, or the
+// zero time.
+func askedSince(row *store.Environment) time.Time {
+	var s cycle.State
+	if json.Unmarshal(row.Cycle, &s) != nil || s.Digest != row.PlanDigest {
+		return time.Time{}
+	}
+	return s.Asked
+}
+
+// tooLate says who turned a plan away before another person's word on it came.
+func (d *Daemon) tooLate(ctx context.Context, row *store.Environment, err error) error {
+	if !errors.Is(err, store.ErrRejected) {
+		return err
+	}
+	was, aerr := d.Store.Approval(ctx, row.Name, row.PlanDigest)
+	if aerr != nil {
+		return errors.Join(err, aerr)
+	}
+	said := "rejected"
+	if was.Verdict == store.Cancel {
+		said = "cancelled"
+	}
+	return fmt.Errorf("%w: plan %s of %s was %s by %s at %s", ErrNoPlan, view.PlanID(row.PlanDigest), row.Name, said, was.By, was.At.Format(time.RFC3339))
 }
 
 // Look makes an environment be looked at now.

@@ -394,3 +394,25 @@ func TestCutOffApply(t *testing.T) {
 		)
 	})
 }
+
+// TestTwoSpeakAtOnce has one person turn a plan away and another approve it in the
+// same moment: it is not applied, and the second hears why.
+func TestTwoSpeakAtOnce(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.push("one", map[string]environment{"prod": withMode(nets("prod", "a"), "approve")})
+		s.start()
+		s.pass(20 * time.Second)
+		s.wantState("prod", "waiting")
+		digest := s.row("prod").PlanDigest
+		if _, err := s.Verdict(t.Context(), "prod", digest, "eve", store.Reject); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Verdict(t.Context(), "prod", digest, "ann", store.Approve); !errors.Is(err, reconcile.ErrNoPlan) || !strings.Contains(err.Error(), "was rejected by eve") {
+			t.Errorf("the second hears %v", err)
+		}
+		s.pass(5 * time.Minute)
+		if s.live() != 0 {
+			t.Errorf("%d objects of a plan that was turned away", s.live())
+		}
+	})
+}

@@ -71,6 +71,10 @@ func (m *Memory) PutApproval(ctx context.Context, a Approval) error {
 	}
 	return m.with(ctx, func(d *memory) error {
 		a = a.normal()
+		if was := d.approvals[[2]string{a.Env, a.Digest}]; was.bars(a) {
+			return barred(was)
+		}
+		a.Asked = time.Time{}
 		d.approvals[[2]string{a.Env, a.Digest}] = a
 		d.record(approvalEntry(a))
 		return nil

@@ -172,8 +172,12 @@ func step(t *rapid.T, p *pair) {
 		_, _ = both(t, p, func(s store.Store) ([]store.Environment, error) { return s.Environments(ctx) })
 	case "approve":
 		verdict := rapid.SampledFrom([]store.Verdict{store.Approve, store.Approve, store.Reject, "x"}).Draw(t, "verdict")
+		asked := time.Time{}
+		if rapid.Bool().Draw(t, "asked") {
+			asked = at.Add(time.Duration(rapid.IntRange(-2, 0).Draw(t, "ago")) * time.Second)
+		}
 		do(func(s store.Store) error {
-			return s.PutApproval(ctx, store.Approval{Env: env, Digest: key, By: who, At: at, Verdict: verdict})
+			return s.PutApproval(ctx, store.Approval{Env: env, Digest: key, By: who, At: at, Verdict: verdict, Asked: asked})
 		})
 	case "consume":
 		_, _ = both(t, p, func(s store.Store) (store.Approval, error) { return s.Consume(ctx, env, key, who, at) })

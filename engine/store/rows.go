@@ -127,6 +127,9 @@ type Approval struct {
 	At      time.Time
 	Verdict Verdict
 	Run     string // the run that used it up, or ""; of a Cancel, the run that is meant
+	// Asked is since when people are asked about the plan, for PutApproval: it is
+	// not kept.
+	Asked time.Time
 }
 
 // Plan is a plan that people were shown.

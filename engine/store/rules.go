@@ -81,7 +81,7 @@ func (a Approval) check() error {
 // normal is the approval as it is kept: only a cancel names a run from the
 // beginning.
 func (a Approval) normal() Approval {
-	a.At, a.By = whole(a.At), text(a.By)
+	a.At, a.By, a.Asked = whole(a.At), text(a.By), whole(a.Asked)
 	if a.Verdict != Cancel {
 		a.Run = ""
 	}
@@ -93,6 +93,17 @@ func (p Plan) check() error {
 		return errorf(ErrRefused, "a plan wants an environment and a digest")
 	}
 	return check("plan "+p.Digest, p.Body)
+}
+
+// barred says whose word keeps a plan from being approved.
+func barred(by Approval) error {
+	return errorf(ErrRejected, "%s of %s, by %s at %s", by.Digest, by.Env, by.By, by.At.Format(time.RFC3339))
+}
+
+// bars reports whether a standing word keeps a plan from being approved: one that
+// turned it away since people are asked about it.
+func (a Approval) bars(later Approval) bool {
+	return later.Verdict == Approve && !later.Asked.IsZero() && (a.Verdict == Reject || a.Verdict == Cancel) && !a.At.Before(later.Asked)
 }
 
 // consume gives the approval after run used it; used is false where it had

@@ -106,11 +106,26 @@ func (s *SQL) PutApproval(ctx context.Context, a Approval) error {
 	}
 	a = a.normal()
 	return s.tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO approvals (env, digest, by_whom, at, verdict, consumed)
+		// The row is locked before it is compared: of two who speak at once, the
+		// second finds what the first said.
+		res, err := tx.ExecContext(ctx, `INSERT INTO approvals (env, digest, by_whom, at, verdict, consumed)
 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (env, digest) DO UPDATE SET by_whom = excluded.by_whom,
-at = excluded.at, verdict = excluded.verdict, consumed = excluded.consumed`, a.Env, a.Digest, a.By, millis(a.At), string(a.Verdict), a.Run)
+at = excluded.at, verdict = excluded.verdict, consumed = excluded.consumed
+WHERE excluded.verdict <> 'approve' OR CAST($7 AS BIGINT) = 0 OR approvals.verdict NOT IN ('reject', 'cancel') OR approvals.at < CAST($7 AS BIGINT)`,
+			a.Env, a.Digest, a.By, millis(a.At), string(a.Verdict), a.Run, millis(a.Asked))
 		if err != nil {
 			return err
+		}
+		n, err := res.RowsAffected()
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			was, err := approval(ctx, tx, a.Env, a.Digest)
+			if err != nil {
+				return err
+			}
+			return barred(was)
 		}
 		return audit(ctx, tx, approvalEntry(a))
 	})

@@ -88,7 +88,8 @@ type Leases interface {
 // Approvals keeps people's verdicts on plans.
 type Approvals interface {
 	// PutApproval records a verdict, in place of an earlier one on the same
-	// digest.
+	// digest. An Approve fails with ErrRejected where somebody turned that plan
+	// away since Asked.
 	PutApproval(ctx context.Context, a Approval) error
 	// Approval fails with ErrNotFound.
 	Approval(ctx context.Context, env, digest string) (Approval, error)

@@ -93,6 +93,25 @@ func approvals(t *testing.T, s store.Store) {
 	got, err = s.Consume(ctx, "prod", "d1", "r3", now)
 	must(t, err)
 	same(t, got.Run, "r3")
+
+	// Of two who speak at once the one who turns it away is heard.
+	for _, said := range []store.Approval{{Verdict: store.Reject}, {Verdict: store.Cancel, Run: "r4"}} {
+		said.Env, said.Digest, said.By, said.At = "prod", "d2", "eve", now
+		must(t, s.PutApproval(ctx, said))
+		late := store.Approval{Env: "prod", Digest: "d2", By: "ann", At: now.Add(time.Millisecond), Verdict: store.Approve, Asked: now.Add(-time.Second)}
+		wantErr(t, s.PutApproval(ctx, late), store.ErrRejected)
+		got, err = s.Approval(ctx, "prod", "d2")
+		must(t, err)
+		said.At = kept(now)
+		same(t, got, said)
+		late.Asked = now.Add(time.Millisecond) // people were asked anew since
+		must(t, s.PutApproval(ctx, late))
+		got, err = s.Approval(ctx, "prod", "d2")
+		must(t, err)
+		same(t, got, store.Approval{Env: "prod", Digest: "d2", By: "ann", At: kept(late.At), Verdict: store.Approve})
+		said.At, said.Asked = now.Add(2*time.Millisecond), now
+		must(t, s.PutApproval(ctx, said)) // an approval can be taken back
+	}
 }
 
 func plans(t *testing.T, s store.Store) {
