@@ -25,9 +25,14 @@ test_a_volume_made_anew_is_warned if {
 }
 
 test_a_deleted_bucket_and_machine_are_warned if {
-	bucket := warn_lost_data with input as losing("aws_s3_bucket", ["delete"], {}, null)
+	bucket := warn_lost_data with input as losing("aws_s3_bucket", ["delete"], {"force_destroy": true}, null)
 	machine := warn_lost_data with input as losing("vsphere_virtual_machine", ["delete"], machine_disks, null)
 	count(bucket) + count(machine) == 2
+}
+
+test_a_bucket_that_stays_unless_empty_is_fine if {
+	found := warn_lost_data with input as losing("aws_s3_bucket", ["delete"], {"force_destroy": false}, null)
+	count(found) == 0
 }
 
 test_a_machine_without_disks_is_fine if {

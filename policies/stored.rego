@@ -10,8 +10,10 @@ held_by(rc) := "the volume" if {
 	not rc.isobar.deposed
 }
 
+# A bucket that holds something stays, unless it is told to go with it.
 held_by(rc) := "the bucket" if {
 	rc.type == "aws_s3_bucket"
+	rc.change.before.force_destroy == true
 	not rc.isobar.deposed
 }
 

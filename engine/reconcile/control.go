@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +32,9 @@ func (d *Daemon) Verdict(ctx context.Context, env, digest, by string, v store.Ve
 	rows, err := d.Store.Environments(ctx)
 	if err != nil {
 		return store.Environment{}, err
+	}
+	if env != "" && !slices.ContainsFunc(rows, func(row store.Environment) bool { return row.Name == env }) {
+		return store.Environment{}, fmt.Errorf("%w: there is no environment %q: isobar status lists them", ErrNoPlan, env)
 	}
 	prefix := digits(digest)
 	var found []store.Environment

@@ -143,6 +143,9 @@ func (t *turn) save(ctx context.Context) error {
 	case t.row.State != "changes" || t.state.Phase != cycle.Idle:
 	case t.state.Rejected != "" && t.state.Rejected == t.state.Digest:
 		t.row.State, t.row.Note = string(t.turnedAway(ctx, t.state.Rejected).state), t.rejection(ctx)
+		if t.draft != nil && len(t.draft.Plan.Held) > 0 { // that was not asked about
+			t.row.Note += "; held: " + t.draft.firstHeld()
+		}
 	case t.rules.Mode == cycle.Observe:
 		t.row.State, t.row.Note = "differs", "mode observe: nothing is applied"
 	}
