@@ -13,7 +13,7 @@ import (
 func kindPages(kinds []resource.Descriptor, examples fs.FS) (map[string]string, error) {
 	pages := map[string]string{}
 	var list strings.Builder
-	list.WriteString("# Kinds\n\n" + stamp + "\nA resource stands in its environment under provider, kind and name: `aws: vpc: main: {…}`. Fields\nhave the names of the provider's own API. [Attributes](../attributes.md) says what the words about\nfields mean and what `$meta` takes.\n\n| kind | what | in rules |\n|---|---|---|\n")
+	list.WriteString("# Kinds\n\n" + stamp + "\nA resource stands in its environment under provider, kind and name: `aws: vpc: main: {…}`. Fields\nhave the names of the provider's own API. [Attributes](../attributes.md) says what the words about\nfields mean and what `$meta` takes; [Providers](../providers.md) what stands under `providers` and\nwhere credentials come from.\n\n| kind | what | in rules |\n|---|---|---|\n")
 	for i := range kinds {
 		k := &kinds[i]
 		example, err := fs.ReadFile(examples, k.Kind+".cue")

@@ -1,6 +1,6 @@
 // Command gen writes what is derived: schemas/descriptors.json from the
-// schemas' CUE, and of docs/reference the pages of kinds, error codes,
-// policies and metrics. Run it as "make gen" from the repository's root. It decides nothing:
+// schemas' CUE, and of docs/reference the pages of kinds, providers,
+// error codes, policies and metrics. Run it as "make gen" from the repository's root. It decides nothing:
 // a wrong page is mended where its text stands. Floor 9.
 package main
 

@@ -37,6 +37,14 @@ func TestPagesAreTheSameEachTime(t *testing.T) {
 			t.Errorf("server.md misses %s:\n%s", field, first["server.md"])
 		}
 	}
+	for _, want := range []string{
+		"\n## aws\n\nOne account and region.", "| `region` | string | **required** | The region", "\n- a key in AWS_ACCESS_KEY_ID and",
+		"\n## vsphere\n\nOne vCenter and", "| `url` | string | **required** |", "| `insecure` | bool |", "\n- GOVC_USERNAME and GOVC_PASSWORD",
+	} {
+		if !strings.Contains(first["providers.md"], want) {
+			t.Errorf("providers.md lacks %q:\n%s", want, first["providers.md"])
+		}
+	}
 	if !strings.Contains(first["metrics.md"], "| `isobar_runs_total` | counter | `env` `state` `trigger` |") {
 		t.Errorf("metrics.md misses the runs:\n%s", first["metrics.md"])
 	}

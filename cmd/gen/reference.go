@@ -10,8 +10,8 @@ import (
 )
 
 // referencePages gives the generated pages of docs/reference by name. examples
-// is that folder: kinds/KIND.cue is an example environment a kind, server.cue an
-// example of a server's file.
+// is that folder: kinds/KIND.cue is an example environment a kind, providers.cue
+// one of several providers, server.cue an example of a server's file.
 func referencePages(schemas string, examples fs.FS) (map[string]string, error) {
 	kinds, err := spec.Describe(os.DirFS(schemas))
 	if err != nil {
@@ -30,6 +30,13 @@ func referencePages(schemas string, examples fs.FS) (map[string]string, error) {
 		return nil, err
 	}
 	if pages["server.md"], err = serverPage(os.DirFS(schemas), string(server)); err != nil {
+		return nil, err
+	}
+	providers, err := fs.ReadFile(examples, "providers.cue")
+	if err != nil {
+		return nil, err
+	}
+	if pages["providers.md"], err = providersPage(os.DirFS(schemas), string(providers)); err != nil {
 		return nil, err
 	}
 	metrics, err := web.Catalogue()

@@ -43,6 +43,14 @@ func TestDocumentedEnvironments(t *testing.T) {
 			validates(t, "example", string(text))
 		})
 	}
+	providers, err := os.ReadFile(filepath.Join("..", "..", "docs", "reference", "providers.cue"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Run("providers", func(t *testing.T) {
+		t.Parallel()
+		validates(t, "example", string(providers))
+	})
 	names, err := examples.Names()
 	if err != nil || len(names) == 0 {
 		t.Fatalf("%d examples: %v", len(names), err)
@@ -65,7 +73,7 @@ func TestDocumentedEnvironments(t *testing.T) {
 			t.Errorf("no example has a %s: add one, and apply it in testdata/script/examples.txtar", kind)
 		}
 	}
-	for page, least := range map[string]int{"README.md": 1, "docs/tutorial/first-hour.md": 1} {
+	for page, least := range map[string]int{"README.md": 1, "docs/tutorial/first-hour.md": 2} {
 		text, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(page)))
 		if err != nil {
 			t.Fatal(err)

@@ -33,12 +33,10 @@ func Describe(schemas fs.FS) ([]resource.Descriptor, error) {
 	cc := cuecontext.New()
 	var out []resource.Descriptor
 	for _, dir := range dirs {
-		cfg := &load.Config{FS: schemas, Dir: "/", ModuleRoot: "/", Registry: refuseRegistry{}}
-		inst := load.Instances([]string{"./" + dir}, cfg)[0]
-		if inst.Err != nil {
-			return nil, fmt.Errorf("schemas/%s: %w", dir, inst.Err)
+		pkg, err := schemaPackage(cc, schemas, dir)
+		if err != nil {
+			return nil, err
 		}
-		pkg := cc.BuildInstance(inst)
 		kinds := pkg.LookupPath(cue.ParsePath("#Kinds"))
 		if !kinds.Exists() {
 			continue // a shared package
@@ -70,6 +68,17 @@ func DescribeJSON(schemas fs.FS) ([]byte, error) {
 	}
 	b, err := json.MarshalIndent(list, "", "\t")
 	return append(b, '\n'), err
+}
+
+// schemaPackage builds the package of one folder of the schemas. What is wrong
+// within it is for the caller to ask.
+func schemaPackage(cc *cue.Context, schemas fs.FS, dir string) (cue.Value, error) {
+	cfg := &load.Config{FS: schemas, Dir: "/", ModuleRoot: "/", Registry: refuseRegistry{}}
+	inst := load.Instances([]string{"./" + dir}, cfg)[0]
+	if inst.Err != nil {
+		return cue.Value{}, fmt.Errorf("schemas/%s: %w", dir, inst.Err)
+	}
+	return cc.BuildInstance(inst), nil
 }
 
 func providerDirs(schemas fs.FS) ([]string, error) {
