@@ -103,7 +103,8 @@ func barred(by Approval) error {
 // bars reports whether a standing word keeps a plan from being approved: one that
 // turned it away since people are asked about it.
 func (a Approval) bars(later Approval) bool {
-	return later.Verdict == Approve && !later.Asked.IsZero() && (a.Verdict == Reject || a.Verdict == Cancel) && !a.At.Before(later.Asked)
+	asked := millis(later.Asked) // as SQL compares
+	return later.Verdict == Approve && asked != 0 && (a.Verdict == Reject || a.Verdict == Cancel) && millis(a.At) >= asked
 }
 
 // consume gives the approval after run used it; used is false where it had
