@@ -239,9 +239,9 @@ func (l *chaosLab) heard(name, out string, code int, asked <-chan struct{}) {
 	select {
 	case <-asked:
 	default:
-		// One that finds no PostgreSQL when it starts says so and ends: whoever
-		// runs it starts it again.
-		if !strings.Contains(out, "STORE-610") || strings.Contains(out, `"msg":"serving"`) {
+		// One that finds no PostgreSQL when it starts, or loses it before it has
+		// worked on anything, says so and ends: whoever runs it starts it again.
+		if !strings.Contains(out, "STORE-610") || strings.Contains(out, `"msg":"news"`) {
 			l.unasked = append(l.unasked, fmt.Sprintf("%s ended by itself with exit code %d:\n%s", name, code, ending(out)))
 		}
 	}
