@@ -63,25 +63,12 @@ func typed(f *resource.Field, v resource.Value) bool {
 }
 
 // whole checks what an object would be: required fields, the kind's own rule,
-// references to what lives, unique values. self is the object's id, "" for a
-// new one. The lock is held.
+// unique values. self is the object's id, "" for a new one. The lock is held.
 func (w *World) whole(k *kind, scope string, self resource.ID, fields resource.Map) error {
 	for i := range k.desc.Fields {
 		f := &k.desc.Fields[i]
 		if f.Required && fields[f.Name] == nil {
 			return fault(resource.Invalid, "Missing", "%s needs %s", k.Name, f.Name)
-		}
-		for _, id := range refsOf(f, fields[f.Name]) {
-			to := kindOf(id.kind)
-			if to == "image" {
-				if !w.published(id.id) {
-					return fault(resource.NotFound, "NoSuch", "%s.%s: there is no image %s", k.Name, f.Name, id.id)
-				}
-				continue
-			}
-			if t := w.find(scope, to, id.id); t == nil || t.pending != "" {
-				return fault(resource.NotFound, "NoSuch", "%s.%s: there is no %s %s", k.Name, f.Name, to, id.id)
-			}
 		}
 		if f.Unique && fields[f.Name] != nil {
 			for _, t := range w.all(scope, k.Name) {
@@ -94,6 +81,26 @@ func (w *World) whole(k *kind, scope string, self resource.ID, fields resource.M
 	if k.check != nil {
 		if wrong := k.check(fields); wrong != "" {
 			return fault(resource.Invalid, "BadValue", "%s: %s", k.Name, wrong)
+		}
+	}
+	return nil
+}
+
+// bound checks that what the given fields refer to lives. The lock is held.
+func (w *World) bound(k *kind, scope string, fields resource.Map) error {
+	for i := range k.desc.Fields {
+		f := &k.desc.Fields[i]
+		for _, id := range refsOf(f, fields[f.Name]) {
+			to := kindOf(id.kind)
+			if to == "image" {
+				if !w.published(id.id) {
+					return fault(resource.NotFound, "NoSuch", "%s.%s: there is no image %s", k.Name, f.Name, id.id)
+				}
+				continue
+			}
+			if t := w.find(scope, to, id.id); t == nil || t.pending != "" {
+				return fault(resource.NotFound, "NoSuch", "%s.%s: there is no %s %s", k.Name, f.Name, to, id.id)
+			}
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package fake
 
 import (
+	"cmp"
 	"context"
 	"maps"
 
@@ -97,7 +98,7 @@ func (w *World) create(k *kind, scope string, want resource.Map, m resource.Mark
 		}
 	}
 	fields := k.filled(want)
-	if err := w.whole(k, scope, "", fields); err != nil {
+	if err := cmp.Or(w.bound(k, scope, fields), w.whole(k, scope, "", fields)); err != nil {
 		return provider.Progress{}, err
 	}
 	drops := w.knobs.drops[k.Name]
@@ -202,6 +203,7 @@ func (s *session) update(k *kind, id resource.ID, want resource.Map, changes []r
 	for _, c := range changes {
 		f := k.desc.Field(c.Path[0])
 		if resource.Equal(before[f.Name], after[f.Name]) {
+			delete(touched, f.Name) // what it refers to may be gone by now
 			continue
 		}
 		if f.Immutable {
@@ -211,7 +213,7 @@ func (s *session) update(k *kind, id resource.ID, want resource.Map, changes []r
 			return provider.Progress{}, fault(resource.Invalid, "Shrinks", "%s.%s can only grow", k.Name, f.Name)
 		}
 	}
-	if err := s.w.whole(k, s.scope, id, after); err != nil {
+	if err := cmp.Or(s.w.bound(k, s.scope, touched), s.w.whole(k, s.scope, id, after)); err != nil {
 		return provider.Progress{}, err
 	}
 	if !resource.Equal(before, after) {
