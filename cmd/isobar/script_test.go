@@ -316,8 +316,8 @@ func parameter(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(st.cloud.PutParameter(context.Background(), st.region, args[0], args[1]))
 }
 
-// hold [-after] ACTION holds the next call of an action before the cloud sees
-// it, or the answer once the cloud has done it.
+// hold [-after | -lost] ACTION holds the next call of an action before the cloud
+// sees it, or the answer once the cloud has done it; what is lost never gets there.
 func hold(ts *testscript.TestScript, _ bool, args []string) {
 	st := stageOf(ts)
 	stop := func(fault.Call) {
@@ -325,8 +325,11 @@ func hold(ts *testscript.TestScript, _ bool, args []string) {
 		<-st.let
 	}
 	do := fault.Fault{Before: stop}
-	if args[0] == "-after" {
+	switch args[0] {
+	case "-after":
 		do, args = fault.Fault{After: stop}, args[1:]
+	case "-lost":
+		do, args = fault.Fault{Before: stop, Cut: true}, args[1:]
 	}
 	st.proxy.Inject(fault.Rule{Action: args[0], Times: 1, Do: do})
 }

@@ -28,12 +28,13 @@ type settling struct {
 	journal  *Journal
 	accounts map[string]Account
 	veil     *provider.Veil
+	deaf     map[ledger.Key]error // what could not be asked for, with why
 }
 
 // Settle closes every open intent of a journal, each by its kind's rule: a
 // create by Find, an update field by field, a delete by absence. What can't be
-// told yet stays open, and is counted; the error is the journal's. v may be nil.
-func (e *Engine) Settle(ctx context.Context, v *provider.Veil, estate string, j *Journal, accounts map[string]Account) (open int, err error) {
+// told yet stays open, and is given; the error is the journal's. v may be nil.
+func (e *Engine) Settle(ctx context.Context, v *provider.Veil, estate string, j *Journal, accounts map[string]Account) (open []Unsettled, err error) {
 	var keys []ledger.Key
 	j.View(func(s *ledger.State) {
 		for _, en := range s.Sorted() {
@@ -42,17 +43,23 @@ func (e *Engine) Settle(ctx context.Context, v *provider.Veil, estate string, j 
 			}
 		}
 	})
-	s := settling{engine: e, estate: estate, journal: j, accounts: veil(v, accounts), veil: v}
+	s := settling{engine: e, estate: estate, journal: j, accounts: veil(v, accounts), veil: v, deaf: map[ledger.Key]error{}}
 	for _, k := range keys {
 		got, err := s.once(ctx, k)
 		if err != nil {
 			return open, err
 		}
 		if got == notSettled {
-			open++
+			open = append(open, s.unsettled(k))
 		}
 	}
 	return open, nil
+}
+
+// unheard leaves an intent open that could not be asked for.
+func (s settling) unheard(k ledger.Key, why error) (verdict, error) {
+	s.deaf[k] = why
+	return notSettled, nil
 }
 
 // patiently tries for a little longer than reads may trail, within reason: what
@@ -83,7 +90,7 @@ func (s settling) once(ctx context.Context, k ledger.Key) (verdict, error) {
 	}
 	acc, err := accountFor(s.accounts, cmp.Or(e.Open.Record.Meta.Alias, k.Address.Provider), e.Open.Record.Scope)
 	if err != nil {
-		return notSettled, nil
+		return s.unheard(k, err)
 	}
 	if e.Open.Handle != "" {
 		p, err := s.engine.await(ctx, acc.Session, provider.Progress{Handle: e.Open.Handle})
@@ -117,7 +124,7 @@ func (s settling) create(ctx context.Context, e ledger.Entry, acc Account) (verd
 	})
 	switch {
 	case err != nil:
-		return notSettled, nil
+		return s.unheard(e.Key, err)
 	case p.Handle != "":
 		if err := s.journal.Append(ctx, ledger.Event{Address: e.Address, Token: e.Token, Type: ledger.Accepted, Handle: p.Handle}); err != nil {
 			return notSettled, err
@@ -185,7 +192,7 @@ func (s settling) gone(ctx context.Context, e ledger.Entry, acc Account) (verdic
 	_, found, err := s.find(ctx, e, acc)
 	switch {
 	case err != nil:
-		return notSettled, nil
+		return s.unheard(e.Key, err)
 	case !found && asked.Before(e.At.Add(kind.Lag)):
 		return notSettled, nil // it may be so young that reads do not show it
 	case found:
@@ -201,7 +208,7 @@ func (s settling) changed(ctx context.Context, e ledger.Entry, acc Account) (ver
 	young := s.engine.Now().Before(latest(e.Open.At, e.At).Add(kind.Lag))
 	o, found, err := s.find(ctx, e, acc)
 	if err != nil {
-		return notSettled, nil
+		return s.unheard(e.Key, err)
 	}
 	if e.Open.Op == ledger.Adopt || e.Open.Op == ledger.Release {
 		return s.marked(ctx, e, sighting{object: o, found: found, young: young})

@@ -280,7 +280,7 @@ func (t *taking) doubt(err error) event {
 	if blinded(err) {
 		return t.end(InDoubt) // nor could it be settled now
 	}
-	s := settling{engine: t.x.Engine, estate: t.x.run.Estate, journal: t.x.run.Journal, accounts: t.x.run.Accounts, veil: t.x.run.Veil}
+	s := settling{engine: t.x.Engine, estate: t.x.run.Estate, journal: t.x.run.Journal, accounts: t.x.run.Accounts, veil: t.x.run.Veil, deaf: map[ledger.Key]error{}}
 	verdict, serr := s.patiently(t.x.calls, t.entry.Key)
 	switch {
 	case serr != nil:

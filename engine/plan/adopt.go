@@ -206,7 +206,7 @@ func (b *builder) match(it *item) {
 		it.reasons = []Reason{{Cause: CauseSpec, At: it.want.At, Text: "moved from " + from.String()}}
 	}
 	for _, p := range it.diff.unread {
-		it.hold(HeldUnread, p.String()+" could not be read", "")
+		it.hold(HeldUnread, it.notRead(p), "see to that, then type the same import again")
 	}
 	if len(it.diff.refused) > 0 {
 		it.hold(HeldRefused, it.diff.refused[0]+", and the spec asks for less than there is", "write the spec as the object is")

@@ -197,14 +197,6 @@ func (it *item) alias() string {
 	return cmp.Or(it.entry.Record.Meta.Alias, it.addr.Provider)
 }
 
-func (b *builder) doubtful(it *item) {
-	text := "the outcome of an earlier " + string(it.entry.Open.Op) + " is not settled"
-	if it.entry.Open.Doubt != nil {
-		text += ": " + it.entry.Open.Doubt.Message
-	}
-	it.hold(HeldDoubt, text, "")
-}
-
 func (b *builder) create(it *item, why Reason) {
 	it.action, it.fresh, it.reasons = Create, true, []Reason{why}
 	it.diff = &differ{item: it, changes: make([]FieldChange, 0, len(it.resolved))}

@@ -40,13 +40,18 @@ func (p *Plan) Unsure() []Late {
 	return out
 }
 
-// Ripe is when the first of what is late, or held for it, can be told; zero where
-// nothing is.
+// Ripe is when the first of what is late or in doubt, or held for it, can be told;
+// zero where nothing is.
 func (p *Plan) Ripe() time.Time {
 	var out time.Time
 	for _, l := range p.Unsure() {
 		if out.IsZero() || l.Until.Before(out) {
 			out = l.Until
+		}
+	}
+	for i := range p.Held {
+		if u := p.Held[i].Until; !u.IsZero() && (out.IsZero() || u.Before(out)) {
+			out = u
 		}
 	}
 	return out
@@ -73,10 +78,23 @@ func (it *item) late() []Late {
 // holdField holds an item of whose field nothing is known that could be compared.
 func (it *item) holdField(p resource.Path) {
 	if !it.live.trails(p[0]) {
-		it.hold(HeldUnread, p.String()+" could not be read", "")
+		it.hold(HeldUnread, it.notRead(p), "")
 		return
 	}
 	it.holdLate(p.String() + " still reads as before")
+}
+
+// notRead says that a field could not be read, and why where the provider knows.
+func (it *item) notRead(p resource.Path) string {
+	why := ""
+	resource.Contains(it.live.Object.Fields[p[0]], func(v resource.Value) bool {
+		u, ok := v.(resource.Unread)
+		if ok && u.Why != "" {
+			why = ": " + u.Why
+		}
+		return ok
+	})
+	return p.String() + " could not be read" + why
 }
 
 // holdUnseen holds an item whose object was not read at all.

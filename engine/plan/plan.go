@@ -6,6 +6,7 @@ package plan
 
 import (
 	"slices"
+	"time"
 
 	"isobar.dev/engine/ledger"
 	"isobar.dev/engine/resource"
@@ -150,10 +151,11 @@ type Held struct {
 	Token   string // of the existing object; "" for what is to be made
 	Action  Action
 	Why     HeldWhy
-	Text    string // in words, with the names concerned
-	Mend    string // what a person may do; Named in it stands for the addresses that it is said of
-	Field   string // for HeldFlapping: the field's path
-	Late    *Late  // for HeldLate: what can't be told yet
+	Text    string    // in words, with the names concerned
+	Mend    string    // what a person may do; Named in it stands for the addresses that it is said of
+	Field   string    // for HeldFlapping: the field's path
+	Late    *Late     // for HeldLate: what can't be told yet
+	Until   time.Time // for HeldDoubt: when what became of the call can be told; zero where time alone tells nothing
 }
 
 // HeldWhy is why something is held.
@@ -206,6 +208,7 @@ type Input struct {
 	Lost      bool               // the spec is gone or empty, not edited: whatever it held is orphan pending
 	Ledger    *ledger.State
 	Applied   map[ledger.Key]resource.Map       // what the ledger holds as applied where a text in it is a secret of the spec by now: with that text as a Secret
+	Doubts    map[ledger.Key]Doubt              // what keeps open intents from being settled; a missing one says nothing
 	Live      map[ledger.Key]Reading            // what was seen of each entry; a missing one counts as unread, but for lookups, whose pin is in the ledger
 	Found     map[resource.Address]Reading      // what the lookups found that were asked; a missing one is taken from its pin, if it has one
 	Strays    []resource.Object                 // objects that bear this estate's and environment's mark, with tokens that the ledger does not hold
@@ -228,6 +231,12 @@ type Input struct {
 	Confirmed map[ledger.Key]string           // orphans that a person said may be deleted, with who said so
 	Released  map[ledger.Key]string           // objects that a person said to let go of once nothing wants them, with who said so
 	Paused    map[string]string               // fields that are not put back, by FieldName, with why: see Flapping
+}
+
+// Doubt is what keeps an open intent from being settled.
+type Doubt struct {
+	Until time.Time // when reads show for certain what its call did; zero where time alone tells nothing
+	Why   string    // why it could not be asked for, or ""
 }
 
 // Unready is why a secret of a resource can't be had: its Secrets have neither

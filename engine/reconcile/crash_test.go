@@ -258,7 +258,7 @@ func (s *sim) converge(ctx context.Context, faults []fault, destroy bool) error 
 		d, err := s.Draft(ctx, reconcile.Job{Tree: tree("c"), Env: "prod", Run: fmt.Sprint("run-", s.runs), Destroy: destroy})
 		if err == nil {
 			last = brief(d.Plan)
-			if d.Plan.Empty() && len(d.Plan.Ledger) == 0 && d.Open == 0 {
+			if d.Plan.Empty() && len(d.Plan.Ledger) == 0 && len(d.Open) == 0 {
 				if calm || s.lag == 0 || !meddled(faults) {
 					return nil
 				}

@@ -97,10 +97,10 @@ type Draft struct {
 	Findings diag.List // policy's decisions; an Error denies
 	Warnings diag.List // of the spec
 	Wants    int
-	Took     time.Duration // of the observation
-	Open     int           // intents that could not be settled yet
-	Owned    int           // objects in the ledger
-	Unread   int           // objects that could not be read
+	Took     time.Duration     // of the observation
+	Open     []apply.Unsettled // intents that could not be settled yet
+	Owned    int               // objects in the ledger
+	Unread   int               // objects that could not be read
 
 	journal *apply.Journal
 	veil    *provider.Veil
@@ -313,7 +313,7 @@ func (r *Runner) input(d *Draft, s *ledger.State, lost bool) plan.Input {
 		Ledger: s, Applied: d.applied(s), Holder: r.Holder, TakeOver: d.Job.TakeOver, Former: d.former, Waiting: d.waiting, Away: d.away,
 		Destroy: d.Job.Destroy, Protected: d.protected, Scopes: d.opened.scopes(), Imports: d.imports,
 		Env: d.Job.Env, Estate: d.Estate.ID, Desired: d.Spec.Desired, Lost: lost,
-		Live: d.world.Live, Strays: d.world.Strays, Standing: d.standing, Kinds: r.kinds(), Outs: d.outs, Blind: d.world.Blind, Unready: d.unready,
+		Live: d.world.Live, Doubts: doubts(d.Open), Strays: d.world.Strays, Standing: d.standing, Kinds: r.kinds(), Outs: d.outs, Blind: d.world.Blind, Unready: d.unready,
 		Found: d.world.Found, Homes: d.world.Homes, Confirmed: d.words.confirmed, Released: d.words.released,
 		Paused: d.paused(r.Now()),
 	}
@@ -321,6 +321,19 @@ func (r *Runner) input(d *Draft, s *ledger.State, lost bool) plan.Input {
 		in.Deletes = budget(d.Spec.Deletes)
 	}
 	return in
+}
+
+// doubts gives plan what keeps open intents from being settled.
+func doubts(open []apply.Unsettled) map[ledger.Key]plan.Doubt {
+	out := make(map[ledger.Key]plan.Doubt, len(open))
+	for _, u := range open {
+		d := plan.Doubt{Until: u.Until}
+		if u.Why != nil {
+			d.Why = u.Why.Error()
+		}
+		out[u.Key] = d
+	}
+	return out
 }
 
 // kinds gives plan what it needs to know of every kind.

@@ -429,8 +429,8 @@ func (l *life) inspect() (again bool, err error) {
 		if err != nil {
 			return false, fmt.Errorf("the last plan of %s: %w", r.name, err)
 		}
-		if !a.Plan.Empty() || len(a.Plan.Ledger) > 0 || a.Open > 0 {
-			left = append(left, fmt.Sprintf("%s: %d open, %s", r.name, a.Open, brief(a.Plan)))
+		if !a.Plan.Empty() || len(a.Plan.Ledger) > 0 || len(a.Open) > 0 {
+			left = append(left, fmt.Sprintf("%s: %d open, %s", r.name, len(a.Open), brief(a.Plan)))
 			again = l.mend(a.Plan.Held) || again
 		}
 	}

@@ -141,11 +141,11 @@ func TestSketch(t *testing.T) {
 		{Address: resource.Address{Env: "prod", Provider: "aws", Kind: "subnet", Name: "a"}, Fields: resource.Map{
 			"vpcId": resource.String("vpc-1"), "cidrBlock": resource.String("10.0.0.0/24"), "availabilityZone": resource.String("eu-west-1a"),
 			"tags": resource.Map{"kubernetes.io/role": resource.String("a \"b\"\n\\(c)")},
-			"arn":  resource.String("arn:aws:ec2"), "mapPublicIpOnLaunch": resource.Bool(true), "assignIpv6AddressOnCreation": resource.Unread{Why: "denied"},
+			"arn":  resource.String("arn:aws:ec2"), "mapPublicIpOnLaunch": resource.Bool(true),
 		}},
 		{Address: resource.Address{Env: "prod", Provider: "aws", Kind: "nothing", Name: "a"}},
 		{Address: vm, Meta: resource.Lifecycle{Alias: "lab"}, Fields: resource.Map{
-			"name": resource.String("db"), "datastore": resource.String("ds"), "cloudInit": resource.Map{"userData": resource.String("planted-word")},
+			"folder": resource.Unread{Why: "denied"}, "name": resource.String("db"), "datastore": resource.String("ds"), "cloudInit": resource.Map{"userData": resource.String("planted-word")},
 			"disks": resource.Map{"scsi0:0": resource.Map{"capacityMB": resource.Int(64), "thin": resource.Bool(true)}},
 		}},
 	}, kinds, func(kind, out, text string) (resource.Address, bool) {
@@ -170,6 +170,7 @@ vsphere: vm: "db-1.x": {
 	disks: "scsi0:0": capacityMB: 64
 	name: "db"
 	// cloudInit is set and not shown
+	// folder could not be read (denied): write it as the object is
 }
 `
 	if string(got) != want {

@@ -85,7 +85,7 @@ type HeldJSON struct {
 	Field   string       `json:"field,omitempty"` // of flapping: the path of the field
 	Text    string       `json:"text,omitempty"`
 	Mend    string       `json:"mend,omitempty"`
-	Until   time.Time    `json:"until,omitzero"` // for "too soon": when it can be told, UTC
+	Until   time.Time    `json:"until,omitzero"` // for "too soon" and "in doubt": when it can be told, UTC
 }
 
 // OverJSON is how far a plan goes beyond its budget of deletes.

@@ -127,7 +127,10 @@ func (j *RunJSON) Run() (*Run, error) {
 		}
 		held := plan.Held{Address: addr, Action: h.Action, Why: h.Why, Field: h.Field, Text: h.Text, Mend: h.Mend}
 		held.Mend = strings.ReplaceAll(h.Mend, " "+h.Address, " "+plan.Named) // so that one reason is told once, as it was
-		if !h.Until.IsZero() {
+		switch {
+		case h.Why == plan.HeldDoubt:
+			held.Until = h.Until
+		case !h.Until.IsZero():
 			held.Late = &plan.Late{Address: addr, Until: h.Until}
 		}
 		out.Lost = append(out.Lost, held)
@@ -167,8 +170,11 @@ func utc(t time.Time) *time.Time {
 
 func heldJSON(h plan.Held) HeldJSON {
 	out := HeldJSON{Address: h.Address.Local(), Action: h.Action, Why: h.Why, Field: h.Field, Text: clean(h.Text), Mend: clean(heldGroup{h}.mend())}
-	if h.Late != nil {
+	switch {
+	case h.Late != nil:
 		out.Until = h.Late.Until.UTC()
+	case !h.Until.IsZero():
+		out.Until = h.Until.UTC()
 	}
 	return out
 }

@@ -63,7 +63,7 @@ func withRoot(o resource.Object, v *types.Volume, asks aspects, err error) {
 	switch {
 	case o.Fields.Text(fieldRootID) == "":
 		// It starts from no volume, or has none yet: nothing can be said.
-		o.Fields[fieldRoot] = resource.Unread{Why: "no root volume is to be seen"}
+		o.Fields[fieldRoot] = resource.Unread{Why: "no volume is attached as its root device"}
 	case !asks.has(""):
 		o.Fields[fieldRoot] = resource.Unread{Why: notAsked}
 	case v != nil:
