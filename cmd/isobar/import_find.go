@@ -60,7 +60,7 @@ func (f *adoptFlags) search(kinds resource.Descriptors) (reconcile.Search, diag.
 	for _, text := range f.find {
 		ask, err := discover.ParseAsk(text)
 		if err != nil {
-			wrong = append(wrong, errorf(diag.CommandFind, "see isobar import --help", "%v", err)...)
+			wrong = append(wrong, errorf(diag.CommandFind, "write --find "+discover.Forms, "%v", err)...)
 		}
 		out.Asks = append(out.Asks, ask)
 	}

@@ -39,7 +39,9 @@ func placeOf(name string) (place, error) {
 	switch {
 	case !ok:
 		return place{file: name, beside: name}, nil
-	case kind == "sqlite" && path != "":
+	case kind == "sqlite" && path == "":
+		return place{}, diag.List{usage(fmt.Sprintf("the store %q names no file", name), "write --store sqlite:PATH")}
+	case kind == "sqlite":
 		return place{file: path, beside: path}, nil
 	case strings.HasPrefix(name, "postgres://"), strings.HasPrefix(name, "postgresql://"):
 		return place{url: name}, nil

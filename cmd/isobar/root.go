@@ -102,6 +102,7 @@ func (a *app) root() *cobra.Command {
 		a.statusCommand(), a.runsCommand(), a.approveCommand(), a.rejectCommand(), a.cancelCommand(), a.resumeCommand(), a.refreshCommand(), a.auditCommand(), a.storeCommand(), a.serveCommand(), a.policyCommand(),
 		a.explainCommand(), a.versionCommand(), a.docsCommand(),
 	)
+	root.InitDefaultCompletionCmd()
 	plainArgs(root)
 	a.completions(root)
 	return root
@@ -121,9 +122,13 @@ func (a *app) directory() error {
 	return errorf(diag.CommandRepo, "name the repository's directory with -C", "%v", plainly(a.dir, err))
 }
 
-// plainArgs makes commands say in their own words which arguments they want.
+// plainArgs makes commands say in their own words which arguments they want, and
+// those that only gather others which they have.
 func plainArgs(c *cobra.Command) {
 	for _, sub := range c.Commands() {
+		if sub.HasSubCommands() && !sub.Runnable() {
+			sub.Args, sub.RunE = nil, oneOf
+		}
 		if check := sub.Args; check != nil {
 			sub.Args = func(c *cobra.Command, args []string) error {
 				if check(c, args) == nil {
@@ -134,4 +139,16 @@ func plainArgs(c *cobra.Command) {
 		}
 		plainArgs(sub)
 	}
+}
+
+// oneOf runs a command that only gathers others: alone it tells what they are.
+func oneOf(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return c.Help()
+	}
+	var names []string
+	for _, sub := range c.Commands() {
+		names = append(names, sub.Name())
+	}
+	return diag.List{usage(fmt.Sprintf("%s has no command %q", c.CommandPath(), args[0]), "write one of: "+strings.Join(names, ", "))}
 }

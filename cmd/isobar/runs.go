@@ -27,11 +27,14 @@ func (a *app) runsCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if a.output == "json" {
+				switch a.output {
+				case "json":
 					a.write(view.RunsJSON(rows))
-					return nil
+				case "markdown":
+					fmt.Fprint(a.out, view.RunsMarkdown(rows))
+				default:
+					fmt.Fprint(a.out, view.RunsText(rows, page(a.out)))
 				}
-				a.table(view.RunsText(rows, page(a.out)))
 				return nil
 			})
 		},

@@ -17,11 +17,14 @@ func (a *app) statusCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if a.output == "json" {
+				switch a.output {
+				case "json":
 					a.write(view.StatusJSON(rows))
-					return nil
+				case "markdown":
+					fmt.Fprint(a.out, view.StatusMarkdown(rows))
+				default:
+					fmt.Fprint(a.out, view.StatusText(rows, page(a.out)))
 				}
-				a.table(view.StatusText(rows, page(a.out)))
 				return nil
 			})
 		},

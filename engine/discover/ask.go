@@ -36,6 +36,9 @@ type Ask struct {
 	Value string
 }
 
+// Forms is how an ask can be written, for messages.
+const Forms = "PROVIDER:KIND=ID, PROVIDER:tag:KEY=VALUE, PROVIDER:name=NAME, PROVIDER:id=ID or PROVIDER:all"
+
 // ParseAsk reads "aws:vpc=vpc-0123", "aws:tag:team=web", "aws:name=web-*",
 // "aws:id=i-0123" or "aws:all". Whether there is such a kind is for Wants to say.
 func ParseAsk(s string) (Ask, error) {
@@ -46,7 +49,7 @@ func ParseAsk(s string) (Ask, error) {
 	a.Value = value
 	switch key, tagged := strings.CutPrefix(what, "tag:"); {
 	case !ok || alias == "" || what == "" || tagged && key == "":
-		return a, fmt.Errorf("%q does not say what to find: write PROVIDER:KIND=ID, PROVIDER:tag:KEY=VALUE, PROVIDER:name=NAME, PROVIDER:id=ID or PROVIDER:all", s)
+		return a, fmt.Errorf("%q does not say what to find", s)
 	case what == string(All) && !has:
 		a.Way = All
 		return a, nil
@@ -60,10 +63,10 @@ func ParseAsk(s string) (Ask, error) {
 		a.Way, a.Key = Within, what
 	}
 	if !has || value == "" {
-		return a, fmt.Errorf("%q has no value: write %s:%s=VALUE", s, alias, what)
+		return a, fmt.Errorf("%q has no value", s)
 	}
 	if _, err := path.Match(value, ""); err != nil && (a.Way == Name || a.Way == Tag) {
-		return a, fmt.Errorf("%q is no pattern: close the bracket, or write \\[ for one", value)
+		return a, fmt.Errorf("%q is no pattern: a bracket is open, which is written \\[ where it stands for itself", value)
 	}
 	return a, nil
 }

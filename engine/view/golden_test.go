@@ -115,9 +115,13 @@ func TestGolden(t *testing.T) {
 		},
 		"status": {
 			{"text", StatusText(status(), Page{})},
+			{"text-100", StatusText(status(), Page{Width: 100})},
+			{"markdown", StatusMarkdown(status())},
 			{"json", string(StatusJSON(status()))},
 			{"empty", StatusText(nil, Page{})},
 			{"runs", RunsText(runLines(), Page{})},
+			{"runs-text-100", RunsText(runLines(), Page{Width: 100})},
+			{"runs-markdown", RunsMarkdown(runLines())},
 			{"runs-json", string(RunsJSON(runLines()))},
 		},
 	} {

@@ -11,16 +11,29 @@ import (
 // repository where there are several.
 func StatusText(rows []Status, pg Page) string {
 	if len(rows) == 0 {
-		return "no environments yet: commit one under environments/NAME, then look again\n"
+		return noEnvironments
 	}
+	return boldFirst(table(fit(statusCells(rows), pg.Width)), pg)
+}
+
+// StatusMarkdown renders the status table for a comment or a summary.
+func StatusMarkdown(rows []Status) string {
+	if len(rows) == 0 {
+		return noEnvironments
+	}
+	return pipes(statusCells(rows))
+}
+
+const noEnvironments = "no environments yet: commit one under environments/NAME, then look again\n"
+
+func statusCells(rows []Status) [][]string {
 	repos := make([]string, len(rows))
 	cells := [][]string{{"ENVIRONMENT", "MODE", "COMMIT", "STATE", "DRIFT", "CHECKED", "RESOURCES", "NOTE"}}
 	for i := range rows {
 		repos[i] = rows[i].Repo
 		cells = append(cells, rows[i].cells())
 	}
-	cells = withRepos(cells, 1, repos)
-	return boldFirst(table(cells), pg)
+	return withRepos(cells, 1, repos)
 }
 
 func (s *Status) cells() []string {
@@ -74,8 +87,22 @@ func StatusJSON(rows []Status) []byte {
 // RunsText renders the list of runs, a run a line, in the order given.
 func RunsText(rows []RunLine, pg Page) string {
 	if len(rows) == 0 {
-		return "no runs yet\n"
+		return noRuns
 	}
+	return boldFirst(table(fit(runCells(rows), pg.Width)), pg)
+}
+
+// RunsMarkdown renders the list of runs for a comment or a summary.
+func RunsMarkdown(rows []RunLine) string {
+	if len(rows) == 0 {
+		return noRuns
+	}
+	return pipes(runCells(rows))
+}
+
+const noRuns = "no runs yet\n"
+
+func runCells(rows []RunLine) [][]string {
 	repos := make([]string, len(rows))
 	cells := [][]string{{"RUN", "ENVIRONMENT", "COMMIT", "TRIGGER", "STATE", "CHANGES", "STARTED", "TOOK", "NOTE"}}
 	for i, r := range rows {
@@ -85,8 +112,7 @@ func RunsText(rows []RunLine, pg Page) string {
 			ago(r.Ago), lasting(r.Took), clean(r.Note),
 		})
 	}
-	cells = withRepos(cells, 2, repos)
-	return boldFirst(table(cells), pg)
+	return withRepos(cells, 2, repos)
 }
 
 // RunsJSON renders the list of runs as JSON: schema_version and runs.

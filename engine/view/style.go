@@ -95,3 +95,47 @@ func table(rows [][]string) string {
 	}
 	return b.String()
 }
+
+// leastNote is the number of columns below which a last cell is not cut: the
+// terminal folds it then.
+const leastNote = 24
+
+// fit cuts the last cell of each row to what a terminal of that many columns has
+// left for it: in a folded row no column can be followed. Width 0 cuts nothing.
+func fit(rows [][]string, width int) [][]string {
+	left := width
+	for i := range rows[0][:len(rows[0])-1] {
+		most := 0
+		for _, r := range rows {
+			most = max(most, wide(r[i]))
+		}
+		left -= most + 2
+	}
+	if width <= 0 || left < leastNote {
+		return rows
+	}
+	for _, r := range rows {
+		if note := []rune(r[len(r)-1]); len(note) > left {
+			r[len(r)-1] = strings.TrimRight(string(note[:left-1]), " ") + "…"
+		}
+	}
+	return rows
+}
+
+// pipes writes rows as a table of GitHub-flavoured Markdown, the first as its head.
+func pipes(rows [][]string) string {
+	var b strings.Builder
+	for i, r := range rows {
+		for _, c := range r {
+			if i == 0 {
+				c = strings.ToLower(c)
+			}
+			b.WriteString("| " + Escape(c) + " ")
+		}
+		b.WriteString("|\n")
+		if i == 0 {
+			b.WriteString(strings.Repeat("|---", len(r)) + "|\n")
+		}
+	}
+	return b.String()
+}
