@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os/user"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 
 	"isobar.dev/engine/diag"
@@ -126,8 +128,19 @@ func Finding(err error) (f diag.Finding, ok bool) {
 		{ErrConflict, diag.StoreConflict, "plan again"},
 	} {
 		if errors.Is(err, c.class) {
-			return diag.Finding{Code: c.code, Severity: diag.Error, Message: err.Error(), Mend: c.mend}, true
+			return diag.Finding{Code: c.code, Severity: diag.Error, Message: told(err), Mend: c.mend}, true
 		}
 	}
 	return diag.Finding{}, false
+}
+
+// told is an error's text, with what several writes failed of said once.
+func told(err error) string {
+	var lines []string
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		if !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "; ")
 }

@@ -35,7 +35,7 @@ func TestFullStoreStaysReadable(t *testing.T) {
 	if !errors.Is(err, ErrFull) {
 		t.Fatalf("got %v", err)
 	}
-	if f, ok := Finding(err); !ok || f.Code != "STORE-603" || !strings.Contains(f.Message, "store.db: ") {
+	if f, ok := Finding(errors.Join(err, err)); !ok || f.Code != "STORE-603" || strings.Count(f.Message, "store.db: ") != 1 {
 		t.Fatalf("finding %+v", f)
 	}
 	evs, err := s.Events(ctx, "prod", 0)
