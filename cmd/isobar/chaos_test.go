@@ -262,9 +262,6 @@ func (c *chaos) settled(t *testing.T) {
 		late = late.Add(crashWindow)
 	}
 	for calm := 0; calm < 3; time.Sleep(300 * time.Millisecond) {
-		for _, d := range c.daemons {
-			c.start(t, d) // one that met no PostgreSQL has ended
-		}
 		waits := c.waits(t, st, head)
 		if calm++; waits != "" {
 			calm = 0

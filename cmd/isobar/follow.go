@@ -11,6 +11,7 @@ import (
 
 	"isobar.dev/engine/diag"
 	"isobar.dev/engine/git"
+	"isobar.dev/engine/ledger"
 	"isobar.dev/engine/provider"
 	"isobar.dev/engine/reconcile"
 	"isobar.dev/engine/resource"
@@ -19,7 +20,8 @@ import (
 
 // office holds the settings in force. Safe for concurrent use.
 type office struct {
-	store place // the repositories' mirrors lie beside it
+	store place         // the repositories' mirrors lie beside it
+	name  ledger.Holder // the store's
 
 	mu  sync.Mutex
 	now *settings

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -154,17 +155,47 @@ func resolved(abs string) string {
 // command may be reading it just then.
 const lockPatience = 2 * time.Second
 
-// openToServe opens the store for a daemon.
-func (p place) openToServe(ctx context.Context) (*store.SQL, error) {
-	for until := time.Now().Add(lockPatience); ; {
-		st, err := p.open(ctx)
-		if !errors.Is(err, store.ErrLocked) || time.Now().After(until) {
-			return st, err
+// serverPatience is how long a daemon that starts waits for a server where nobody
+// answers: the two may have been started together, or the server just now again.
+// Longer than that, its address may be wrong.
+const serverPatience = time.Minute
+
+// openToServe opens the store for a daemon, and gives the store's name.
+func (p place) openToServe(ctx context.Context, log *slog.Logger) (st *store.SQL, name ledger.Holder, err error) {
+	began, told := time.Now(), false
+	for {
+		st, name, err = p.openNamed(ctx)
+		pause := lockPatience / 40
+		switch waited := time.Since(began); {
+		case errors.Is(err, store.ErrLocked) && waited < lockPatience:
+		case store.Passing(err) && waited < serverPatience:
+			pause = min(max(pause, waited/4), 5*time.Second)
+			if !told {
+				f, _ := store.Finding(err)
+				log.WarnContext(ctx, "nobody answers at the store's address; it is waited for", "store", p.String(), "error", err,
+					"code", string(f.Code), "mend", f.Mend, "for", serverPatience.String())
+				told = true
+			}
+		default:
+			return st, name, err
 		}
-		if err := sleep(ctx, lockPatience/40); err != nil {
-			return nil, err
+		if err := sleep(ctx, pause); err != nil {
+			return nil, 0, err
 		}
 	}
+}
+
+// openNamed opens the store, and gives its name.
+func (p place) openNamed(ctx context.Context) (*store.SQL, ledger.Holder, error) {
+	st, err := p.open(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	name, err := p.holder(ctx, st)
+	if err != nil {
+		return nil, 0, errors.Join(err, st.Close())
+	}
+	return st, name, nil
 }
 
 // tenure is how this process holds the environments of the store.

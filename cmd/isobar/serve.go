@@ -188,7 +188,7 @@ func (a *app) serve(ctx context.Context, set *settings) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	st, err := at.openToServe(ctx)
+	st, name, err := at.openToServe(ctx, log)
 	if err != nil {
 		return err
 	}
@@ -196,7 +196,7 @@ func (a *app) serve(ctx context.Context, set *settings) (err error) {
 
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	keep := &office{store: at, now: set}
+	keep := &office{store: at, name: name, now: set}
 	d, metrics, err := daemon(ctx, keep, st, log)
 	if err != nil {
 		return err
@@ -303,11 +303,7 @@ func daemon(ctx context.Context, keep *office, st *store.SQL, log *slog.Logger) 
 	if err != nil {
 		return nil, nil, err
 	}
-	holder, err := keep.store.holder(ctx, st)
-	if err != nil {
-		return nil, nil, err
-	}
-	if d.Runner, err = newRunner(st, holder, metrics.Call, keeper(ctx, keep.store, st, allow)); err != nil {
+	if d.Runner, err = newRunner(st, keep.name, metrics.Call, keeper(ctx, keep.store, st, allow)); err != nil {
 		return nil, nil, err
 	}
 	d.Runner.Sessions.Profile = keep.profile

@@ -83,7 +83,8 @@ func storePages() map[Code]Page {
 		StoreAway: {
 			Title: "the store's server cannot be used",
 			Text: "PostgreSQL does not answer at the address that was given, or does not let this account in, or broke off. " +
-				"No change is made while its intent cannot be recorded; a daemon goes on once the server answers again.",
+				"No change is made while its intent cannot be recorded; a daemon goes on once the server answers again. One that starts and meets nobody there " +
+				"waits for a minute; one that is turned away ends at once.",
 		},
 	}
 }

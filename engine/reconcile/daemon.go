@@ -77,7 +77,7 @@ type Daemon struct {
 	live      map[string]*underway // by environment
 	deaf      map[string]deaf      // by channel: why it can't be told
 	retry     bool                 // the outbox is to try at once
-	full      string               // why the store can't be written to, "" where it can
+	hitch     hitch                // what is wrong with the store now
 	bell      chan struct{}        // rung when a message waits
 	followers map[string]*follower // by repository
 }
@@ -109,20 +109,29 @@ func (d *Daemon) ready() {
 }
 
 // Run works until ctx ends, then lets each run come to its next call's end and
-// returns. The error is one that stops all work: a store that can't be used.
+// returns. A store's server that is away it waits for, from the first moment on.
+// The error is one that stops all work: a store that can't be used.
 func (d *Daemon) Run(ctx context.Context) error {
 	d.ready()
 	defer d.queue.close()
-	if err := d.restart(ctx); err != nil {
+	if err := d.patiently(ctx, func() error { return d.restart(ctx) }); err != nil {
 		if ctx.Err() != nil {
 			return nil // it was stopped before it had begun
 		}
 		return err
 	}
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	var wg sync.WaitGroup
 	wg.Go(func() { d.fleet(ctx) })
 	var err error
-	wg.Go(func() { err = d.queue.run(ctx, max(d.Workers, 1), d.safely, d.Backoff) })
+	wg.Go(func() {
+		defer end() // without a queue there is no work
+		run := func() error { return d.queue.run(ctx, max(d.Workers, 1), d.safely, d.Backoff) }
+		if werr := d.patiently(ctx, run); !errors.Is(werr, store.ErrAway) {
+			err = werr
+		}
+	})
 	if d.Inbox != nil {
 		wg.Go(func() { d.reap(ctx) })
 	}
@@ -141,11 +150,11 @@ func (d *Daemon) Ready() error {
 	d.ready()
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.hitch.class != nil {
+		return errors.New(d.hitch.why)
+	}
 	if len(d.heads) < len(d.repos) {
 		return errors.New("not every repository was fetched yet")
-	}
-	if d.full != "" {
-		return errors.New(d.full)
 	}
 	return nil
 }
@@ -176,7 +185,8 @@ func (d *Daemon) safely(ctx context.Context, env string) (rest []cycle.Event, er
 		if err != nil {
 			d.written(ctx, err)
 		}
-		if err != nil && !isFenced(err) && !errors.Is(err, errNotYet) && ctx.Err() == nil {
+		told := hitchOf(err).class != nil // once, and not for each environment
+		if err != nil && !told && !isFenced(err) && !errors.Is(err, errNotYet) && ctx.Err() == nil {
 			d.Log.ErrorContext(ctx, "environment could not be worked on", "env", env, "error", err)
 		}
 	}()

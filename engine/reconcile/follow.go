@@ -41,8 +41,8 @@ func (d *Daemon) follow(ctx context.Context, f *follower) {
 		if ctx.Err() != nil {
 			return
 		}
-		if errors.Is(err, store.ErrFull) { // of our own disk: the repository was read
-			d.written(ctx, err)
+		d.reached(ctx, err)
+		if hitchOf(err).class != nil { // of our own store: nothing is wrong with the repository
 			err = nil
 		}
 		d.Meter.Fetched(r.Name, err)

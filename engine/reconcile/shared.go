@@ -149,7 +149,10 @@ func (d *Daemon) reap(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		dead, err := d.Inbox.Reap(ctx, body)
-		if err != nil && ctx.Err() == nil {
+		if ctx.Err() == nil {
+			d.reached(ctx, err)
+		}
+		if err != nil && hitchOf(err).class == nil && ctx.Err() == nil {
 			d.Log.WarnContext(ctx, "leases can't be looked through", "error", err)
 		}
 		for _, l := range dead {

@@ -204,6 +204,8 @@ type stage struct {
 	data   *store.Memory
 	disk   *storetest.Faulty // of the process that runs
 	fault  storetest.Fault   // of each process's disk
+	lost   bool              // a process that starts finds its store's server away
+	inbox  func() reconcile.Inbox
 	token  func() string
 	owner  string
 	repos  []reconcile.Repo // nil: the one of source
@@ -247,6 +249,7 @@ func newStage(t *testing.T) *stage {
 func (s *stage) start() {
 	s.data = s.data.Reopen()
 	s.disk = storetest.NewFaulty(s.data, s.fault)
+	s.disk.Lose(s.lost)
 	cat := fake.Catalogue(s.world)
 	s.Daemon = &reconcile.Daemon{
 		Runner: &reconcile.Runner{
@@ -258,6 +261,9 @@ func (s *stage) start() {
 		Repos: []reconcile.Repo{{Name: "repo", Source: s.source}}, Chat: s.room, Channel: "#ops", Meter: s.meter,
 		Log: s.log, NewID: s.token, Poll: 5 * time.Second, Interval: time.Minute,
 		Backoff: 10 * time.Second, Workers: 4,
+	}
+	if s.inbox != nil {
+		s.Inbox = s.inbox()
 	}
 	if s.repos != nil {
 		s.Repos = s.repos

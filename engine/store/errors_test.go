@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,19 @@ import (
 	"testing"
 	"time"
 )
+
+// TestPassingNames tells a name that leads nowhere from a resolver that is away.
+func TestPassingNames(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		err  net.DNSError
+		want bool
+	}{{net.DNSError{IsNotFound: true}, false}, {net.DNSError{IsTemporary: true}, true}, {net.DNSError{IsTimeout: true}, true}} {
+		if err := wrap(ErrAway, &c.err); Passing(err) != c.want {
+			t.Errorf("%v: passing is %v", err, !c.want)
+		}
+	}
+}
 
 // TestNoStoreCanBeThere refuses a path with what is wrong with it, and leaves
 // nothing behind.

@@ -3,8 +3,10 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"regexp"
 	"time"
@@ -145,9 +147,31 @@ func postgresClass(err error) error {
 		return nil
 	}
 	var refused *pgconn.ConnectError
-	var broken net.Error
-	if errors.As(err, &refused) || errors.As(err, &broken) || pgconn.SafeToRetry(err) {
+	if errors.As(err, &refused) || brokeOff(err) || pgconn.SafeToRetry(err) {
 		return ErrAway
 	}
 	return nil
+}
+
+// brokeOff reports whether nobody answers, or whoever did stopped within a word.
+func brokeOff(err error) bool {
+	var broken net.Error
+	return errors.As(err, &broken) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, driver.ErrBadConn)
+}
+
+// Passing reports of an ErrAway whether it may pass by itself: nobody answers at
+// the server's address just now, or it says that it starts, ends or is too busy.
+// A name that leads nowhere and a server that lets this account not in do not.
+func Passing(err error) bool {
+	var e *pgconn.PgError
+	var name *net.DNSError
+	switch {
+	case !errors.Is(err, ErrAway):
+		return false
+	case errors.As(err, &e):
+		return e.Code[:2] == "57" || e.Code[:2] == "53" || e.Code[:2] == "08" || e.Code == "25P03" || e.Code == "55P03"
+	case errors.As(err, &name):
+		return name.IsTemporary || name.IsTimeout
+	}
+	return brokeOff(err) || pgconn.SafeToRetry(err)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	neturl "net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -214,5 +215,37 @@ func TestAwayIsTold(t *testing.T) {
 		if !errors.Is(err, store.ErrAway) || !ok || strings.Contains(f.Message, "hunter2") {
 			t.Errorf("%v", err)
 		}
+	}
+}
+
+// TestPassing tells a server that is away from one that is not to be had.
+func TestPassing(t *testing.T) {
+	t.Parallel()
+	url, _ := emptySchema(t)
+	at := func(change func(*neturl.URL)) string {
+		u, err := neturl.Parse(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(u)
+		return u.String()
+	}
+	for name, c := range map[string]struct {
+		url     string
+		passing bool
+	}{
+		"nobody":    {at(func(u *neturl.URL) { u.Host = "127.0.0.1:1" }), true},
+		"no schema": {at(func(u *neturl.URL) { u.RawQuery = "search_path=none" }), false},
+		"database":  {at(func(u *neturl.URL) { u.Path = "/none" }), false},
+		"account":   {at(func(u *neturl.URL) { u.User = neturl.User("nobody_here") }), false},
+		"garbage":   {"postgres://[", false},
+	} {
+		_, err := store.OpenPostgres(t.Context(), c.url)
+		if !errors.Is(err, store.ErrAway) || store.Passing(err) != c.passing {
+			t.Errorf("%s: %v, passing is %v, want %v", name, err, store.Passing(err), c.passing)
+		}
+	}
+	if store.Passing(nil) || store.Passing(store.ErrFull) {
+		t.Error("what is no ErrAway passes")
 	}
 }

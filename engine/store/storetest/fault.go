@@ -43,6 +43,7 @@ type Faulty struct {
 	writes int
 	dead   bool
 	full   bool
+	lost   bool
 	died   chan struct{} // closed once dead
 	halted chan struct{} // closed by Continue; nil: nothing is held up
 }
@@ -129,6 +130,14 @@ func (f *Faulty) Fill(full bool) {
 	f.full = full
 }
 
+// Lose lets every call, reads too, fail with store.ErrAway from now on, as of a
+// server that is away, or none any more.
+func (f *Faulty) Lose(lost bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lost = lost
+}
+
 // write makes one write. Writes are made one at a time, so that their count
 // is their order.
 func (f *Faulty) write(do func() error) error {
@@ -136,6 +145,9 @@ func (f *Faulty) write(do func() error) error {
 	defer f.mu.Unlock()
 	if f.dead {
 		return ErrCrashed
+	}
+	if f.lost {
+		return store.ErrAway
 	}
 	if f.full {
 		return store.ErrFull
@@ -168,6 +180,9 @@ func (f *Faulty) alive() error {
 	defer f.mu.Unlock()
 	if f.dead {
 		return ErrCrashed
+	}
+	if f.lost {
+		return store.ErrAway
 	}
 	return nil
 }

@@ -1,0 +1,167 @@
+package reconcile_test
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"isobar.dev/engine/provider"
+	"isobar.dev/engine/reconcile"
+	"isobar.dev/engine/store"
+	"isobar.dev/providers/fake"
+)
+
+// TestFullDiskIsTold fills the disk between two commits: nothing is started, it
+// is said, and it goes on by itself when there is room again.
+func TestFullDiskIsTold(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.push("c1", map[string]environment{"prod": nets("prod", "a")})
+		s.start()
+		s.pass(10 * time.Second)
+		s.wantState("prod", "in sync")
+		changing := 0
+		s.world.OnCall(func(c fake.Call) fake.Decision {
+			if c.Op != provider.OpRead {
+				changing++
+			}
+			return fake.Decision{}
+		})
+		s.disk.Fill(true)
+		s.push("c2", map[string]environment{"prod": nets("prod", "a", "b"), "new": nets("new", "c")})
+		s.pass(3 * time.Minute)
+		if changing > 0 || s.live() != 1 {
+			t.Fatalf("%d calls were made without a record, %d objects", changing, s.live())
+		}
+		const want = "the store cannot be written to: nothing is started until it can; it then goes on by itself"
+		if got := s.Unwritable(); got != want {
+			t.Errorf("got  %q\nwant %q", got, want)
+		}
+		if err := s.Ready(); err == nil || !strings.Contains(err.Error(), "cannot be written to") {
+			t.Errorf("ready: %v", err)
+		}
+		if unread, aside := s.Unread(), s.Aside(s.row("prod")); len(unread) > 0 || aside != "" {
+			t.Errorf("the repository is blamed: %v, %q", unread, aside)
+		}
+		s.disk.Fill(false)
+		s.pass(2 * time.Minute)
+		s.wantState("prod", "in sync")
+		s.wantState("new", "in sync")
+		if s.live() != 3 || s.Unwritable() != "" || s.Ready() != nil {
+			t.Errorf("%d objects, %q, %v", s.live(), s.Unwritable(), s.Ready())
+		}
+	})
+}
+
+// TestFullDiskDuringApply fills the disk while the cloud makes an object: its
+// outcome can't be recorded, and it is made once all the same.
+func TestFullDiskDuringApply(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.push("c1", map[string]environment{"prod": nets("prod", "a", "b", "c")})
+		s.start()
+		s.world.OnCall(func(c fake.Call) fake.Decision {
+			if c.Op == provider.OpCreate {
+				s.disk.Fill(true)
+			}
+			return fake.Decision{}
+		})
+		s.pass(time.Minute)
+		made := s.live()
+		if made == 0 || s.Unwritable() == "" {
+			t.Fatalf("%d objects, %q", made, s.Unwritable())
+		}
+		s.pass(5 * time.Minute)
+		if s.live() != made {
+			t.Fatalf("%d objects, and %d while nothing can be recorded", made, s.live())
+		}
+		s.world.OnCall(nil)
+		s.disk.Fill(false)
+		s.pass(15 * time.Minute)
+		s.wantState("prod", "in sync")
+		if s.live() != 3 || s.Unwritable() != "" {
+			t.Fatalf("%d objects, %q", s.live(), s.Unwritable())
+		}
+	})
+}
+
+// TestAServerThatIsAwayIsWaitedFor has the store's server gone when the daemon
+// begins, when its queue does, and in the midst of its life. The daemon says so
+// once, blames no repository, and goes on by itself.
+func TestAServerThatIsAwayIsWaitedFor(t *testing.T) {
+	for name, prepare := range map[string]func(*stage){
+		"restart": func(s *stage) { s.lost = true },
+		"queue": func(s *stage) {
+			box := newInbox()
+			s.inbox = func() reconcile.Inbox { return &late{tray: tray{box: box, p: &process{disk: s.disk}}, s: s} }
+		},
+		"life": func(*stage) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(t *testing.T, s *stage) {
+				var log syncBuffer
+				s.log = slog.New(slog.NewTextHandler(&log, nil))
+				prepare(s)
+				s.push("c1", map[string]environment{"prod": nets("prod", "a")})
+				s.start()
+				if name == "life" {
+					s.pass(20 * time.Second)
+					s.disk.Lose(true)
+				}
+				s.pass(10 * time.Minute)
+				select {
+				case err := <-s.ended:
+					t.Fatalf("the daemon ended: %v\n%s", err, log.String())
+				default:
+				}
+				if err := s.Ready(); err == nil || err.Error() != "the store's server cannot be used" {
+					t.Errorf("ready: %v", err)
+				}
+				if got, want := s.Unwritable(), "the store's server cannot be used: nothing is started until it answers; it then goes on by itself"; got != want {
+					t.Errorf("got  %q\nwant %q", got, want)
+				}
+				if unread := s.Unread(); len(unread) > 0 {
+					t.Errorf("the repository is blamed: %v", unread)
+				}
+				s.disk.Lose(false)
+				s.push("c2", map[string]environment{"prod": nets("prod", "a", "b")})
+				s.pass(2 * time.Minute)
+				s.wantState("prod", "in sync")
+				if s.live() != 2 || s.Unwritable() != "" || s.Ready() != nil {
+					t.Errorf("%d objects, %q, %v", s.live(), s.Unwritable(), s.Ready())
+				}
+				text := log.String()
+				if away, back := strings.Count(text, "level=ERROR"), strings.Count(text, "server answers again"); away != 1 || back != 1 || strings.Contains(text, "level=WARN") {
+					t.Errorf("it is told %d times, and %d times that it is back:\n%s", away, back, text)
+				}
+			})
+		})
+	}
+}
+
+// late is an inbox whose server is away while its stage is lost. It is lost as
+// soon as somebody wants to work.
+type late struct {
+	tray
+	s    *stage
+	once sync.Once
+}
+
+// Run implements reconcile.Inbox.
+func (l *late) Run(ctx context.Context, workers int, do func(ctx context.Context, key string) (again time.Duration)) error {
+	l.once.Do(func() { l.s.disk.Lose(true) })
+	if _, err := l.s.disk.Environments(ctx); err != nil {
+		return err
+	}
+	return l.tray.Run(ctx, workers, do)
+}
+
+// Reap implements reconcile.Inbox: nobody is dead.
+func (l *late) Reap(ctx context.Context, _ json.RawMessage) ([]store.Lease, error) {
+	if _, err := l.s.disk.Environments(ctx); err != nil {
+		return nil, err
+	}
+	return nil, nil
+}
