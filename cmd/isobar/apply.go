@@ -40,6 +40,11 @@ func (a *app) applyCommand() *cobra.Command {
 					if err != nil {
 						return err
 					}
+					if takeOver {
+						if err := nothingTaken(tries); err != nil {
+							return err
+						}
+					}
 					return a.apply(ctx, o, tries, f)
 				})
 			})
@@ -52,6 +57,27 @@ func (a *app) applyCommand() *cobra.Command {
 	refreshFlag(c, &f.refresh)
 	a.fullFlag(c)
 	return a.sourceFlags(c)
+}
+
+// nothingTaken refuses to go on where there is nothing to take over: to take over
+// does nothing else.
+func nothingTaken(tries []*reconcile.Attempt) error {
+	var out diag.List
+	for _, t := range tries {
+		if len(t.Job.Imports) > 0 || len(t.Plan.Steps) == 0 {
+			continue
+		}
+		f := errorf(diag.CommandTakeOver, "look whether the providers look at the right account and region; isobar apply "+t.Job.Env+" alone does what its plan says",
+			"there is nothing of %s to take over: no object that can be seen bears another store's mark", t.Job.Env)
+		if why := t.Unseen(); why != "" {
+			f[0].Message += "; not all could be read: " + why
+		}
+		out = append(out, f...)
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
 }
 
 // apply shows the plans, has them confirmed and takes their steps.

@@ -19,6 +19,7 @@ const (
 	CommandImport   Code = "CMD-716"
 	CommandUnspoken Code = "CMD-717"
 	CommandReferred Code = "CMD-718"
+	CommandTakeOver Code = "CMD-719"
 	CommandFind     Code = "CMD-720"
 	CommandWord     Code = "CMD-722"
 	CommandCancel   Code = "CMD-724"
@@ -155,6 +156,12 @@ func objectPages() map[Code]Page {
 			Text: "An object comes under management as a resource of the spec, and the address that `isobar import` was given is " +
 				"not in it. The object is printed as CUE instead: put that into a file of the environment, read it, and type " +
 				"the same import again.",
+		},
+		CommandTakeOver: {
+			Title: "nothing to take over",
+			Text: "With --take-over `isobar apply` writes the marks of its store on the objects that another store holds, and does " +
+				"nothing else. None bears another store's mark where the environment's providers look: the account, the region or " +
+				"the credentials may be others than those that it was made with, or nobody made it yet. Nothing was changed.",
 		},
 		CommandFind: {
 			Title: "nothing can be looked for like that",

@@ -31,6 +31,7 @@ type Request struct {
 	Former   string // the name that the environment had before, "" for none
 	Ledger   *ledger.State
 	Desired  []resource.Desired
+	Also     []Place                     // where objects are looked for by their marks, though neither the spec nor the ledger has any
 	Sessions map[string]provider.Session // by alias
 	Blind    map[string]string           // alias → why it has no session
 	Veil     *provider.Veil              // hides what is secret in the spec or the ledger; nil hides it without telling values apart
@@ -42,6 +43,9 @@ type Refresh struct {
 	All  bool
 	Only map[resource.Address]bool
 }
+
+// Place is where objects of a kind are.
+type Place struct{ Alias, Type string }
 
 func (r Refresh) has(a resource.Address) bool { return r.All || r.Only[a] }
 
@@ -171,6 +175,9 @@ func (o *Observer) looks(r Request, w World) []*look {
 		if !o.looksUp(d.Address) {
 			at(cmp.Or(d.Meta.Alias, d.Address.Provider), d.Address.Type())
 		}
+	}
+	for _, p := range r.Also {
+		at(p.Alias, p.Type)
 	}
 	for _, e := range r.Ledger.Sorted() {
 		if o.looksUp(e.Address) {

@@ -76,8 +76,7 @@ func (b *builder) bar(e *elsewhere) *Plan {
 	if e.took {
 		text = fmt.Sprintf("store %s has taken %s over: its marks are on the objects, the last written at %s", e.by, b.in.Env, at)
 	}
-	mend := fmt.Sprintf("let that one do the work (isobar store info names a store); or, where it is gone or is to stop, isobar apply %s --take-over: "+
-		"that writes the marks of this one, %s, and changes nothing else, and the other does nothing from then on", b.in.Env, b.in.Holder)
+	mend := b.letTheOther()
 	p := &Plan{Env: b.in.Env}
 	for _, it := range b.items {
 		if e.items[it] || it.action != "" || it.held != nil {
@@ -85,6 +84,12 @@ func (b *builder) bar(e *elsewhere) *Plan {
 		}
 	}
 	return p
+}
+
+// letTheOther is what a person may do where another store holds the environment.
+func (b *builder) letTheOther() string {
+	return fmt.Sprintf("let that one do the work (isobar store info names a store); or, where it is gone or is to stop, isobar apply %s --take-over: "+
+		"that writes the marks of this one, %s, and changes nothing else, and the other does nothing from then on", b.in.Env, b.in.Holder)
 }
 
 // takes reports whether an import takes an object of the ledger back from another

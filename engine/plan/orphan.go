@@ -80,10 +80,29 @@ func (b *builder) orphaned(it *item) {
 
 // adrift is a stray that nobody named, as it is held.
 func (b *builder) adrift(o *resource.Object) Held {
+	if b.in.Destroy {
+		return b.unknown(o)
+	}
 	return Held{
 		Address: o.Mark.Address, Token: o.Mark.Token, Action: Delete, Why: HeldOrphan,
 		Text: fmt.Sprintf("%s bears this estate's mark, but neither the spec nor the ledger knows it", o.ID),
 		Mend: fmt.Sprintf("put it back into the spec to adopt it; or delete it: isobar confirm %s %s, or let go of it: isobar forget %s %s",
 			b.in.Env, Named, b.in.Env, Named),
 	}
+}
+
+// unknown is a stray that a destroy found, as it is held: what another store
+// holds is not this one's to delete, nor what no ledger tells of.
+func (b *builder) unknown(o *resource.Object) Held {
+	h := Held{
+		Address: o.Mark.Address, Token: o.Mark.Token, Action: Delete, Why: HeldOrphan,
+		Text: fmt.Sprintf("%s bears this environment's mark, but the store's ledger does not know it", o.ID),
+		Mend: fmt.Sprintf("isobar apply %s adopts what the spec has, and destroy deletes that then; what it has no more: isobar confirm %s %s, or isobar forget %s %s",
+			b.in.Env, b.in.Env, Named, b.in.Env, Named),
+	}
+	if by := ledger.HolderIn(o.Mark.Token); by != 0 && b.in.Holder != 0 && by != b.in.Holder {
+		h.Why, h.Text = HeldElsewhere, fmt.Sprintf("store %s holds %s: its marks are on the objects", by, b.in.Env)
+		h.Mend = b.letTheOther() + "; then destroy it"
+	}
+	return h
 }

@@ -73,7 +73,7 @@ func (i *Item) finding() diag.Finding {
 		f.Message = i.ID + ": " + f.Message
 	}
 	if i.Code == diag.PolicyAdopted {
-		f.Message += "; it is adopted as it is, and denied once anything of it changes"
+		f.Message += "; it is adopted as it is, and denied once anything of it changes, and by isobar validate, which takes all for new"
 	}
 	rule := diag.Place{File: i.RuleAt.File, Line: i.RuleAt.Line}.String()
 	switch {

@@ -419,7 +419,7 @@ func TestAdoptedIsWarnedOf(t *testing.T) {
 deny_open contains {"msg": "open to the world", "address": rc.address} if some rc in input.resource_changes
 `
 	warned := "POL-311 warning environments/prod/net.cue:40:2: aws.security_group/web: open to the world; " +
-		"it is adopted as it is, and denied once anything of it changes (rule policies/p0.rego:2)\n"
+		"it is adopted as it is, and denied once anything of it changes, and by isobar validate, which takes all for new (rule policies/p0.rego:2)\n"
 	denied := "POL-301 error environments/prod/net.cue:40:2: aws.security_group/web: open to the world (rule policies/p0.rego:2)\n"
 	differs := []plan.FieldChange{{Path: resource.Path{"tags", "owner"}, After: resource.String("net"), Cause: plan.CauseSpec}}
 	mark, update := plan.Step{Op: ledger.Adopt}, plan.Step{Op: ledger.Update}

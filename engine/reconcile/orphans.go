@@ -58,6 +58,14 @@ func say(ctx context.Context, st store.Store, w Word, now time.Time) error {
 		if err != nil {
 			return err
 		}
+		if w.Verdict == store.Keep {
+			if found, err = spokenOf(ctx, st, w.Env, found); err == nil && len(found) == 0 {
+				err = fmt.Errorf("%w: nobody said anything of %s that could be taken back", ErrNotNamed, text)
+			}
+			if err != nil {
+				return err
+			}
+		}
 		objects = append(objects, found...)
 	}
 	for _, o := range objects {
@@ -66,6 +74,22 @@ func say(ctx context.Context, st store.Store, w Word, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// spokenOf leaves those objects of which a word is in force.
+func spokenOf(ctx context.Context, st store.Store, env string, objects []string) ([]string, error) {
+	var out []string
+	for _, o := range objects {
+		word, err := st.Approval(ctx, env, o)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+		case err != nil:
+			return nil, err
+		case word.Verdict != store.Keep:
+			out = append(out, o)
+		}
+	}
+	return out, nil
 }
 
 // named gives the objects at an address that a word may be on: for a deletion

@@ -113,6 +113,7 @@ type Draft struct {
 	// protected is what the spec of a destroy protects, though no apply may have
 	// taken that into the ledger yet.
 	protected map[resource.Address]bool
+	undone    []resource.Desired // what the spec of a destroy has
 
 	standing map[resource.Address]plan.Standing
 	former   string                          // the environment's name before, from which the job's imports move; "" for none
@@ -206,7 +207,7 @@ func (r *Runner) evaluate(ctx context.Context, d *Draft) (lost bool, err error) 
 		return false, nil
 	case d.Job.Destroy:
 		d.Spec, err = r.Specs.Environment(ctx, d.Job.Tree, d.Job.Env)
-		d.protected = protected(d.Spec.Desired)
+		d.protected, d.undone = protected(d.Spec.Desired), d.Spec.Desired
 		d.Spec.Desired = nil
 		return false, err
 	case !listed:
@@ -267,7 +268,7 @@ func (r *Runner) look(ctx context.Context, d *Draft) {
 	started := r.Now()
 	d.journal.View(func(s *ledger.State) {
 		d.world = r.Observer.Observe(ctx, observe.Request{
-			Estate: d.Estate.ID, Env: d.Job.Env, Former: d.Spec.MovedFrom, Ledger: s, Desired: d.Spec.Desired,
+			Estate: d.Estate.ID, Env: d.Job.Env, Former: d.Spec.MovedFrom, Ledger: s, Desired: d.Spec.Desired, Also: r.leftovers(d, s),
 			Sessions: d.opened.sessions(), Blind: d.opened.blind, Veil: d.veil, Refresh: d.Job.Refresh,
 		})
 	})

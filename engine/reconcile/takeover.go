@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -21,4 +22,12 @@ func (r *Runner) takeOver(d *Draft) {
 	for _, a := range slices.SortedFunc(maps.Keys(taken), resource.Address.Compare) {
 		d.Job.Imports = append(d.Job.Imports, Import{Address: a, Named: string(taken[a])})
 	}
+}
+
+// Unseen says what of the world could not be read, and why; "" where all could.
+func (d *Draft) Unseen() string {
+	for _, alias := range slices.Sorted(maps.Keys(d.world.Blind)) {
+		return alias + ": " + cmp.Or(d.world.Blind[alias], "it has no session")
+	}
+	return ""
 }

@@ -22,6 +22,7 @@ func (p *Plan) over() diag.Finding {
 	case p.waits():
 		f.Message += ": it waits for an approval"
 		f.Mend = "look at what goes, then isobar approve " + env + " " + id + "; or " + f.Mend
+	case p.Denied(): // naming the plan does not help
 	case p.Mode == "" && id != "":
 		f.Message += ": apply --auto-approve holds it"
 		f.Mend = "look at what goes, then isobar apply " + env + " --plan " + id + "; or " + f.Mend

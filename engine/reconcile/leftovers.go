@@ -1,0 +1,38 @@
+package reconcile
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/observe"
+)
+
+// leftovers is where a destroy looks for what bears the environment's marks: of
+// the kinds that its spec has and, where the ledger knows nothing, of all. A lost
+// or empty store says nothing of what stands, and nothing to do would be untrue.
+func (r *Runner) leftovers(d *Draft, s *ledger.State) []observe.Place {
+	if !d.Job.Destroy {
+		return nil
+	}
+	var out []observe.Place
+	for i := range d.undone {
+		w := &d.undone[i]
+		out = append(out, observe.Place{Alias: cmp.Or(w.Meta.Alias, w.Address.Provider), Type: w.Address.Type()})
+	}
+	if len(s.Entries) == 0 {
+		for alias, p := range d.Spec.Providers {
+			for _, t := range slices.Sorted(maps.Keys(r.Catalogue.Descriptors)) {
+				if name, _, _ := strings.Cut(t, "."); name == p.Type {
+					out = append(out, observe.Place{Alias: alias, Type: t})
+				}
+			}
+		}
+	}
+	return slices.DeleteFunc(out, func(p observe.Place) bool {
+		k, desc, known := r.Catalogue.Kind(p.Type)
+		return !known || desc.Lookup || k.Unmarked
+	})
+}
