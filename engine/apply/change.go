@@ -221,7 +221,7 @@ func (t *taking) hearOut(p provider.Progress, err error) (provider.Progress, err
 	if werr := t.write(ledger.Event{Type: ledger.Accepted, Handle: p.Handle}); werr != nil {
 		return p, &resource.Failure{Class: resource.UnknownOutcome, Message: werr.Error(), Err: werr}
 	}
-	return t.x.await(t.x.calls, t.account.Session, p)
+	return t.hear(p)
 }
 
 // remove deletes an object that the ledger owns and its live mark confirms.

@@ -30,7 +30,7 @@ func (t *taking) create() event {
 		if werr := t.write(ledger.Event{Type: ledger.Accepted, Handle: p.Handle}); werr != nil {
 			return t.fatal(werr)
 		}
-		p, err = t.x.await(t.x.calls, t.account.Session, p)
+		p, err = t.hear(p)
 	}
 	if err != nil && p.Object.ID != "" && resource.ClassOf(err) != resource.UnknownOutcome {
 		rec.ID, rec.Broken = p.Object.ID, err.Error()
@@ -59,33 +59,6 @@ func (t *taking) create() event {
 
 func markOf(estate string, k ledger.Key) resource.Mark {
 	return resource.Mark{Estate: estate, Env: k.Address.Env, Address: k.Address, Token: k.Token}
-}
-
-// await polls a handle until its work has ended. An error of polling itself
-// leaves the outcome unknown: at once where it is that nobody may ask.
-func (e *Engine) await(ctx context.Context, s provider.Session, p provider.Progress) (provider.Progress, error) {
-	pause, faults := 100*time.Millisecond, 0
-	for {
-		if err := e.Sleep(ctx, max(p.After, pause)); err != nil {
-			return p, &resource.Failure{Class: resource.UnknownOutcome, Op: "poll", Message: err.Error(), Err: err}
-		}
-		pause = min(pause*3/2, 5*time.Second)
-		got := s.Poll(ctx, []resource.Handle{p.Handle})
-		if len(got) != 1 {
-			return p, &resource.Failure{Class: resource.Bug, Op: "poll", Message: "no answer for the handle"}
-		}
-		switch {
-		case got[0].Done:
-			return got[0].Progress, got[0].Err
-		case got[0].Err != nil:
-			if faults++; faults > 5 || resource.ClassOf(got[0].Err) == resource.Denied {
-				return p, &resource.Failure{Class: resource.UnknownOutcome, Op: "poll", Message: got[0].Err.Error(), Err: got[0].Err}
-			}
-		default:
-			faults = 0
-		}
-		p.After = got[0].After
-	}
 }
 
 // complete reads a new object back until all its outputs are there, since

@@ -3,6 +3,7 @@ package apply
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"time"
 
@@ -29,11 +30,13 @@ type settling struct {
 	accounts map[string]Account
 	veil     *provider.Veil
 	deaf     map[ledger.Key]error // what could not be asked for, with why
+	until    time.Time            // how long work that still runs is waited for; each is asked for once at least
 }
 
 // Settle closes every open intent of a journal, each by its kind's rule: a
 // create by Find, an update field by field, a delete by absence. What can't be
-// told yet stays open, and is given; the error is the journal's. v may be nil.
+// told yet stays open, and is given; so does what a provider still works on, which
+// is waited for heardOut in all. The error is the journal's. v may be nil.
 func (e *Engine) Settle(ctx context.Context, v *provider.Veil, estate string, j *Journal, accounts map[string]Account) (open []Unsettled, err error) {
 	var keys []ledger.Key
 	j.View(func(s *ledger.State) {
@@ -43,7 +46,7 @@ func (e *Engine) Settle(ctx context.Context, v *provider.Veil, estate string, j 
 			}
 		}
 	})
-	s := settling{engine: e, estate: estate, journal: j, accounts: veil(v, accounts), veil: v, deaf: map[ledger.Key]error{}}
+	s := settling{engine: e, estate: estate, journal: j, accounts: veil(v, accounts), veil: v, deaf: map[ledger.Key]error{}, until: e.Now().Add(heardOut)}
 	for _, k := range keys {
 		got, err := s.once(ctx, k)
 		if err != nil {
@@ -92,19 +95,26 @@ func (s settling) once(ctx context.Context, k ledger.Key) (verdict, error) {
 	if err != nil {
 		return s.unheard(k, err)
 	}
+	running := false
 	if e.Open.Handle != "" {
-		p, err := s.engine.await(ctx, acc.Session, provider.Progress{Handle: e.Open.Handle})
+		p, err := s.engine.await(ctx, acc.Session, provider.Progress{Handle: e.Open.Handle}, s.until)
+		if running = errors.Is(err, errRunning); running && e.Open.Doubt == nil {
+			werr := s.journal.Append(ctx, ledger.Event{Address: k.Address, Token: k.Token, Type: ledger.Doubted, Fault: FaultOf(err)})
+			if werr != nil {
+				return notSettled, werr
+			}
+		}
 		if err == nil && (e.Open.Op == ledger.Create) && p.Object.ID != "" {
 			return s.made(ctx, e, acc, p.Object)
 		}
 	}
 	switch e.Open.Op {
 	case ledger.Create:
-		return s.create(ctx, e, acc)
+		return s.create(ctx, e, acc, running)
 	case ledger.Delete:
-		return s.gone(ctx, e, acc)
+		return s.gone(ctx, e, acc, running)
 	default:
-		return s.changed(ctx, e, acc)
+		return s.changed(ctx, e, acc, running)
 	}
 }
 
@@ -116,7 +126,9 @@ func (s settling) write(ctx context.Context, k ledger.Key, ev ledger.Event, v ve
 	return v, nil
 }
 
-func (s settling) create(ctx context.Context, e ledger.Entry, acc Account) (verdict, error) {
+// create asks by the kind's rule for what became of a create. While its work runs
+// it is not told to be not done.
+func (s settling) create(ctx context.Context, e ledger.Entry, acc Account, running bool) (verdict, error) {
 	kind, _, _ := s.engine.Kinds.Kind(e.Address.Type())
 	asked := s.engine.Now()
 	p, err := acc.Session.Find(ctx, provider.Intent{
@@ -125,11 +137,13 @@ func (s settling) create(ctx context.Context, e ledger.Entry, acc Account) (verd
 	switch {
 	case err != nil:
 		return s.unheard(e.Key, err)
+	case p.Handle != "" && running && p.Handle == e.Open.Handle:
+		return notSettled, nil // it was asked for just now
 	case p.Handle != "":
 		if err := s.journal.Append(ctx, ledger.Event{Address: e.Address, Token: e.Token, Type: ledger.Accepted, Handle: p.Handle}); err != nil {
 			return notSettled, err
 		}
-		if p, err = s.engine.await(ctx, acc.Session, p); err != nil || p.Object.ID == "" {
+		if p, err = s.engine.await(ctx, acc.Session, p, s.until); err != nil || p.Object.ID == "" {
 			return notSettled, nil
 		}
 		return s.made(ctx, e, acc, p.Object)
@@ -137,6 +151,8 @@ func (s settling) create(ctx context.Context, e ledger.Entry, acc Account) (verd
 		return notSettled, nil // what has its name may be what was deleted before, and still shows
 	case p.Object.ID != "":
 		return s.made(ctx, e, acc, p.Object)
+	case running:
+		return notSettled, nil
 	case kind.Lag > 0 && e.At.Before(e.Open.At):
 		// Nobody noted when its call ended: it may have gone out long after its
 		// intent, throttled or put off. Now nothing more of it goes out, so the
@@ -185,8 +201,8 @@ func (s settling) find(ctx context.Context, e ledger.Entry, acc Account) (resour
 }
 
 // gone settles a delete: absent is done; still there is not done, and deleting
-// again does no harm.
-func (s settling) gone(ctx context.Context, e ledger.Entry, acc Account) (verdict, error) {
+// again does no harm, unless the work of it still runs.
+func (s settling) gone(ctx context.Context, e ledger.Entry, acc Account, running bool) (verdict, error) {
 	kind, _, _ := s.engine.Kinds.Kind(e.Address.Type())
 	asked := s.engine.Now()
 	_, found, err := s.find(ctx, e, acc)
@@ -195,6 +211,8 @@ func (s settling) gone(ctx context.Context, e ledger.Entry, acc Account) (verdic
 		return s.unheard(e.Key, err)
 	case !found && asked.Before(e.At.Add(kind.Lag)):
 		return notSettled, nil // it may be so young that reads do not show it
+	case found && running:
+		return notSettled, nil
 	case found:
 		return s.write(ctx, e.Key, ledger.Event{}, wasNotDone)
 	}
@@ -202,8 +220,9 @@ func (s settling) gone(ctx context.Context, e ledger.Entry, acc Account) (verdic
 }
 
 // changed settles an update, a clearing or a marking: each field that is live
-// as intended counts as applied, the others as they were.
-func (s settling) changed(ctx context.Context, e ledger.Entry, acc Account) (verdict, error) {
+// as intended counts as applied, the others as they were, once nothing runs that
+// may yet change them.
+func (s settling) changed(ctx context.Context, e ledger.Entry, acc Account, running bool) (verdict, error) {
 	kind, _, _ := s.engine.Kinds.Kind(e.Address.Type())
 	young := s.engine.Now().Before(latest(e.Open.At, e.At).Add(kind.Lag))
 	o, found, err := s.find(ctx, e, acc)
@@ -234,6 +253,9 @@ func (s settling) changed(ctx context.Context, e ledger.Entry, acc Account) (ver
 		} else {
 			rec.Applied[top] = want
 		}
+	}
+	if v == wasNotDone && running {
+		return notSettled, nil
 	}
 	rec.Deps = mergeDeps(e.Record.Deps, e.Open.Record.Deps)
 	if found {

@@ -281,6 +281,9 @@ func (t *taking) doubt(err error) event {
 		return t.end(InDoubt) // nor could it be settled now
 	}
 	s := settling{engine: t.x.Engine, estate: t.x.run.Estate, journal: t.x.run.Journal, accounts: t.x.run.Accounts, veil: t.x.run.Veil, deaf: map[ledger.Key]error{}}
+	if !errors.Is(err, errRunning) { // else it was waited for
+		s.until = t.x.Now().Add(longWork)
+	}
 	verdict, serr := s.patiently(t.x.calls, t.entry.Key)
 	switch {
 	case serr != nil:

@@ -19,6 +19,12 @@ func WithStop(ctx, until context.Context) context.Context {
 	return context.WithValue(ctx, stopKey{}, until)
 }
 
+// Stopped reports whether the run under whose ctx somebody waits was stopped.
+func Stopped(ctx context.Context) bool {
+	until, ok := ctx.Value(stopKey{}).(context.Context)
+	return ok && until.Err() != nil
+}
+
 // waiting returns the ctx under which a call waits before it is sent: it ends
 // with the run, if the call would begin a change. The caller calls end.
 func waiting(ctx context.Context, op Op) (wait context.Context, end func()) {
