@@ -17,6 +17,8 @@ func (a *app) runsCommand() *cobra.Command {
 	limit := 20
 	c := &cobra.Command{
 		Use: "runs [ENV]", Short: "List runs, newest first", Args: cobra.MaximumNArgs(1),
+		Long: "Lists runs, newest first. A daemon keeps those of the last 90 days, of each environment the newest 200 at least and 2,000 at most.\n" +
+			"What was decided and done before is in isobar audit, which goes back to the store's beginning.",
 		RunE: func(c *cobra.Command, args []string) error {
 			env := ""
 			if len(args) == 1 {

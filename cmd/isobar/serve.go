@@ -290,7 +290,7 @@ func daemon(ctx context.Context, keep *office, st *store.SQL, log *slog.Logger) 
 	}
 	d := &reconcile.Daemon{
 		Store: st, Log: log, NewID: newID, Poll: set.Poll, Interval: set.Interval, Backoff: set.Backoff, Workers: set.Workers,
-		Tenure: tenure, Repos: keep.repos(),
+		Tenure: tenure, Repos: keep.repos(), History: reconcile.Kept(),
 	}
 	if tenure.Shared {
 		if d.Inbox, err = st.Queue(log); err != nil {

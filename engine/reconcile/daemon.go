@@ -63,6 +63,7 @@ type Daemon struct {
 	Interval time.Duration // between looks for drift
 	Backoff  time.Duration // before the first retry of what failed
 	Workers  int           // environments at once
+	History  History
 
 	once      sync.Once
 	queue     work
@@ -134,6 +135,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	})
 	if d.Inbox != nil {
 		wg.Go(func() { d.reap(ctx) })
+	}
+	if d.History != (History{}) {
+		wg.Go(func() { d.tidy(ctx) })
 	}
 	out, stop := context.WithCancel(context.WithoutCancel(ctx)) // what the last runs report is still told
 	var mail sync.WaitGroup

@@ -193,24 +193,25 @@ func (j *judge) Judge(_ context.Context, _ fs.FS, env spec.Environment, in polic
 
 // stage is a daemon under a fake clock (testing/synctest) with all around it.
 type stage struct {
-	t      *testing.T
-	world  *fake.World
-	specs  *specs
-	source *source
-	room   *room
-	meter  *meter
-	judge  *judge
-	box    *box
-	data   *store.Memory
-	disk   *storetest.Faulty // of the process that runs
-	fault  storetest.Fault   // of each process's disk
-	lost   bool              // a process that starts finds its store's server away
-	inbox  func() reconcile.Inbox
-	token  func() string
-	owner  string
-	repos  []reconcile.Repo // nil: the one of source
-	known  func(name string) *provider.Credentials
-	log    *slog.Logger
+	t       *testing.T
+	world   *fake.World
+	specs   *specs
+	source  *source
+	room    *room
+	meter   *meter
+	judge   *judge
+	box     *box
+	data    *store.Memory
+	disk    *storetest.Faulty // of the process that runs
+	fault   storetest.Fault   // of each process's disk
+	lost    bool              // a process that starts finds its store's server away
+	inbox   func() reconcile.Inbox
+	history reconcile.History
+	token   func() string
+	owner   string
+	repos   []reconcile.Repo // nil: the one of source
+	known   func(name string) *provider.Credentials
+	log     *slog.Logger
 	*reconcile.Daemon
 
 	stop  context.CancelFunc
@@ -260,7 +261,7 @@ func (s *stage) start() {
 		Store: s.disk, Tenure: reconcile.Tenure{Leases: s.disk, Owner: s.owner, TTL: 6 * time.Second, Now: time.Now},
 		Repos: []reconcile.Repo{{Name: "repo", Source: s.source}}, Chat: s.room, Channel: "#ops", Meter: s.meter,
 		Log: s.log, NewID: s.token, Poll: 5 * time.Second, Interval: time.Minute,
-		Backoff: 10 * time.Second, Workers: 4,
+		Backoff: 10 * time.Second, Workers: 4, History: s.history,
 	}
 	if s.inbox != nil {
 		s.Inbox = s.inbox()

@@ -32,7 +32,7 @@ const (
 )
 
 // root is the key of a run's head message.
-func root(r *store.Run) string { return "run " + cmp.Or(r.Thread, r.ID) }
+func root(r *store.Run) string { return store.MessageOfRun(cmp.Or(r.Thread, r.ID)) }
 
 // goOn settles in which thread a run that is told for the first time goes on. One
 // that tries again what went wrong stays in the thread of the run before it; one
@@ -83,7 +83,7 @@ func (t *turn) thread(ctx context.Context, r *view.Run) {
 	if t.d.Chat == nil || t.run.ID == "" || t.head.channel == "" {
 		return
 	}
-	chat, own, root := t.chat(r), "run "+t.run.ID, root(&t.run)
+	chat, own, root := t.chat(r), store.MessageOfRun(t.run.ID), root(&t.run)
 	head := string(body(chat.Head))
 	if head != t.news.head {
 		t.news.edits++
@@ -145,7 +145,7 @@ func (t *turn) amend(ctx context.Context, old *store.Run, what string, head view
 	if t.d.Chat == nil || t.head.channel == "" {
 		return
 	}
-	t.headline(ctx, root(old), "run "+old.ID+" "+what, head)
+	t.headline(ctx, root(old), store.MessageOfRun(old.ID)+" "+what, head)
 	t.d.ring()
 }
 

@@ -30,7 +30,7 @@ type memory struct {
 	events       map[string][]eventRow
 	folds        map[string]*ledger.State
 	observations map[[2]string]Observation
-	evaluations  map[string]json.RawMessage
+	evaluations  map[string]evaluation
 	approvals    map[[2]string]Approval
 	plans        map[string][]Plan // by environment, the last shown first
 	outbox       map[string]letter
@@ -43,7 +43,14 @@ type letter struct {
 	Message
 	n    int
 	sent bool
+	at   time.Time // when it was sent
 	ref  string
+}
+
+// evaluation is a spec that was evaluated, and when.
+type evaluation struct {
+	body json.RawMessage
+	at   time.Time
 }
 
 // seen is a repository's head.
@@ -58,7 +65,7 @@ func NewMemory() *Memory {
 		life: 1, lives: 1,
 		environments: map[string]Environment{}, runs: map[string]Run{}, leases: map[string]Lease{},
 		events: map[string][]eventRow{}, folds: map[string]*ledger.State{},
-		observations: map[[2]string]Observation{}, evaluations: map[string]json.RawMessage{},
+		observations: map[[2]string]Observation{}, evaluations: map[string]evaluation{},
 		approvals: map[[2]string]Approval{}, plans: map[string][]Plan{}, outbox: map[string]letter{}, heads: map[string]seen{},
 	}}
 }
@@ -302,12 +309,12 @@ func (m *Memory) Observation(ctx context.Context, env, scope string) (out Observ
 }
 
 // PutEvaluation implements Evaluations.
-func (m *Memory) PutEvaluation(ctx context.Context, digest string, body []byte, _ time.Time) error {
+func (m *Memory) PutEvaluation(ctx context.Context, digest string, body []byte, at time.Time) error {
 	if err := check("evaluation "+digest, body); err != nil {
 		return err
 	}
 	return m.with(ctx, func(d *memory) error {
-		d.evaluations[digest] = own(body)
+		d.evaluations[digest] = evaluation{own(body), at}
 		return nil
 	})
 }
@@ -315,11 +322,11 @@ func (m *Memory) PutEvaluation(ctx context.Context, digest string, body []byte, 
 // Evaluation implements Evaluations.
 func (m *Memory) Evaluation(ctx context.Context, digest string) (out []byte, err error) {
 	err = m.with(ctx, func(d *memory) error {
-		body, ok := d.evaluations[digest]
+		e, ok := d.evaluations[digest]
 		if !ok {
 			return errorf(ErrNotFound, "evaluation %s", digest)
 		}
-		out = own(body)
+		out = own(e.body)
 		return nil
 	})
 	return out, err

@@ -185,13 +185,13 @@ func (m *Memory) Due(ctx context.Context, now time.Time, limit int) (out []Messa
 }
 
 // Sent implements Outbox.
-func (m *Memory) Sent(ctx context.Context, key, ref string, _ time.Time) error {
+func (m *Memory) Sent(ctx context.Context, key, ref string, at time.Time) error {
 	return m.with(ctx, func(d *memory) error {
 		l, ok := d.outbox[key]
 		if !ok {
 			return errorf(ErrNotFound, "message %s", key)
 		}
-		l.sent, l.ref = true, ref
+		l.sent, l.ref, l.at = true, ref, at
 		d.outbox[key] = l
 		return nil
 	})

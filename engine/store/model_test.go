@@ -141,7 +141,7 @@ func step(t *rapid.T, p *pair) {
 		_, _ = both(t, p, func(s store.Store) (struct{}, error) { return none(call(s)) })
 	}
 	switch rapid.SampledFrom([]string{
-		"append", "append", "append", "append", "reopen", "lease", "beat", "release", "run", "env", "approve", "consume", "send", "seen", "audit",
+		"append", "append", "append", "append", "reopen", "lease", "beat", "release", "run", "run", "env", "prune", "approve", "consume", "send", "seen", "audit",
 	}).Draw(t, "call") {
 	case "append":
 		appendSome(t, p, env)
@@ -159,15 +159,21 @@ func step(t *rapid.T, p *pair) {
 		do(func(s store.Store) error { return s.Heartbeat(ctx, env, who, 10*time.Second, at) })
 	case "release":
 		do(func(s store.Store) error { return s.Release(ctx, env, who) })
+	case "prune":
+		k := store.Retention{Since: at, AtLeast: rapid.IntRange(0, 2).Draw(t, "least"), AtMost: rapid.IntRange(1, 3).Draw(t, "most")}
+		limit := rapid.IntRange(0, 3).Draw(t, "limit")
+		_, _ = both(t, p, func(s store.Store) (store.Pruned, error) { return s.Prune(ctx, k, limit) })
+		_, _ = both(t, p, func(s store.Store) ([]store.Run, error) { return s.Runs(ctx, store.RunFilter{}) })
 	case "run":
+		state := rapid.SampledFrom([]store.RunState{store.Waiting, store.Applying, store.Failed}).Draw(t, "state")
 		do(func(s store.Store) error {
-			return s.PutRun(ctx, store.Run{ID: key, Env: env, State: store.Waiting, Started: at, Actor: who, Plan: body})
+			return s.PutRun(ctx, store.Run{ID: key, Env: env, State: state, Digest: key, Thread: who, Started: at, Actor: who, Plan: body})
 		})
 		_, _ = both(t, p, func(s store.Store) (store.Run, error) { return s.Run(ctx, key) })
 		_, _ = both(t, p, func(s store.Store) ([]store.Run, error) { return s.Runs(ctx, store.RunFilter{Env: env, Limit: 2}) })
 	case "env":
 		do(func(s store.Store) error {
-			return s.PutEnvironment(ctx, store.Environment{Name: env, Note: who, CheckedAt: at, Cycle: body})
+			return s.PutEnvironment(ctx, store.Environment{Name: env, Note: who, CheckedAt: at, Cycle: body, PlanDigest: key, Digest: key})
 		})
 		_, _ = both(t, p, func(s store.Store) ([]store.Environment, error) { return s.Environments(ctx) })
 	case "approve":
@@ -183,7 +189,7 @@ func step(t *rapid.T, p *pair) {
 		_, _ = both(t, p, func(s store.Store) (store.Approval, error) { return s.Consume(ctx, env, key, who, at) })
 		_, _ = both(t, p, func(s store.Store) (store.Approval, error) { return s.Approval(ctx, env, key) })
 	case "send":
-		sendSome(t, p, store.Message{Key: key, Channel: who, NotBefore: at, Body: body})
+		sendSome(t, p, store.Message{Key: store.MessageOfRun(key), Thread: store.MessageOfRun(who), Channel: who, NotBefore: at, Body: body})
 	case "seen":
 		do(func(s store.Store) error {
 			return s.PutObservation(ctx, store.Observation{Env: env, Scope: key, Seen: at, Body: body})

@@ -173,4 +173,7 @@ type Upkeep interface {
 	// its owner may read, and holds nobody up. ErrBackup says that this store is
 	// not one that it can copy.
 	Copy(ctx context.Context, file string) error
+	// Prune takes out what k does not keep: of each kind the oldest, up to limit, so
+	// that nobody waits long for the transaction. Call it again until nothing goes.
+	Prune(ctx context.Context, k Retention, limit int) (Pruned, error)
 }

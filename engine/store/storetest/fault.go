@@ -386,6 +386,11 @@ func (f *Faulty) Copy(ctx context.Context, file string) error {
 	return err
 }
 
+// Prune implements store.Store.
+func (f *Faulty) Prune(ctx context.Context, k store.Retention, limit int) (store.Pruned, error) {
+	return written(f, func() (store.Pruned, error) { return f.under.Prune(ctx, k, limit) })
+}
+
 // Close implements store.Store. A crashed process closes nothing.
 func (f *Faulty) Close() error {
 	if err := f.alive(); err != nil {

@@ -41,6 +41,7 @@ func Run(t *testing.T, open Open) {
 		{"audit", auditLog},
 		{"audit of runs", auditRuns},
 		{"info", info},
+		{"prune", prune},
 		{"closed", closed},
 	} {
 		t.Run(c.name, func(t *testing.T) {

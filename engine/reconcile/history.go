@@ -1,0 +1,80 @@
+package reconcile
+
+import (
+	"context"
+	"time"
+
+	"isobar.dev/engine/store"
+)
+
+// History is how much of the past a daemon keeps. The zero History keeps all.
+type History struct {
+	For     time.Duration // runs, delivered messages and evaluations stay for so long
+	AtLeast int           // runs of each environment stay, however old
+	AtMost  int           // runs of each environment, however young
+}
+
+// Kept is how much isobar keeps: a quarter of a year, as incidents are looked back
+// on. An environment that fails once a minute has 2,000 runs in 33 hours, and each
+// says the same; what it did is in the audit log, which stays whole. At least so
+// many as are looked through for a plan that a person names.
+func Kept() History { return History{For: 90 * 24 * time.Hour, AtLeast: lookBack, AtMost: 2000} }
+
+// The rhythm of tidying: rarely, and in transactions of some milliseconds, since
+// heartbeats wait for them.
+const (
+	tidyEvery = 15 * time.Minute
+	tidyRows  = 200
+	tidyPause = 100 * time.Millisecond
+)
+
+// tidyKey is the lease under which the past is tidied.
+const tidyKey = "/history"
+
+// tidy takes out of the store what History does not keep, until ctx ends. Of the
+// processes that share a store one does.
+func (d *Daemon) tidy(ctx context.Context) {
+	tick := time.NewTicker(tidyEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		gone, err := d.prune(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil && !isFenced(err) && hitchOf(err).class == nil:
+			d.Log.WarnContext(ctx, "what is past its time can't be taken out of the store", "error", err)
+		case gone.Any():
+			d.Log.InfoContext(ctx, "taken out of the store: it is past its time", "runs", gone.Runs, "messages", gone.Messages, "evaluations", gone.Evaluations)
+		}
+		if err != nil {
+			d.reached(ctx, err)
+		}
+	}
+}
+
+// prune takes out what is past its time, a little at a time.
+func (d *Daemon) prune(ctx context.Context) (gone store.Pruned, err error) {
+	for ctx.Err() == nil {
+		now := d.Runner.Now()
+		if d.Tenure.Shared { // another one takes over once this one was silent for as long
+			if _, err := d.Tenure.Leases.Acquire(ctx, tidyKey, d.Tenure.Owner, 2*tidyEvery, now); err != nil {
+				return gone, err
+			}
+		}
+		part, err := d.Store.Prune(ctx, store.Retention{Since: now.Add(-d.History.For), AtLeast: d.History.AtLeast, AtMost: d.History.AtMost}, tidyRows)
+		if err != nil || !part.Any() {
+			return gone, err
+		}
+		gone = gone.Add(part)
+		select {
+		case <-ctx.Done():
+		case <-time.After(tidyPause):
+		}
+	}
+	return gone, nil
+}
