@@ -307,6 +307,7 @@ func daemon(ctx context.Context, keep *office, st *store.SQL, log *slog.Logger) 
 		return nil, nil, err
 	}
 	d.Runner.Sessions.Profile = keep.profile
+	metrics.Budgets(d.Runner.Sessions.Options.Budgets.Loads)
 	if set.Slack != nil {
 		d.Chat = chat.New(chat.Options{Token: keep.slackToken, APIURL: set.Slack.APIURL})
 	}

@@ -44,6 +44,6 @@ func (t *taking) adopt() event {
 		return t.fatal(err)
 	}
 	m := markOf(t.x.run.Estate, t.entry.Key)
-	err := t.account.Session.Mark(t.x.calls, live, &m)
+	err := t.account.Session.Mark(t.calls, live, &m)
 	return t.outcome(ledger.Event{Type: ledger.Done, Record: &rec}, err)
 }

@@ -21,7 +21,7 @@ var errRunning = errors.New("it still runs")
 
 // hear waits for the work that the step's call left running.
 func (t *taking) hear(p provider.Progress) (provider.Progress, error) {
-	return t.x.await(t.x.calls, t.account.Session, p, t.x.Now().Add(longWork))
+	return t.x.await(t.calls, t.account.Session, p, t.x.Now().Add(longWork))
 }
 
 // heardOut is how long work of an earlier run is waited for before a plan is made,

@@ -45,7 +45,7 @@ func (t *taking) update() event {
 			object.Fields[c.Path[0]] = c.After
 		}
 	}
-	p, err := t.account.Session.Update(t.x.calls, live, object, left)
+	p, err := t.account.Session.Update(t.calls, live, object, left)
 	p, err = t.hearOut(p, err)
 	if err == nil {
 		t.x.trail.set(t.entry.Key, left)
@@ -204,7 +204,7 @@ func (t *taking) outsAfter(live, told resource.Object) resource.Map {
 		if !o.Volatile || told.Fields[o.Name] != nil {
 			continue
 		}
-		ans := t.account.Session.Read(t.x.calls, []resource.Want{{Kind: t.step.Address.Kind, By: resource.Selector{IDs: []resource.ID{live.ID}}}})
+		ans := t.account.Session.Read(t.calls, []resource.Want{{Kind: t.step.Address.Kind, By: resource.Selector{IDs: []resource.ID{live.ID}}}})
 		if len(ans) == 1 && ans[0].Err == nil && len(ans[0].Objects) == 1 {
 			maps.Copy(outs, t.desc.Outputs(ans[0].Objects[0]))
 		}
@@ -240,7 +240,7 @@ func (t *taking) remove() event {
 		return t.fatal(err)
 	}
 	applied := resource.Object{Address: t.step.Address, ID: t.entry.Record.ID, Fields: t.entry.Record.Applied}
-	p, err := t.account.Session.Delete(t.x.calls, live, applied)
+	p, err := t.account.Session.Delete(t.calls, live, applied)
 	_, err = t.hearOut(p, err)
 	if resource.ClassOf(err) == resource.NotFound {
 		err = nil
@@ -285,11 +285,11 @@ func (t *taking) mark() event {
 	}
 	rec := t.entry.Record
 	if t.step.Op == ledger.Release {
-		err := t.account.Session.Mark(t.x.calls, live, nil)
+		err := t.account.Session.Mark(t.calls, live, nil)
 		return t.outcome(ledger.Event{Type: ledger.Done, Gone: true}, err)
 	}
 	m := markOf(t.x.run.Estate, t.entry.Key)
-	err := t.account.Session.Mark(t.x.calls, live, &m)
+	err := t.account.Session.Mark(t.calls, live, &m)
 	rec.Bare = rec.Bare && err != nil
 	return t.outcome(ledger.Event{Type: ledger.Done, Record: &rec}, err)
 }

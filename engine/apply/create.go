@@ -25,7 +25,7 @@ func (t *taking) create() event {
 		return t.fatal(err)
 	}
 	object := resource.Object{Address: t.step.Address, Fields: want}
-	p, err := t.account.Session.Create(t.x.calls, object, markOf(t.x.run.Estate, t.entry.Key))
+	p, err := t.account.Session.Create(t.calls, object, markOf(t.x.run.Estate, t.entry.Key))
 	if err == nil && p.Handle != "" {
 		if werr := t.write(ledger.Event{Type: ledger.Accepted, Handle: p.Handle}); werr != nil {
 			return t.fatal(werr)
@@ -45,7 +45,7 @@ func (t *taking) create() event {
 		return t.dropped(rec, want, p.Object)
 	}
 	if err == nil {
-		seen := t.x.complete(t.x.calls, t.account.Session, t.step.Address, p.Object)
+		seen := t.x.complete(t.calls, t.account.Session, t.step.Address, p.Object)
 		seen.Fields = t.x.run.Veil.Conceal(seen.Fields, want)
 		rec.ID, rec.Outs = seen.ID, t.desc.Outputs(seen)
 		t.ev.result.ID = seen.ID

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -142,7 +143,7 @@ func accountFor(accounts map[string]Account, alias, scope string) (Account, erro
 
 // take does one step and says how it ended.
 func (x *execution) take(st *stepState, seen sighting) event {
-	t := &taking{x: x, step: st.step, seen: seen, ev: event{st: st, result: Result{Step: *st.step}}}
+	t := &taking{x: x, calls: provider.WithStep(x.calls, st.step.ID), step: st.step, seen: seen, ev: event{st: st, result: Result{Step: *st.step}}}
 	t.kind, t.desc, _ = x.Kinds.Kind(st.step.Address.Type())
 	var known bool
 	t.entry, known = x.entryOf(st.step)
@@ -185,6 +186,7 @@ func (x *execution) take(st *stepState, seen sighting) event {
 // taking is one step under way.
 type taking struct {
 	x       *execution
+	calls   context.Context // as the execution's, told apart by step
 	step    *plan.Step
 	seen    sighting
 	entry   ledger.Entry
@@ -230,7 +232,7 @@ func (t *taking) fatal(err error) event {
 // write appends one event about the step's entry.
 func (t *taking) write(ev ledger.Event) error {
 	ev.Address, ev.Token = t.entry.Address, t.entry.Token
-	return t.x.run.Journal.Append(t.x.calls, ev)
+	return t.x.run.Journal.Append(t.calls, ev)
 }
 
 // intend writes what is about to be done; nothing is sent before it is durable.
@@ -284,7 +286,7 @@ func (t *taking) doubt(err error) event {
 	if !errors.Is(err, errRunning) { // else it was waited for
 		s.until = t.x.Now().Add(longWork)
 	}
-	verdict, serr := s.patiently(t.x.calls, t.entry.Key)
+	verdict, serr := s.patiently(t.calls, t.entry.Key)
 	switch {
 	case serr != nil:
 		return t.fatal(serr)

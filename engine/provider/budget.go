@@ -41,11 +41,12 @@ type Budgets struct {
 	clock Clock
 	mu    sync.Mutex
 	by    map[[2]string]*Bucket
+	waits map[*Wait]bool // calls that wait now
 }
 
 // NewBudgets gives budgets that all start at rate.
 func NewBudgets(rate Rate, c Clock) *Budgets {
-	return &Budgets{rate: rate.withDefaults(), clock: c, by: map[[2]string]*Bucket{}}
+	return &Budgets{rate: rate.withDefaults(), clock: c, by: map[[2]string]*Bucket{}, waits: map[*Wait]bool{}}
 }
 
 // For gives the bucket of a scope and service, making it at its first use.
@@ -70,7 +71,9 @@ func Budget(s Session, b *Budgets, service func(kind string) string) Session {
 		}
 		bucket := b.For(s.Scope(), name)
 		wait, end := waiting(ctx, c.Op)
+		over := b.wait(ctx, s.Scope(), name)
 		err := bucket.Take(wait)
+		over()
 		if err != nil {
 			err = unsent(c.Op, context.Cause(wait))
 		}

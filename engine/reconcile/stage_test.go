@@ -207,6 +207,7 @@ type stage struct {
 	lost    bool              // a process that starts finds its store's server away
 	inbox   func() reconcile.Inbox
 	history reconcile.History
+	budgets *provider.Budgets // nil: calls are not bounded
 	token   func() string
 	owner   string
 	repos   []reconcile.Repo // nil: the one of source
@@ -255,7 +256,7 @@ func (s *stage) start() {
 	s.Daemon = &reconcile.Daemon{
 		Runner: &reconcile.Runner{
 			Specs: s.specs, Policies: s.judge, Ledger: s.disk, Words: s.disk, Catalogue: cat, Now: time.Now, Schema: "1", Secrets: s.box.bind,
-			Sessions: &reconcile.Sessions{Catalogue: cat, Profile: s.known}, Observer: observe.New(cat, time.Now),
+			Sessions: &reconcile.Sessions{Catalogue: cat, Profile: s.known, Options: provider.Options{Budgets: s.budgets}}, Observer: observe.New(cat, time.Now),
 			Engine: &apply.Engine{Kinds: cat, Now: time.Now, NewToken: s.token, Sleep: sleep},
 		},
 		Store: s.disk, Tenure: reconcile.Tenure{Leases: s.disk, Owner: s.owner, TTL: 6 * time.Second, Now: time.Now},

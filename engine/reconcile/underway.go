@@ -54,6 +54,25 @@ func (u *underway) heard(h *view.Halt) *view.Halt {
 	return h
 }
 
+// turnTold is how long a wait for a turn is nothing to speak of.
+const turnTold = time.Second
+
+// turns gives by step what waits for its turn in a rate budget, the longest of
+// each.
+func (d *Daemon) turns(env string) map[string]*view.Turn {
+	out := map[string]*view.Turn{}
+	budgets, now := d.Runner.Sessions.Options.Budgets, d.Runner.Now()
+	if budgets == nil {
+		return out
+	}
+	for _, w := range budgets.Waits() {
+		if lasted := now.Sub(w.Since); w.Caller == env && lasted >= turnTold && out[w.Step] == nil {
+			out[w.Step] = &view.Turn{Scope: w.Scope, Service: w.Service, For: lasted}
+		}
+	}
+	return out
+}
+
 // Underway gives the apply that this process makes of an environment, each step
 // as it is now; nil where it makes none.
 func (d *Daemon) Underway(env string) *view.Run {
@@ -63,7 +82,7 @@ func (d *Daemon) Underway(env string) *view.Run {
 	if u == nil {
 		return nil
 	}
-	now := d.Runner.Now()
+	now, turns := d.Runner.Now(), d.turns(env)
 	u.mu.Lock()
 	begun := maps.Clone(u.steps)
 	run := u.run
@@ -77,7 +96,10 @@ func (d *Daemon) Underway(env string) *view.Run {
 		case !ok:
 			s = view.Step{ID: p.ID, Address: p.Address, Op: p.Op, Aspect: p.Aspect, State: view.StepWaiting}
 		case s.State == view.StepRunning:
-			s.Took = now.Sub(s.At)
+			s.Took, s.Turn = now.Sub(s.At), turns[s.ID]
+			if s.Turn == nil {
+				s.Turn = turns[""] // what it stands on is read again, with that of others
+			}
 		}
 		run.Steps = append(run.Steps, s)
 	}

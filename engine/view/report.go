@@ -124,6 +124,23 @@ type Step struct {
 	RequestID string
 	At        time.Time // when it ended; for running: when it began
 	Took      time.Duration
+	Turn      *Turn // for running: it waits for its turn; nil: it does not
+}
+
+// Turn is a wait for a turn to call, since calls are bounded.
+type Turn struct {
+	Scope   string // whose calls are: an account and region, a vCenter
+	Service string // "" where all its services count as one
+	For     time.Duration
+}
+
+// words says for what and how long it is waited.
+func (t *Turn) words() string {
+	at := clean(t.Scope)
+	if t.Service != "" {
+		at = clean(t.Service) + " of " + at
+	}
+	return "waits " + lasting(t.For) + " for its turn in the rate budget of " + at
 }
 
 // Status is one environment's line of the status table.

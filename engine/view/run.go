@@ -324,7 +324,11 @@ func (s *Step) words() string {
 		}
 		return s.done() + aspect + " (" + lasting(s.Took) + ")"
 	case StepRunning:
-		return string(s.Op) + aspect + " running, " + lasting(s.Took)
+		text := string(s.Op) + aspect + " running, " + lasting(s.Took)
+		if s.Turn != nil {
+			text += ", " + s.Turn.words()
+		}
+		return text
 	case StepFailed, StepDoubt, StepWaiting:
 	}
 	return string(s.Op) + aspect + " " + string(s.State)

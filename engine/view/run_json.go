@@ -63,6 +63,21 @@ type RunStep struct {
 	RequestID  string     `json:"request_id,omitempty"`
 	At         *time.Time `json:"at,omitempty"` // UTC
 	TookMillis int64      `json:"took_ms"`
+	Turn       *TurnJSON  `json:"waits,omitempty"` // running: it waits for its turn in a rate budget
+}
+
+// TurnJSON is a wait's JSON form.
+type TurnJSON struct {
+	Scope   string `json:"scope"`
+	Service string `json:"service,omitempty"`
+	Millis  int64  `json:"for_ms"`
+}
+
+func (t *Turn) json() *TurnJSON {
+	if t == nil {
+		return nil
+	}
+	return &TurnJSON{Scope: clean(t.Scope), Service: clean(t.Service), Millis: t.For.Milliseconds()}
 }
 
 // JSON renders the run as indented JSON, see RunJSON.
@@ -88,7 +103,7 @@ func (r *Run) Report() RunJSON {
 		s := &r.Steps[i]
 		j := RunStep{
 			ID: s.ID, Address: s.Address.Local(), Op: string(s.Op), Aspect: s.Aspect, State: s.State, Same: s.Same, Text: clean(s.Text),
-			Mend: clean(s.Mend), RequestID: s.RequestID, TookMillis: s.Took.Milliseconds(),
+			Mend: clean(s.Mend), RequestID: s.RequestID, TookMillis: s.Took.Milliseconds(), Turn: s.Turn.json(),
 		}
 		j.At = utc(s.At)
 		out.Steps = append(out.Steps, j)
