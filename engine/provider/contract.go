@@ -25,6 +25,17 @@ type Type struct {
 	Open func(ctx context.Context, c Config) (Session, error)
 }
 
+// Service gives the service of a kind, "" for reads of several and where all share
+// one: as Options wants it.
+func (t Type) Service(kind string) string {
+	for i := range t.Kinds {
+		if t.Kinds[i].Name == kind {
+			return t.Kinds[i].Service
+		}
+	}
+	return ""
+}
+
 // Kind is the static part of a kind's behaviour that no schema field carries.
 type Kind struct {
 	Name   string        // "vpc"
@@ -32,6 +43,9 @@ type Kind struct {
 	Settle Settle        // how a create of unknown outcome is settled
 	Lag    time.Duration // how long reads may trail our own write
 	Origin Origin        // created, found or looked up
+	// Service is the API that its calls go to, which throttles apart from others
+	// of the provider ("ec2", "s3"); "" where all kinds share one.
+	Service string
 	// Unmarked says that its objects cannot carry a mark: a natural key stands
 	// in for it, and what the ledger does not own is never touched.
 	Unmarked bool

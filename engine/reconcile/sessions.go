@@ -158,7 +158,9 @@ func (s *Sessions) get(ctx context.Context, typ string, c provider.Config) (prov
 		session, err := t.Open(within, c)
 		cancel()
 		if err == nil {
-			o.session = provider.Wrap(session, s.Options)
+			around := s.Options
+			around.Service = t.Service
+			o.session = provider.Wrap(session, around)
 		}
 		o.err = err
 		if err != nil {

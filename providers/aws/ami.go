@@ -38,7 +38,7 @@ const (
 // Manager names, or the newest image that filters let through.
 func ami() *kind {
 	return &kind{
-		Kind:   provider.Kind{Name: kindAMI, IDs: provider.ReachRegion, Origin: provider.OriginLookedUp, Unmarked: true},
+		Kind:   provider.Kind{Name: kindAMI, IDs: provider.ReachRegion, Service: serviceEC2, Origin: provider.OriginLookedUp, Unmarked: true},
 		lookUp: lookUpImages,
 	}
 }

@@ -32,7 +32,7 @@ const bucketLag = ec2Lag
 func bucket() *kind {
 	return &kind{
 		Kind: provider.Kind{
-			Name: kindBucket, IDs: provider.ReachWorld, Settle: provider.SettleNatural, Lag: bucketLag,
+			Name: kindBucket, IDs: provider.ReachWorld, Settle: provider.SettleNatural, Lag: bucketLag, Service: serviceS3,
 			Origin: provider.OriginCreated,
 		},
 		fields: map[string]string{

@@ -36,7 +36,7 @@ const (
 func instance() *kind {
 	return &kind{
 		Kind: provider.Kind{
-			Name: kindInstance, IDs: provider.ReachRegion, Settle: provider.SettleToken, Lag: ec2Lag,
+			Name: kindInstance, IDs: provider.ReachRegion, Settle: provider.SettleToken, Lag: ec2Lag, Service: serviceEC2,
 			Origin: provider.OriginCreated,
 		},
 		idFilter: "instance-id",

@@ -19,7 +19,7 @@ const kindGateway = "internet_gateway"
 func internetGateway() *kind {
 	return &kind{
 		Kind: provider.Kind{
-			Name: kindGateway, IDs: provider.ReachRegion, Settle: provider.SettleMark, Lag: ec2Lag,
+			Name: kindGateway, IDs: provider.ReachRegion, Settle: provider.SettleMark, Lag: ec2Lag, Service: serviceEC2,
 			Origin: provider.OriginCreated,
 		},
 		idFilter: "internet-gateway-id",

@@ -25,7 +25,7 @@ const (
 func keyPair() *kind {
 	return &kind{
 		Kind: provider.Kind{
-			Name: kindKeyPair, IDs: provider.ReachRegion, Settle: provider.SettleMark, Lag: ec2Lag,
+			Name: kindKeyPair, IDs: provider.ReachRegion, Settle: provider.SettleMark, Lag: ec2Lag, Service: serviceEC2,
 			Origin: provider.OriginCreated,
 		},
 		idFilter: "key-pair-id",

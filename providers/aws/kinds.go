@@ -21,6 +21,13 @@ const name = "aws"
 // https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
 const ec2Lag = 5 * time.Minute
 
+// The services that throttle apart.
+// https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html
+const (
+	serviceEC2 = "ec2"
+	serviceS3  = "s3"
+)
+
 // kind is what the session needs to know to drive one kind. Every func is safe
 // for concurrent use; errors are as the SDK gives them, classified by the
 // session.

@@ -30,7 +30,7 @@ const (
 func routeTable() *kind {
 	return &kind{
 		Kind: provider.Kind{
-			Name: kindRouteTable, IDs: provider.ReachRegion, Settle: provider.SettleToken, Lag: ec2Lag,
+			Name: kindRouteTable, IDs: provider.ReachRegion, Settle: provider.SettleToken, Lag: ec2Lag, Service: serviceEC2,
 			Origin: provider.OriginCreated,
 		},
 		idFilter: "route-table-id",

@@ -23,7 +23,7 @@ const (
 func securityGroup() *kind {
 	return &kind{
 		Kind: provider.Kind{
-			Name: kindGroup, IDs: provider.ReachRegion, Settle: provider.SettleMark, Lag: ec2Lag,
+			Name: kindGroup, IDs: provider.ReachRegion, Settle: provider.SettleMark, Lag: ec2Lag, Service: serviceEC2,
 			Origin: provider.OriginCreated,
 		},
 		idFilter: "group-id",

@@ -18,7 +18,7 @@ const fieldPublicIP = "mapPublicIpOnLaunch"
 func subnet() *kind {
 	return &kind{
 		Kind: provider.Kind{
-			Name: "subnet", IDs: provider.ReachRegion, Settle: provider.SettleMark, Lag: ec2Lag,
+			Name: "subnet", IDs: provider.ReachRegion, Settle: provider.SettleMark, Lag: ec2Lag, Service: serviceEC2,
 			Origin: provider.OriginCreated,
 		},
 		idFilter: "subnet-id",

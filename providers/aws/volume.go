@@ -35,7 +35,7 @@ const maxVolumePage = 500
 func volume() *kind {
 	return &kind{
 		Kind: provider.Kind{
-			Name: kindVolume, IDs: provider.ReachRegion, Settle: provider.SettleToken, Lag: ec2Lag,
+			Name: kindVolume, IDs: provider.ReachRegion, Settle: provider.SettleToken, Lag: ec2Lag, Service: serviceEC2,
 			Origin: provider.OriginCreated,
 		},
 		idFilter: "volume-id",

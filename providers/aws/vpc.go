@@ -30,7 +30,7 @@ const (
 func vpc() *kind {
 	return &kind{
 		Kind: provider.Kind{
-			Name: "vpc", IDs: provider.ReachRegion, Settle: provider.SettleMark, Lag: ec2Lag,
+			Name: "vpc", IDs: provider.ReachRegion, Settle: provider.SettleMark, Lag: ec2Lag, Service: serviceEC2,
 			Origin: provider.OriginCreated,
 		},
 		idFilter: "vpc-id",
