@@ -102,8 +102,8 @@ An exception for a rule that does not exist is warned of (POL-310).
 ## Your own rules
 ` + "The `*.rego` files of `policies/` and of the directories in it, save those whose names begin with a dot, stand\n" +
 	"beside isobar's: those of the branch that a\n" +
-	"daemon follows; with `--rev`, those of the repository's own head or of `--base`, and never those of the change\n" +
-	"under review; for a work tree, its own. `package main` decides by `deny_NAME`, `violation_NAME` and `warn_NAME`, each a set of\n" +
+	"daemon follows; with `--rev`, those of the repository's own head or of `--base`, not those of the change\n" +
+	"under review (a checkout of the change has it for its head: name `--base` there); for a work tree, its own. `package main` decides by `deny_NAME`, `violation_NAME` and `warn_NAME`, each a set of\n" +
 	"texts or of objects with `msg` and, optionally, `address`, `path`, `id` and `mend`. The input has the shape of\n" +
 	"Terraform's plan JSON, with `input.isobar` beside it; `data.isobar.plan` holds what isobar's rules use themselves." + `
 

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,12 +33,20 @@ func (a *app) sourceFlags(c *cobra.Command) *cobra.Command {
 // they must be given again.
 func (a *app) sourceArgs() string {
 	var b strings.Builder
-	for _, f := range [][2]string{{"--repo", a.repo}, {"--rev", a.rev}, {"--base", a.base}, {"--store", a.storeName()}} {
+	for _, f := range [][2]string{{"--repo", a.repoName()}, {"--rev", a.rev}, {"--base", a.base}, {"--store", a.storeName()}} {
 		if f[1] != "" {
 			b.WriteString(" " + f[0] + " " + shellWord(f[1]))
 		}
 	}
 	return b.String()
+}
+
+// repoName is what --repo says, without what may be a password or a token.
+func (a *app) repoName() string {
+	if u, err := url.Parse(a.repo); err == nil && u.User != nil && strings.HasPrefix(u.Scheme, "http") {
+		return git.Redact(a.repo)
+	}
+	return a.repo
 }
 
 // storeName is what --store says, without a password.

@@ -51,7 +51,7 @@ func (x *execution) untold(refs []resource.Ref) string {
 	said := make([]string, len(refs))
 	for i, r := range refs {
 		if r.Address.Env == x.run.Journal.Env {
-			said[i] = fmt.Sprintf("%s has not told its %s yet", r.Address.Local(), r.Out)
+			said[i] = fmt.Sprintf("%s has not told its %s yet: the next apply asks again", r.Address.Local(), r.Out)
 		} else {
 			said[i] = fmt.Sprintf("%s has not told its %s yet: apply %s first", r.Address, r.Out, r.Address.Env)
 		}
