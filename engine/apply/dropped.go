@@ -61,7 +61,7 @@ func (t *taking) lost(made resource.Object, want resource.Map) []resource.Change
 func (t *taking) then(s plan.Step, live resource.Object) *taking {
 	s.Address, s.Live, s.Meta = t.step.Address, live.ID, t.step.Meta
 	next := &taking{
-		x: t.x, begun: true, step: &s, seen: sighting{object: live, found: true}, account: t.account, kind: t.kind, desc: t.desc,
+		x: t.x, calls: t.calls, begun: true, step: &s, seen: sighting{object: live, found: true}, account: t.account, kind: t.kind, desc: t.desc,
 		ev: event{st: t.ev.st, result: Result{Step: s, ID: live.ID}},
 	}
 	next.entry, _ = t.x.run.Journal.entry(t.entry.Key)
