@@ -35,8 +35,8 @@ const (
 func root(r *store.Run) string { return store.MessageOfRun(cmp.Or(r.Thread, r.ID)) }
 
 // goOn settles in which thread a run that is told for the first time goes on. One
-// that tries again what went wrong stays in the thread of the run before it; one
-// that does something else leaves a last word there.
+// that tries again what went wrong, or was held, stays in the thread of the run
+// before it; one that does something else leaves a last word there.
 func (t *turn) goOn(ctx context.Context) error {
 	if t.run.Thread != "" {
 		return nil
@@ -47,12 +47,7 @@ func (t *turn) goOn(ctx context.Context) error {
 	}
 	last := runs[0]
 	switch last.State {
-	case store.Failed, store.Partial, store.Drained:
-	case store.Held:
-		if t.run.State == store.NoChanges {
-			t.run.Thread = cmp.Or(last.Thread, last.ID)
-		}
-		return nil
+	case store.Failed, store.Partial, store.Drained, store.Held:
 	case store.Planning, store.Waiting, store.Applying, store.Applied, store.Denied, store.NoChanges, store.Differs, store.Cancelled,
 		store.Approved, store.Rejected, store.Superseded:
 		return nil
@@ -60,7 +55,11 @@ func (t *turn) goOn(ctx context.Context) error {
 	word := ""
 	switch again := t.run.Trigger == string(cycle.Retry) || last.Commit == t.run.Commit; {
 	case again && t.run.State == store.Waiting: // people are asked where they see it
-		word = "what is left waits for an approval: plan " + view.PlanID(t.run.Digest)
+		what := "what is left"
+		if last.State == store.Held {
+			what = "what was held"
+		}
+		word = what + " waits for an approval: plan " + view.PlanID(t.run.Digest)
 	case again:
 		t.run.Thread = cmp.Or(last.Thread, last.ID)
 		return nil

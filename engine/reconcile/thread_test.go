@@ -42,6 +42,16 @@ func withDisk(env string) environment {
 	return e
 }
 
+// withRecord is a record of a name, which bears no mark.
+func withRecord(env, name string) environment {
+	e := nets(env)
+	e.Desired = append(e.Desired, resource.Desired{
+		Address: resource.Address{Env: env, Provider: "fake", Kind: "record", Name: "r"},
+		Fields:  resource.Map{"name": text(name), "values": resource.List{text("x")}},
+	})
+	return e
+}
+
 // failing has the fake refuse to make disks, with another request id each time,
 // until it is mended.
 func (s *stage) failing() (mend func()) {
@@ -117,6 +127,45 @@ func TestANewCommitLeavesTheThread(t *testing.T) {
 			"✓ *prod* · in sync · `c2` \"change c2\" by ann",
 		)
 	})
+}
+
+// TestWhatWasHeldIsToldToItsEnd in the thread that said so: by what is done once
+// nothing keeps it any more, or by where it goes on.
+func TestWhatWasHeldIsToldToItsEnd(t *testing.T) {
+	const held = "⚠ *prod* · nothing can be done, 1 held · `c1` \"change c1\" by ann"
+	for name, c := range map[string]struct {
+		mode  string
+		then  func(s *stage, taken resource.ID)
+		heads []string
+	}{
+		"it is done": {"auto", func(s *stage, taken resource.ID) { must(s.t, s.world.Remove("record", taken)) }, []string{
+			"✓ *prod* · applied 1 change in 0.0 s, nothing drifted · `c1` \"change c1\" by ann",
+		}},
+		"a person is asked": {"approve", func(s *stage, taken resource.ID) { must(s.t, s.world.Remove("record", taken)) }, []string{
+			held + " · what was held waits for an approval: plan 2a7f-32e1",
+			"◐ *prod* · plan `2a7f-32e1` waits for an approval · 1 change: 1 create · `c1` \"change c1\" by ann\n`+ fake.record/r` create\n" +
+				"to approve it: `isobar approve prod 2a7f-32e1` · to turn it away: `isobar reject prod 2a7f-32e1`",
+		}},
+		"a newer commit": {"auto", func(s *stage, _ resource.ID) {
+			s.push("c2", map[string]environment{"prod": nets("prod", "a")})
+		}, []string{held + " · a newer commit goes on: c2", "✓ *prod* · applied 1 change in 0.0 s, nothing drifted · `c2` \"change c2\" by ann"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(t *testing.T, s *stage) {
+				taken, err := s.world.Add("fake/main", resource.Object{
+					Address: resource.Address{Kind: "record"}, Fields: resource.Map{"name": text("www"), "values": resource.List{text("x")}},
+				})
+				must(t, err)
+				s.push("c1", map[string]environment{"prod": withMode(withRecord("prod", "www"), c.mode)})
+				s.start()
+				s.pass(10 * time.Second)
+				s.wantState("prod", "held")
+				c.then(s, taken)
+				s.pass(2 * time.Minute)
+				s.wantHeads(c.heads...)
+			})
+		})
+	}
 }
 
 // TestRetriesOutliveTheProcess: the next process goes on in the same thread.
