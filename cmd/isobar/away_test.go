@@ -36,7 +36,6 @@ func TestServerAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.says(t, `"code":"STORE-610"`, "nothing is started")
-	time.Sleep(2 * time.Second)
 	if !d.running() {
 		t.Fatalf("it ended:\n%s", d.out.String())
 	}

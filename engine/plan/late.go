@@ -86,14 +86,10 @@ func (it *item) holdField(p resource.Path) {
 
 // notRead says that a field could not be read, and why where the provider knows.
 func (it *item) notRead(p resource.Path) string {
-	why := ""
-	resource.Contains(it.live.Object.Fields[p[0]], func(v resource.Value) bool {
-		u, ok := v.(resource.Unread)
-		if ok && u.Why != "" {
-			why = ": " + u.Why
-		}
-		return ok
-	})
+	why := resource.WhyUnread(it.live.Object.Fields[p[0]])
+	if why != "" {
+		why = ": " + why
+	}
 	return p.String() + " could not be read" + why
 }
 

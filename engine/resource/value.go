@@ -139,6 +139,16 @@ func HasUnread(v Value) bool {
 	return Contains(v, func(e Value) bool { _, ok := e.(Unread); return ok })
 }
 
+// WhyUnread is why something of v could not be read, or "".
+func WhyUnread(v Value) (why string) {
+	Contains(v, func(e Value) bool {
+		u, ok := e.(Unread)
+		why = u.Why
+		return ok
+	})
+	return why
+}
+
 // Rewrite returns v with every node replaced by what f gives for it, leaves
 // first; nil takes the node out of its list or map. Parts that f leaves alone
 // are shared, not copied.

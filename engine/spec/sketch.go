@@ -69,7 +69,7 @@ func (s *sketch) fields(fs []resource.Field, live resource.Map, under resource.P
 		path := append(under[:len(under):len(under)], f.Name)
 		switch {
 		case !f.Computed && !f.WriteOnly && resource.HasUnread(v):
-			s.notes = append(s.notes, path.String()+" could not be read"+because(v)+": write it as the object is")
+			s.notes = append(s.notes, path.String()+" could not be read ("+cmp.Or(resource.WhyUnread(v), "nobody says why")+"): write it as the object is")
 			continue
 		case f.Computed || f.WriteOnly || v == nil || !f.Required && (resource.Empty(v) || filledIn(f, v)):
 			continue
@@ -82,18 +82,6 @@ func (s *sketch) fields(fs []resource.Field, live resource.Map, under resource.P
 		}
 	}
 	return b.String()
-}
-
-// because is why a value could not be read, where the provider knows.
-func because(v resource.Value) (why string) {
-	resource.Contains(v, func(e resource.Value) bool {
-		u, ok := e.(resource.Unread)
-		if ok && u.Why != "" {
-			why = " (" + u.Why + ")"
-		}
-		return ok
-	})
-	return why
 }
 
 // unread notes the fields of which no read tells whether they are set.
