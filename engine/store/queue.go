@@ -23,7 +23,8 @@ import (
 type Queue struct {
 	s      *SQL
 	client *river.Client[*sql.Tx] // inserts only
-	log    *slog.Logger
+	log    *slog.Logger           // faults of our own
+	quiet  *slog.Logger           // River's words
 }
 
 // Inboxed is something that waits for a key's worker.
@@ -53,8 +54,8 @@ func (s *SQL) Queue(log *slog.Logger) (*Queue, error) {
 	if s.pg == nil {
 		return nil, errorf(ErrRefused, "only a store in PostgreSQL can be shared")
 	}
-	q := &Queue{s: s, log: slog.New(warnings{log.Handler()})}
-	client, err := river.NewClient(s.riverDriver(), &river.Config{Logger: q.log})
+	q := &Queue{s: s, log: log, quiet: slog.New(warnings{log.Handler()})}
+	client, err := river.NewClient(s.riverDriver(), &river.Config{Logger: q.quiet})
 	if err != nil {
 		return nil, err
 	}
@@ -256,7 +257,7 @@ func (q *Queue) Run(ctx context.Context, workers int, do func(ctx context.Contex
 		return err
 	}
 	client, err := river.NewClient(q.s.riverDriver(), &river.Config{
-		Logger: q.log, Workers: known, Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}},
+		Logger: q.quiet, Workers: known, Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}},
 		JobTimeout: -1, CompletedJobRetentionPeriod: jobsKept, ErrorHandler: &logged{q.log},
 	})
 	if err != nil {
