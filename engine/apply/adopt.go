@@ -36,12 +36,12 @@ func (t *taking) adopt() event {
 	}
 	if t.kind.Unmarked {
 		if err := t.write(ledger.Event{Type: ledger.Adopted, Record: &rec}); err != nil {
-			return t.fatal(err)
+			return t.unwritten(err)
 		}
 		return t.end(Done)
 	}
 	if err := t.intend(rec, nil); err != nil {
-		return t.fatal(err)
+		return t.unwritten(err)
 	}
 	m := markOf(t.x.run.Estate, t.entry.Key)
 	err := t.account.Session.Mark(t.calls, live, &m)

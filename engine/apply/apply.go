@@ -74,7 +74,7 @@ const (
 	Failed     Outcome = "failed"      // definitely not done
 	InDoubt    Outcome = "in doubt"    // may or may not be done: settled before anything else happens there
 	Moved      Outcome = "moved"       // what the plan saw has changed since: not done, plan again
-	NotStarted Outcome = "not started" // it needs something that was not done, or the run was stopped before its call
+	NotStarted Outcome = "not started" // it needs something that was not done, or the run ended before its call
 )
 
 // Result is one step's outcome.
@@ -82,7 +82,7 @@ type Result struct {
 	Step    plan.Step
 	Outcome Outcome
 	ID      resource.ID
-	Err     error     // for Failed, InDoubt and Moved: in words for people
+	Err     error     // for Failed, InDoubt and Moved, and for NotStarted where it could not be recorded: in words for people
 	Started time.Time // of the first try
 	Ended   time.Time
 	Tries   int // how often it was taken

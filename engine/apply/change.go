@@ -32,12 +32,12 @@ func (t *taking) update() event {
 	left := t.outstanding(live, changes)
 	if len(left) == 0 {
 		if err := t.write(ledger.Event{Type: ledger.Settled, Record: &rec}); err != nil {
-			return t.fatal(err)
+			return t.unwritten(err)
 		}
 		return t.end(Converged)
 	}
 	if err := t.intend(rec, left); err != nil {
-		return t.fatal(err)
+		return t.unwritten(err)
 	}
 	object := resource.Object{Address: t.step.Address, ID: live.ID, Mark: live.Mark, Fields: maps.Clone(want)}
 	for _, c := range left {
@@ -229,7 +229,7 @@ func (t *taking) remove() event {
 	live, ok := t.ground()
 	if !ok {
 		if err := t.write(ledger.Event{Type: ledger.Forgotten, Why: "gone"}); err != nil {
-			return t.fatal(err)
+			return t.unwritten(err)
 		}
 		return t.end(Converged)
 	}
@@ -237,7 +237,7 @@ func (t *taking) remove() event {
 		return t.moved("%s does not bear our mark any more", live.ID)
 	}
 	if err := t.intend(t.entry.Record, nil); err != nil {
-		return t.fatal(err)
+		return t.unwritten(err)
 	}
 	applied := resource.Object{Address: t.step.Address, ID: t.entry.Record.ID, Fields: t.entry.Record.Applied}
 	p, err := t.account.Session.Delete(t.calls, live, applied)
@@ -263,7 +263,7 @@ func (t *taking) letGo(there bool) event {
 		why = "released"
 	}
 	if err := t.write(ledger.Event{Type: ledger.Forgotten, Why: why}); err != nil {
-		return t.fatal(err)
+		return t.unwritten(err)
 	}
 	return t.end(Done)
 }
@@ -281,7 +281,7 @@ func (t *taking) mark() event {
 		return t.moved("%s bears the mark of %s, estate %s, by now", live.ID, m.Address, m.Estate)
 	}
 	if err := t.intend(t.entry.Record, nil); err != nil {
-		return t.fatal(err)
+		return t.unwritten(err)
 	}
 	rec := t.entry.Record
 	if t.step.Op == ledger.Release {

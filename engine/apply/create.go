@@ -22,20 +22,20 @@ func (t *taking) create() event {
 		Deps: t.x.deps(t.step, func(aspect string) bool { return aspect == "" }),
 	}
 	if err := t.intend(rec, nil); err != nil {
-		return t.fatal(err)
+		return t.unwritten(err)
 	}
 	object := resource.Object{Address: t.step.Address, Fields: want}
 	p, err := t.account.Session.Create(t.calls, object, markOf(t.x.run.Estate, t.entry.Key))
 	if err == nil && p.Handle != "" {
 		if werr := t.write(ledger.Event{Type: ledger.Accepted, Handle: p.Handle}); werr != nil {
-			return t.fatal(werr)
+			return t.unheard("accepted", werr)
 		}
 		p, err = t.hear(p)
 	}
 	if err != nil && p.Object.ID != "" && resource.ClassOf(err) != resource.UnknownOutcome {
 		rec.ID, rec.Broken = p.Object.ID, err.Error()
 		if werr := t.write(ledger.Event{Type: ledger.Done, Record: &rec}); werr != nil {
-			return t.fatal(werr)
+			return t.unheard("made, and is broken ("+err.Error()+")", werr)
 		}
 		ev := t.failed(err)
 		ev.retry = false // it is there, broken: only a new plan replaces it

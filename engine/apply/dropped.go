@@ -25,7 +25,7 @@ func (t *taking) dropped(rec ledger.Record, want resource.Map, made resource.Obj
 	t.ev.result.ID = made.ID
 	t.x.trail.created(t.entry.Key, made)
 	if err := t.write(ledger.Event{Type: ledger.Done, Record: &rec}); err != nil {
-		return t.fatal(err)
+		return t.unheard("done", err)
 	}
 	mark := plan.Step{ID: "mark " + t.step.Address.Local(), Op: ledger.Adopt}
 	if ev := t.then(mark, made).mark(); !finished(ev) {
@@ -71,9 +71,10 @@ func (t *taking) then(s plan.Step, live resource.Object) *taking {
 func finished(ev event) bool { return ev.result.Outcome == Done || ev.result.Outcome == Converged }
 
 // partly ends the create as the step after it ended. It is not taken again: the
-// object is there. What a stop kept from being sent is the next run's.
+// object is there. What was not sent is the next run's.
 func (t *taking) partly(ev event) event {
 	if ev.result.Outcome == NotStarted {
+		t.ev.fatal = ev.fatal
 		return t.end(Done)
 	}
 	t.ev.fatal, t.ev.result.Err = ev.fatal, ev.result.Err

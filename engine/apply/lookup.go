@@ -22,7 +22,7 @@ func (t *taking) pin(known bool) event {
 	}
 	t.ev.result.ID = rec.ID
 	if err := t.write(ledger.Event{Type: ledger.Pinned, Record: &rec}); err != nil {
-		return t.fatal(err)
+		return t.unwritten(err)
 	}
 	return t.end(Done)
 }
@@ -34,7 +34,7 @@ func (t *taking) forget(known bool) event {
 	}
 	t.ev.result.ID = t.entry.Record.ID
 	if err := t.write(ledger.Event{Type: ledger.Forgotten, Why: "no longer looked up"}); err != nil {
-		return t.fatal(err)
+		return t.unwritten(err)
 	}
 	return t.end(Done)
 }

@@ -219,13 +219,25 @@ func (t *taking) moved(format string, args ...any) event {
 	return t.end(Moved)
 }
 
-// fatal ends the run, unless err only says that it was stopped before the step
-// began.
+// fatal ends the run with the step's call left to be settled.
 func (t *taking) fatal(err error) event {
-	if errors.Is(err, provider.ErrStopped) {
-		return t.end(NotStarted)
-	}
 	t.ev.fatal, t.ev.result.Err = err, err
+	return t.end(InDoubt)
+}
+
+// unwritten ends the run before the step's call, which was not made: what it
+// would do could not be written.
+func (t *taking) unwritten(err error) event {
+	if !errors.Is(err, provider.ErrStopped) {
+		t.ev.fatal, t.ev.result.Err = err, fmt.Errorf("what would be done can't be recorded: %w", err)
+	}
+	return t.end(NotStarted)
+}
+
+// unheard ends the run after a call of whose end nothing could be written: the
+// next run finds it out.
+func (t *taking) unheard(was string, err error) event {
+	t.ev.fatal, t.ev.result.Err = err, fmt.Errorf("it was %s, which can't be recorded: %w", was, err)
 	return t.end(InDoubt)
 }
 
@@ -255,7 +267,7 @@ func (t *taking) outcome(done ledger.Event, err error) event {
 	switch {
 	case err == nil:
 		if werr := t.write(done); werr != nil {
-			return t.fatal(werr)
+			return t.unheard("done", werr)
 		}
 		return t.end(Done)
 	case errors.As(err, &fenced): // not sent; who holds the lease now settles the intent
@@ -264,10 +276,14 @@ func (t *taking) outcome(done ledger.Event, err error) event {
 		return t.doubt(err)
 	}
 	err = t.pointed(err)
-	if werr := t.write(ledger.Event{Type: ledger.Failed, Fault: FaultOf(err)}); werr != nil {
-		return t.fatal(werr)
+	stopped, was := errors.Is(err, provider.ErrStopped), "refused ("+err.Error()+")"
+	if stopped {
+		was = "not sent"
 	}
-	if errors.Is(err, provider.ErrStopped) {
+	if werr := t.write(ledger.Event{Type: ledger.Failed, Fault: FaultOf(err)}); werr != nil {
+		return t.unheard(was, werr)
+	}
+	if stopped {
 		return t.end(NotStarted) // it waited for its turn, and was not sent
 	}
 	return t.failed(err)

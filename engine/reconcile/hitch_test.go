@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -164,4 +165,82 @@ func (l *late) Reap(ctx context.Context, _ json.RawMessage) ([]store.Lease, erro
 		return nil, err
 	}
 	return nil, nil
+}
+
+// fillDuringApply fills the disk once an environment's apply has begun, before
+// the intent of its first update is written. It gives how many calls change something.
+func (s *stage) fillDuringApply(env string) (changing func() int) {
+	var mu sync.Mutex
+	n := 0
+	s.world.OnCall(func(c fake.Call) fake.Decision {
+		mu.Lock()
+		defer mu.Unlock()
+		if c.Op != provider.OpRead {
+			n++
+		} else if row, err := s.data.Environment(context.Background(), env); err == nil && row.State == "applying" {
+			s.disk.Fill(true)
+		}
+		return fake.Decision{}
+	})
+	return func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return n
+	}
+}
+
+// relabelled are networks whose label another commit changed.
+func relabelled(env string, names ...string) environment {
+	e := nets(env, names...)
+	for i := range e.Desired {
+		e.Desired[i].Fields["label"] = text("b")
+	}
+	return e
+}
+
+// TestWhatCouldNotBeRecordedWasNotStarted: no call is made without its intent, so
+// nothing is in doubt where that could not be written.
+func TestWhatCouldNotBeRecordedWasNotStarted(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		var log syncBuffer
+		s.log = slog.New(slog.NewTextHandler(&log, nil))
+		s.push("c1", map[string]environment{"prod": nets("prod", "a", "b")})
+		s.start()
+		s.pass(10 * time.Second)
+		s.wantState("prod", "in sync")
+		changing := s.fillDuringApply("prod")
+		s.push("c2", map[string]environment{"prod": relabelled("prod", "a", "b")})
+		s.pass(time.Minute)
+		const want = `error="what would be done can't be recorded: the store cannot be written to"`
+		if text := log.String(); changing() != 0 || strings.Count(text, `outcome="not started"`) != 2 || !strings.Contains(text, want) || strings.Contains(text, "in doubt") {
+			t.Errorf("%d calls changed something; the log is\n%s", changing(), text)
+		}
+	})
+}
+
+// TestFullDiskSendsNoMessageAgain: what the receiver took is remembered while that
+// can't be noted, and what hangs on it goes out.
+func TestFullDiskSendsNoMessageAgain(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.room.set(errors.New("slack is away"))
+		s.push("c1", map[string]environment{"prod": nets("prod", "a")})
+		s.start()
+		s.pass(10 * time.Second)
+		s.wantState("prod", "in sync")
+		s.disk.Fill(true)
+		s.room.set(nil)
+		s.pass(10 * time.Minute)
+		told := s.room.all()
+		if len(told) < 2 || s.room.count("post") != 1 || s.room.count("reply") == 0 || s.room.count("edit") > 1 {
+			t.Fatalf("the room saw\n%s", strings.Join(told, "\n"))
+		}
+		s.disk.Fill(false)
+		s.pass(10 * time.Minute)
+		if now := s.room.all(); len(now) != len(told) {
+			t.Fatalf("when there is room again the room saw\n%s", strings.Join(now, "\n"))
+		}
+		if left, err := s.data.Due(t.Context(), time.Now(), 10); err != nil || len(left) > 0 {
+			t.Errorf("%d messages are not noted as sent, %v", len(left), err)
+		}
+	})
 }
