@@ -80,6 +80,7 @@ type Daemon struct {
 	retry     bool                 // the outbox is to try at once
 	hitch     hitch                // what is wrong with the store now
 	bell      chan struct{}        // rung when a message waits
+	delivered map[string]string    // key → reference of messages that could not be noted as sent; the outbox's alone
 	followers map[string]*follower // by repository
 }
 
@@ -102,7 +103,7 @@ func (d *Daemon) ready() {
 		}
 		d.heads, d.envs, d.bell = map[string]*head{}, map[string]home{}, make(chan struct{}, 1)
 		d.trouble, d.orders, d.repos = map[string]trouble{}, make(chan repoOrder), map[string]Repo{}
-		d.followers = map[string]*follower{}
+		d.followers, d.delivered = map[string]*follower{}, map[string]string{}
 		for _, r := range d.Repos {
 			d.repos[r.Name] = r
 		}

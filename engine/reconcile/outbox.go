@@ -91,6 +91,10 @@ func (d *Daemon) flush(ctx context.Context) time.Duration {
 		sent, pause := 0, time.Duration(0)
 		shut := map[string]bool{} // channels that refuse us
 		for _, m := range due {
+			if ref, taken := d.delivered[m.Key]; taken {
+				sent += d.noteSent(ctx, m.Key, ref)
+				continue
+			}
 			if shut[m.Channel] {
 				continue
 			}
@@ -125,15 +129,24 @@ func (d *Daemon) flush(ctx context.Context) time.Duration {
 				d.putOff(ctx, m, err, time.Time{})
 				return pauseAfter(m, err)
 			}
-			if d.Store.Sent(ctx, m.Key, ref, d.Runner.Now()) == nil {
-				sent++
-			}
+			sent += d.noteSent(ctx, m.Key, ref)
 		}
 		if sent == 0 || pause > 0 {
 			return pause
 		}
 	}
 	return 0
+}
+
+// noteSent notes that a message was delivered, and counts it. Where that can't be
+// noted now it is remembered: the receiver is not asked again.
+func (d *Daemon) noteSent(ctx context.Context, key, ref string) int {
+	if err := d.Store.Sent(ctx, key, ref, d.Runner.Now()); err != nil {
+		d.delivered[key] = ref
+		return 0
+	}
+	delete(d.delivered, key)
+	return 1
 }
 
 // patience is how often a message that was refused is offered again: one that
@@ -158,7 +171,10 @@ func (d *Daemon) send(ctx context.Context, m store.Message) (ref string, err err
 	if m.Kind == postMessage {
 		return d.Chat.Post(ctx, m.Channel, m.Key, b.Text)
 	}
-	head, err := d.Store.Ref(ctx, m.Thread)
+	head, taken := d.delivered[m.Thread]
+	if !taken {
+		head, err = d.Store.Ref(ctx, m.Thread)
+	}
 	if err != nil || head == givenUp {
 		return head, err
 	}
