@@ -79,6 +79,7 @@ type Daemon struct {
 	deaf      map[string]deaf      // by channel: why it can't be told
 	retry     bool                 // the outbox is to try at once
 	hitch     hitch                // what is wrong with the store now
+	owed      map[string]*turn     // by environment: what could not keep and tell its run
 	bell      chan struct{}        // rung when a message waits
 	delivered map[string]string    // key → reference of messages that could not be noted as sent; the outbox's alone
 	followers map[string]*follower // by repository
@@ -102,6 +103,7 @@ func (d *Daemon) ready() {
 			d.queue = &shared{inbox: d.Inbox, log: d.Log, taken: map[string][]store.Inboxed{}}
 		}
 		d.heads, d.envs, d.bell = map[string]*head{}, map[string]home{}, make(chan struct{}, 1)
+		d.owed = map[string]*turn{}
 		d.trouble, d.orders, d.repos = map[string]trouble{}, make(chan repoOrder), map[string]Repo{}
 		d.followers, d.delivered = map[string]*follower{}, map[string]string{}
 		for _, r := range d.Repos {

@@ -12,7 +12,10 @@ import (
 
 	"isobar.dev/engine/provider"
 	"isobar.dev/engine/reconcile"
+	"isobar.dev/engine/spec"
 	"isobar.dev/engine/store"
+	"isobar.dev/engine/store/storetest"
+	"isobar.dev/engine/view"
 	"isobar.dev/providers/fake"
 )
 
@@ -241,6 +244,129 @@ func TestFullDiskSendsNoMessageAgain(t *testing.T) {
 		}
 		if left, err := s.data.Due(t.Context(), time.Now(), 10); err != nil || len(left) > 0 {
 			t.Errorf("%d messages are not noted as sent, %v", len(left), err)
+		}
+	})
+}
+
+// TestARunOutlivesAFullDisk: a daemon that lived through one knows what it did. The
+// run ends with its own reason and its steps, and chat hears of each, once.
+func TestARunOutlivesAFullDisk(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		var log syncBuffer
+		s.log = slog.New(slog.NewTextHandler(&log, nil))
+		s.push("c1", map[string]environment{"prod": {Environment: spec.Environment{Desired: phases()[0]}}})
+		s.world.OnCall(func(c fake.Call) fake.Decision {
+			if c.Op == provider.OpCreate && c.Kind == "machine" {
+				s.disk.Fill(true)
+			}
+			return fake.Decision{}
+		})
+		s.start()
+		s.pass(20 * time.Minute)
+		made := s.live()
+		s.world.OnCall(nil)
+		s.disk.Fill(false)
+		s.pass(20 * time.Minute)
+		s.wantState("prod", "in sync")
+		runs, err := s.data.Runs(t.Context(), store.RunFilter{})
+		must(t, err)
+		first, err := s.data.Run(t.Context(), runs[len(runs)-1].ID)
+		must(t, err)
+		var report view.RunJSON
+		must(t, json.Unmarshal(first.Report, &report))
+		if first.State != store.Partial || !strings.Contains(first.Note, "the store cannot be written to") || first.Ended.Sub(first.Started) > time.Minute {
+			t.Errorf("the run ended %s after %s: %s", first.State, first.Ended.Sub(first.Started), first.Note)
+		}
+		if report.Done == 0 || report.InDoubt == 0 || report.NotStarted == 0 || made == 0 || report.Why != "the store cannot be written to" {
+			t.Errorf("%d objects were made before there was room again; its report is\n%s", made, first.Report)
+		}
+		for _, step := range report.Steps {
+			told := s.room.count("reply", "`"+step.Address+"` "+step.Op)
+			if step.State == view.StepDone && told != 1 {
+				t.Errorf("the chat was told %d times of %s", told, step.ID)
+			}
+			if step.State == view.StepDoubt && (!strings.HasSuffix(step.Text, ", which can't be recorded: the store cannot be written to") || told != 1) {
+				t.Errorf("the chat was told %d times of %s: %s", told, step.ID, step.Text)
+			}
+		}
+		if s.room.count("its process ended first") > 0 || strings.Contains(log.String(), "its process ended first") {
+			t.Errorf("it is buried alive:\n%s\n%s", strings.Join(s.room.all(), "\n"), log.String())
+		}
+		if n := strings.Count(log.String(), "news=failed"); n != 1 {
+			t.Errorf("it is logged %d times that it failed:\n%s", n, log.String())
+		}
+	})
+}
+
+// TestWhatWasNotBegunIsNotTold has room for what is small alone: each look plans
+// anew, and what can't be kept is told as begun nowhere.
+func TestWhatWasNotBegunIsNotTold(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		var log syncBuffer
+		s.log = slog.New(slog.NewTextHandler(&log, nil))
+		s.push("c1", map[string]environment{"prod": nets("prod", "a")})
+		s.start()
+		s.pass(10 * time.Second)
+		s.wantState("prod", "in sync")
+		changing := 0
+		s.world.OnCall(func(c fake.Call) fake.Decision {
+			s.disk.Fill(true)
+			if c.Op != provider.OpRead {
+				changing++
+			}
+			return fake.Decision{}
+		})
+		s.push("c2", map[string]environment{"prod": nets("prod", "a", "b")})
+		s.pass(10 * time.Second)
+		before := strings.Count(log.String(), "news=applying")
+		for range 10 {
+			s.disk.Fill(false)
+			s.pass(10 * time.Second)
+		}
+		if n := strings.Count(log.String(), "news=applying") - 1; n != 0 || before != 1 || changing != 0 {
+			t.Errorf("%d calls; it is logged %d times that something begins\n%s", changing, n, log.String())
+		}
+		s.world.OnCall(nil)
+		s.disk.Fill(false)
+		s.pass(time.Minute)
+		s.wantState("prod", "in sync")
+		if runs, err := s.data.Runs(t.Context(), store.RunFilter{}); err != nil || len(runs) != 2 || s.live() != 2 {
+			t.Errorf("%d objects, %d runs, %v", s.live(), len(runs), err)
+		}
+	})
+}
+
+// TestARunThatCouldNotBeginSaysWhy fills the disk between the word that an apply
+// begins and its first step.
+func TestARunThatCouldNotBeginSaysWhy(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		for n := 1; ; n++ {
+			// The write after the one that keeps the run as applying fails.
+			s.fault = storetest.Fault{Write: n, When: storetest.Full}
+			s.push("c1", map[string]environment{"prod": nets("prod", "a")})
+			s.start()
+			s.pass(20 * time.Second)
+			runs, err := s.data.Runs(t.Context(), store.RunFilter{})
+			must(t, err)
+			if s.live() > 0 {
+				t.Fatal("no run was kept before its first step")
+			}
+			if len(runs) == 1 {
+				break
+			}
+			s.end()
+		}
+		s.disk.Fill(false)
+		s.pass(time.Minute)
+		s.wantState("prod", "in sync")
+		runs, err := s.data.Runs(t.Context(), store.RunFilter{})
+		must(t, err)
+		first := runs[len(runs)-1]
+		if first.State != store.Failed || first.Note != "the store cannot be written to" {
+			t.Errorf("the run ended %s: %s", first.State, first.Note)
+		}
+		if s.room.count("failed: the store cannot be written to") != 1 || s.room.count("its process ended first") > 0 {
+			t.Errorf("the chat saw\n%s", strings.Join(s.room.all(), "\n"))
 		}
 	})
 }

@@ -73,7 +73,10 @@ func (t *turn) tell(ctx context.Context, news cycle.Tell) error {
 
 // report tells news: in the log, in the store's runs and in chat.
 func (t *turn) report(ctx context.Context, n cycle.News) error {
-	t.log(ctx, n)
+	known := t.saved
+	if known || t.run.ID == "" {
+		t.log(ctx, n)
+	}
 	if n == cycle.NewsDenied || n == cycle.NewsApplying {
 		if err := t.judged(ctx); err != nil {
 			return err
@@ -85,12 +88,16 @@ func (t *turn) report(ctx context.Context, n cycle.News) error {
 	}
 	// Whatever is lost between the two is told all the same: a run that was kept as
 	// applying is ended by its burial, one that ended is told before it is kept so.
-	known := t.saved
 	if known {
-		t.thread(ctx, run)
+		if err := t.thread(ctx, run); err != nil {
+			return err
+		}
 	}
 	if err := t.keepRun(ctx, run); err != nil {
 		return err
+	}
+	if !known { // what can't be kept is not begun, and so no news
+		t.log(ctx, n)
 	}
 	if n != cycle.NewsApplying {
 		t.d.Meter.Run(t.env, cycle.Trigger(t.run.Trigger), t.run.State, t.since(t.run.Started))
@@ -102,8 +109,7 @@ func (t *turn) report(ctx context.Context, n cycle.News) error {
 		t.news.at = t.d.Runner.Now() // told once there is something new
 		return nil
 	}
-	t.thread(ctx, run)
-	return nil
+	return t.thread(ctx, run)
 }
 
 // judged puts on record what the rules said of the plan.
@@ -168,9 +174,13 @@ func newsState(n cycle.News) view.State {
 
 // viewRun is the run as people see it.
 func (t *turn) viewRun(state view.State) *view.Run {
+	took := t.since(t.run.Started)
+	if !t.run.Ended.IsZero() {
+		took = t.run.Ended.Sub(t.run.Started)
+	}
 	r := &view.Run{
 		ID: t.run.ID, Env: t.env, Commit: t.run.Commit, Subject: t.run.Subject, By: t.run.Actor, State: state,
-		Took: t.since(t.run.Started), Drift: -1, Daemon: true, Trigger: t.run.Trigger, Decided: t.news.decided,
+		Took: took, Drift: -1, Daemon: true, Trigger: t.run.Trigger, Decided: t.news.decided,
 	}
 	if t.run.Trigger == string(cycle.Retry) {
 		r.Retry = t.news.fails

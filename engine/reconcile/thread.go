@@ -77,16 +77,19 @@ func (t *turn) goOn(ctx context.Context) error {
 }
 
 // thread brings the run's chat thread up to date: its head is posted once and
-// edited after, each line is posted once.
-func (t *turn) thread(ctx context.Context, r *view.Run) {
+// edited after, each line is posted once. What could not be kept is told when it
+// is called again; the error says that the store takes nothing.
+func (t *turn) thread(ctx context.Context, r *view.Run) error {
 	if t.d.Chat == nil || t.run.ID == "" || t.head.channel == "" {
-		return
+		return nil
 	}
 	chat, own, root := t.chat(r), store.MessageOfRun(t.run.ID), root(&t.run)
 	head := string(body(chat.Head))
 	if head != t.news.head {
 		t.news.edits++
-		t.headline(ctx, root, fmt.Sprintf("%s edit %d", own, t.news.edits), chat.Head)
+		if err := t.headline(ctx, root, fmt.Sprintf("%s edit %d", own, t.news.edits), chat.Head); err != nil {
+			return err
+		}
 	}
 	t.news.head = head
 	if t.news.told == nil {
@@ -106,11 +109,14 @@ func (t *turn) thread(ctx context.Context, r *view.Run) {
 		case len(t.news.told) > maxLines:
 			continue
 		}
+		if _, err := t.enqueue(ctx, store.Message{Key: key, Thread: root, Kind: replyMessage, Body: body(l.Text)}); err != nil {
+			return err
+		}
 		t.news.told[key] = true
-		t.enqueue(ctx, store.Message{Key: key, Thread: root, Kind: replyMessage, Body: body(l.Text)})
 	}
 	t.news.at = t.d.Runner.Now()
 	t.d.ring()
+	return nil
 }
 
 // chat is the run's thread as it reads now.
@@ -130,11 +136,12 @@ func (t *turn) chat(r *view.Run) view.Chat {
 }
 
 // headline posts a thread's head, or edits it where there is one.
-func (t *turn) headline(ctx context.Context, root, edit string, text view.Rich) {
-	if t.enqueue(ctx, store.Message{Key: root, Kind: postMessage, Body: body(text)}) {
-		return
+func (t *turn) headline(ctx context.Context, root, edit string, text view.Rich) error {
+	if added, err := t.enqueue(ctx, store.Message{Key: root, Kind: postMessage, Body: body(text)}); added || err != nil {
+		return err
 	}
-	t.enqueue(ctx, store.Message{Key: edit, Thread: root, Kind: editMessage, Body: body(text)})
+	_, err := t.enqueue(ctx, store.Message{Key: edit, Thread: root, Kind: editMessage, Body: body(text)})
+	return err
 }
 
 // amend has the head of another run's thread say how that ended; what tells one
@@ -144,17 +151,21 @@ func (t *turn) amend(ctx context.Context, old *store.Run, what string, head view
 	if t.d.Chat == nil || t.head.channel == "" {
 		return
 	}
-	t.headline(ctx, root(old), store.MessageOfRun(old.ID)+" "+what, head)
+	_ = t.headline(ctx, root(old), store.MessageOfRun(old.ID)+" "+what, head) // nor can the run be kept then
 	t.d.ring()
 }
 
 // enqueue keeps a message for the environment's channel; added says that there
-// was none of its key.
-func (t *turn) enqueue(ctx context.Context, m store.Message) (added bool) {
+// was none of its key. The error says that the store takes nothing: it may be
+// kept later. A message that it refuses is dropped.
+func (t *turn) enqueue(ctx context.Context, m store.Message) (added bool, err error) {
 	m.Channel = t.head.channel
-	added, err := t.d.Store.Enqueue(ctx, m)
+	added, err = t.d.Store.Enqueue(ctx, m)
+	if hitchOf(err).class != nil {
+		return false, err
+	}
 	if err != nil {
 		t.d.Log.WarnContext(ctx, "a message could not be kept", "env", t.env, "key", m.Key, "error", err)
 	}
-	return added
+	return added, nil
 }

@@ -73,6 +73,9 @@ func (d *Daemon) turn(ctx context.Context, env string) (rest []cycle.Event, err 
 		t.cut = t.state.Phase == cycle.Applying
 		t.state.Phase = cycle.Idle // of a process that ended: whatever comes now starts over
 	}
+	if err := t.settleUp(keep); err != nil {
+		return evs, err
+	}
 	for len(evs) > 0 {
 		ev := evs[0]
 		if said, ok := ev.(cycle.Approved); ok && t.spent(keep, said.Digest) {
@@ -88,6 +91,7 @@ func (d *Daemon) turn(ctx context.Context, env string) (rest []cycle.Event, err 
 		for _, e := range effects {
 			got, err := t.do(ctx, e)
 			if err != nil {
+				t.owe(err)
 				if errors.Is(err, store.ErrFull) {
 					return evs[1:], err // nor could this be kept
 				}
@@ -215,6 +219,9 @@ func (t *turn) plan(ctx context.Context, trigger cycle.Trigger) ([]cycle.Event, 
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err() // a shutdown: it starts over
+		}
+		if hitchOf(err).class != nil {
+			return nil, err // nothing is wrong with the environment
 		}
 		return t.broken(ctx, err), nil
 	}
@@ -362,13 +369,13 @@ func (t *turn) apply(ctx context.Context, e cycle.Apply) ([]cycle.Event, error) 
 	}
 	former := t.draft.former
 	out := t.take(ctx)
+	t.news.outcome = out
+	t.finish(out)
 	if former != "" { // what it let go of it learns by a look
 		if err := t.d.queue.add(keep, former, cycle.Ticked{Trigger: cycle.Manual}); err != nil {
 			return nil, err
 		}
 	}
-	t.news.outcome = out
-	t.finish(out)
 	done := cycle.Applied{OK: out.OK(), Key: t.run.ID, Held: heldKey(t.draft.Plan), Ripe: out.ripe(), Rest: t.under != "" || len(t.draft.Job.Imports) > 0}
 	switch {
 	case !out.Stopped || out.Report.OK():
@@ -480,7 +487,7 @@ func (t *turn) progress(ctx context.Context, r apply.Result) {
 	}
 	t.news.steps = append(t.news.steps, stepView(r))
 	if t.since(t.news.at) >= threadBeat {
-		t.thread(ctx, t.viewRun(view.Applying))
+		_ = t.thread(ctx, t.viewRun(view.Applying)) // what could not be kept is told with the next
 	}
 }
 
