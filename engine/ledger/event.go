@@ -24,6 +24,7 @@ const (
 	Adopted   Type = "adopted"   // an object that bears our mark came under management: Record
 	Pinned    Type = "pinned"    // a lookup's value was taken for good: Record; no object is ours behind it
 	Moved     Type = "moved"     // the entry changed its address: From
+	Restored  Type = "restored"  // a deposed object is current again, and what had replaced it is deposed: Why
 	Forgotten Type = "forgotten" // the entry is no longer ours: Why
 )
 

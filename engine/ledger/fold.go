@@ -133,6 +133,8 @@ func (s *State) Apply(ev Event) error {
 		err = s.settled(e, ev)
 	case Moved:
 		err = s.moved(ev)
+	case Restored:
+		err = s.restored(e, ev)
 	case Forgotten:
 		if e == nil {
 			err = errNoEntry
@@ -198,6 +200,21 @@ func (s *State) adopted(e *Entry, ev Event) error {
 	e.Record, e.Made, e.At, e.Open = *ev.Record, true, ev.At, nil
 	delete(s.Ended, ev.Token)
 	delete(s.Undone, ev.Token)
+	return nil
+}
+
+// restored makes a deposed object the current one of its address again.
+func (s *State) restored(e *Entry, ev Event) error {
+	switch {
+	case e == nil:
+		return errNoEntry
+	case e.Open != nil:
+		return errOpen
+	}
+	if now := s.Current(ev.Address); now != nil {
+		now.Role = Deposed
+	}
+	e.Role = Current
 	return nil
 }
 

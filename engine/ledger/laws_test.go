@@ -42,7 +42,7 @@ func drawEvent(t *rapid.T, seq int64) ledger.Event {
 		Address: address.Draw(t, "address"), Token: token.Draw(t, "token"),
 		Type: rapid.SampledFrom([]ledger.Type{
 			ledger.Intended, ledger.Intended, ledger.Intended, ledger.Accepted, ledger.Done, ledger.Done, ledger.Failed,
-			ledger.Doubted, ledger.Settled, ledger.Adopted, ledger.Pinned, ledger.Moved, ledger.Forgotten, "nonsense",
+			ledger.Doubted, ledger.Settled, ledger.Adopted, ledger.Pinned, ledger.Moved, ledger.Forgotten, ledger.Restored, "nonsense",
 		}).Draw(t, "type"),
 	}
 	rec := func() *ledger.Record {
@@ -78,7 +78,7 @@ func drawEvent(t *rapid.T, seq int64) ledger.Event {
 	case ledger.Moved:
 		from := address.Draw(t, "from")
 		ev.From = &from
-	case ledger.Forgotten:
+	case ledger.Forgotten, ledger.Restored:
 		ev.Why = rapid.SampledFrom([]string{"", "gone"}).Draw(t, "why")
 	}
 	return ev

@@ -40,9 +40,10 @@ type builder struct {
 	reverse map[resource.Address][]*item
 	notes   []Note
 	inverse map[resource.Address][]dependant
-	held    []Held             // of objects that are no item: strays
-	named   map[string][]*item // by id and output, for those that seen asks about
-	left    []*item            // strays that are left alone, as what may refer to others
+	held    []Held                       // of objects that are no item: strays
+	named   map[string][]*item           // by id and output, for those that seen asks about
+	deposed map[resource.Address][]*item // what was replaced and still stands, once asked for
+	left    []*item                      // strays that are left alone, as what may refer to others
 }
 
 func newBuilder(in Input) *builder {
@@ -157,7 +158,10 @@ func (b *builder) wanted(it *item) {
 	case it.live.Seen != Present:
 		it.holdUnseen()
 	default:
-		b.compare(it)
+		made := it.fresh // what refers to it counts on that
+		if b.compare(it); it.replaces() && !made && b.restore(it) {
+			b.compare(it)
+		}
 	}
 	if u, unready := b.in.Unready[it.addr]; unready {
 		it.hold(HeldSecret, u.Text, u.Mend)
@@ -223,12 +227,17 @@ func (b *builder) compare(it *item) {
 		applied = hidden
 	}
 	it.diff.object(it.resolved, applied, it.live.Object.Fields)
+	replace := it.entry.Record.Broken != "" || slices.ContainsFunc(it.diff.changes, func(c FieldChange) bool { return c.Replaces })
+	switch {
+	case len(it.diff.kept) == 0:
+	case replace:
+		it.diff = &differ{item: it, fought: b.in.Paused, anew: true}
+		it.diff.object(it.resolved, applied, it.live.Object.Fields)
+	default:
+		it.resolved = it.diff.standing(it.resolved)
+	}
 	it.reasons = reasonsOf(it)
 	b.nameLookups(it.reasons)
-	replace := it.entry.Record.Broken != ""
-	for i := range it.diff.changes {
-		replace = replace || it.diff.changes[i].Replaces
-	}
 	switch {
 	case replace:
 		it.action, it.fresh = Replace, true
@@ -291,6 +300,9 @@ func (b *builder) unwanted(it *item) {
 	}
 	if b.replaced(it) {
 		it.reasons = []Reason{{Cause: CauseSpec, Text: "replaced earlier"}}
+	}
+	if it.left {
+		it.reasons = []Reason{{Cause: CauseSpec, Text: "made to replace what stays"}}
 	}
 	b.name(it)
 	switch {

@@ -15,6 +15,8 @@ type differ struct {
 	unread  []resource.Path
 	late    []string // top-level fields that are as the ledger has them, and read as before our last write
 	refused []string
+	kept    []keptDefault
+	anew    bool              // it is to be made anew: its defaults are what they are now
 	fought  map[string]string // fields that are not put back, by FieldName
 	paused  []resource.Path   // of them, those that were changed outside
 }
@@ -30,6 +32,10 @@ func (d *differ) object(want, applied, live resource.Map) {
 		w, a := want[f.Name], d.item.landed(f, applied[f.Name], live[f.Name])
 		if w == nil && a == nil {
 			continue
+		}
+		if had, kept := d.keepsDefault(f, w, a, live[f.Name]); kept {
+			d.kept = append(d.kept, keptDefault{f, w, had})
+			w = had
 		}
 		n := d.node(resource.Path{f.Name}, f, trio{w, a, live[f.Name]}, f.Immutable)
 		if !same(f, n, applied[f.Name]) {

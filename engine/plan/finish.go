@@ -52,7 +52,8 @@ func (b *builder) finish(g *graph) *Plan {
 	p.Changes, p.Steps = make([]Change, 0, b.acting()), make([]Step, 0, len(g.steps))
 	for _, it := range b.items {
 		taken := b.corrections(it)
-		p.Ledger, p.Notes = append(p.Ledger, taken...), append(p.Notes, it.ofMeta(taken)...)
+		p.Ledger, p.Notes = append(p.Ledger, taken...), append(append(p.Notes, it.ofMeta(taken)...), it.ofDefaults()...)
+		p.Notes = append(p.Notes, it.ofRestored()...)
 		switch {
 		case it.held != nil:
 			h := *it.held
@@ -200,6 +201,9 @@ func (b *builder) corrections(it *item) []Correction {
 	if it.want != nil && it.entry.Address != it.addr { // held or not: what refers to it looks for it here
 		from := it.entry.Address
 		out = append(out, Correction{Address: it.addr, Token: it.entry.Token, Type: ledger.Moved, From: &from})
+	}
+	if it.restored {
+		out = append(out, Correction{Address: it.addr, Token: it.entry.Token, Type: ledger.Restored, Why: "the spec wants it again"})
 	}
 	if it.want == nil && it.stray && it.held == nil {
 		rec := it.entry.Record

@@ -30,6 +30,8 @@ type item struct {
 	fresh    bool // it gets a new object: all its outputs are to come
 	touched  bool // it is updated: its volatile outputs are to come
 	first    bool // replace: create before destroy
+	restored bool // entry is a deposed one that the spec wants again
+	left     bool // entry was made to replace that one
 	beside   bool // first only since another name lets the new one stand beside the old
 	held     *Held
 	output   func(resource.Ref) resource.Value // of a reference, as far as it is known

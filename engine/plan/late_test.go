@@ -18,7 +18,7 @@ func lateInput(t *testing.T, want resource.Map, trail plan.Trail) (plan.Input, l
 	a := parseLocal(t, "t.net/a")
 	in := plan.Input{
 		Env: "prod", Estate: estate, Kinds: kinds(), Ledger: &ledger.State{}, Live: map[ledger.Key]plan.Reading{},
-		Desired: []resource.Desired{{Address: a, Fields: want}},
+		Desired: []resource.Desired{{Address: a, Fields: want, Where: map[string]resource.Position{"cidr": {Line: 1}}}},
 	}
 	applied := resource.Map{"cidr": resource.String("10.0"), "tags": resource.Map{"v": resource.String("new")}, "zone": resource.String("z1")}
 	own(t, &in, "1", goldenEntry{Address: "t.net/a", Applied: applied}, nil)

@@ -104,7 +104,10 @@ func TestAPlanIsIndependentOfOrderAndWritesNothing(t *testing.T) {
 		moved.Desired = slices.Clone(in.Desired)
 		for i := range moved.Desired {
 			moved.Desired[i].At.Line += 7
-			moved.Desired[i].Where = nil
+			moved.Desired[i].Where = maps.Clone(in.Desired[i].Where) // which fields somebody wrote says more than a place
+			for name := range moved.Desired[i].Where {
+				moved.Desired[i].Where[name] = resource.Position{File: "other.cue", Line: 3}
+			}
 		}
 		if third := plan.Build(moved); third.Digest != first.Digest {
 			t.Fatal("the digest holds positions")

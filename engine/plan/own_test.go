@@ -41,7 +41,7 @@ func TestOwnElementsLeaveOthersAlone(t *testing.T) {
 				{Name: "members", Type: "list", Own: "element", Elem: own},
 			}}}
 			add := func(a resource.Address, token string, want, applied, live resource.Map) {
-				in.Desired = append(in.Desired, resource.Desired{Address: a, Fields: want, Where: map[string]resource.Position{"members": {Line: 1}}})
+				in.Desired = append(in.Desired, resource.Desired{Address: a, Fields: want, Where: map[string]resource.Position{"members": {Line: 1}, "name": {Line: 2}}})
 				rec := &ledger.Record{ID: resource.ID(a.Kind + "-" + token), Schema: "1", Applied: applied, Outs: resource.Map{"id": resource.String(a.Kind + "-" + token)}}
 				if a.Kind == "list" && c.renamed {
 					rec.Deps = []ledger.Dep{{Address: addr("group", "a"), Token: "1"}}

@@ -31,6 +31,9 @@ func burial(r *store.Run, h *view.Halt) (state store.RunState, note string) {
 // row was, or between the two at the end. What a person cancelled is not taken up
 // again unasked, though the process ended first.
 func (t *turn) bury(ctx context.Context) error {
+	if err := t.holds(ctx); err != nil {
+		return err // stopped for a while: they may be of the process that took over
+	}
 	runs, err := t.d.Store.Runs(ctx, store.RunFilter{Env: t.env, Limit: 10})
 	if err != nil {
 		return err
@@ -53,7 +56,7 @@ func (t *turn) bury(ctx context.Context) error {
 		t.amend(ctx, &r, "verdict", run.Chat().Head)
 		t.d.Log.WarnContext(ctx, endedFirst, "env", t.env, "run", r.ID, "commit", short(r.Commit))
 		r.Ended, r.Report = t.d.Runner.Now(), run.JSON()
-		if err := t.d.Store.PutRun(ctx, r); err != nil {
+		if err := t.putRun(ctx, r); err != nil {
 			return err
 		}
 	}

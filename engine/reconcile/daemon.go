@@ -25,8 +25,9 @@ type Source interface {
 
 // trouble is why a repository can not be read.
 type trouble struct {
-	text string
-	kind git.Kind // "" of what is not Git's
+	text  string
+	kind  git.Kind // "" of what is not Git's
+	since time.Time
 }
 
 // Chat delivers messages. Each call may be repeated: the same key is never
@@ -74,6 +75,7 @@ type Daemon struct {
 	heads     map[string]*head     // by repository
 	envs      map[string]home      // by environment
 	trouble   map[string]trouble   // repository → why it can not be read now
+	lamented  map[string]lamented  // by repository: what chat was told of it
 	refused   map[string]Refusal   // by repository and environment
 	live      map[string]*underway // by environment
 	deaf      map[string]deaf      // by channel: why it can't be told
@@ -105,7 +107,7 @@ func (d *Daemon) ready() {
 		d.heads, d.envs, d.bell = map[string]*head{}, map[string]home{}, make(chan struct{}, 1)
 		d.owed = map[string]*turn{}
 		d.trouble, d.orders, d.repos = map[string]trouble{}, make(chan repoOrder), map[string]Repo{}
-		d.followers, d.delivered = map[string]*follower{}, map[string]string{}
+		d.followers, d.delivered, d.lamented = map[string]*follower{}, map[string]string{}, map[string]lamented{}
 		for _, r := range d.Repos {
 			d.repos[r.Name] = r
 		}

@@ -2,6 +2,7 @@ package reconcile_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 
 	"isobar.dev/engine/diag"
 	"isobar.dev/engine/provider"
+	"isobar.dev/engine/reconcile"
 	"isobar.dev/engine/resource"
 	"isobar.dev/engine/spec"
 	"isobar.dev/engine/store"
@@ -341,6 +343,63 @@ func TestLostLeaseStopsSends(t *testing.T) {
 	})
 }
 
+// TestAWokenProcessTellsNothing: one that stood still while another took over
+// neither ends the other's run nor tells anything of its own plan.
+func TestAWokenProcessTellsNothing(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		box := newInbox()
+		s.inbox = func() reconcile.Inbox { return &lively{tray{box: box, p: &process{disk: s.disk}}} }
+		s.push("c1", map[string]environment{"prod": nets("prod", "a")})
+		s.start()
+		s.pass(20 * time.Second)
+		ctx := context.Background()
+		var woken time.Time
+		var mu sync.Mutex
+		s.world.OnCall(func(c fake.Call) fake.Decision {
+			mu.Lock()
+			defer mu.Unlock()
+			if woken.IsZero() && (c.Op == provider.OpRead || c.Op == provider.OpFind) {
+				time.Sleep(15 * time.Second) // its heartbeats go on in this world: the lease is taken by force
+				must(t, s.data.Release(ctx, "prod", s.leaseOwner()))
+				if _, err := s.data.Acquire(ctx, "prod", "other", time.Minute, time.Now()); err != nil {
+					t.Error(err)
+				}
+				must(t, s.data.PutRun(ctx, store.Run{ID: "0194a000-0000-7000-8000-00000000ffff", Env: "prod", State: store.Applying, Started: time.Now()}))
+				woken = time.Now()
+			}
+			return fake.Decision{}
+		})
+		s.push("c2", map[string]environment{"prod": nets("prod", "a", "b")})
+		s.pass(40 * time.Second)
+		mu.Lock()
+		if woken.IsZero() {
+			t.Error("nothing was read")
+		}
+		mu.Unlock()
+		said := len(s.room.all())
+		run, err := s.data.Run(ctx, "0194a000-0000-7000-8000-00000000ffff")
+		if err != nil || run.State != store.Applying {
+			t.Fatalf("the other's run is %s: %s, %v\n%s", run.State, run.Note, err, strings.Join(s.room.all(), "\n"))
+		}
+		if n := s.room.count("c2"); n != 0 {
+			t.Fatalf("%d of %d messages tell of what it planned\n%s", n, said, strings.Join(s.room.all(), "\n"))
+		}
+	})
+}
+
+// lively is an inbox among whose processes nobody is dead.
+type lively struct{ tray }
+
+// Reap implements reconcile.Inbox.
+func (l *lively) Reap(context.Context, json.RawMessage) ([]store.Lease, error) { return nil, nil }
+
+// leaseOwner is who holds prod now.
+func (s *stage) leaseOwner() string {
+	l, err := s.data.Lease(context.Background(), "prod")
+	must(s.t, err)
+	return l.Owner
+}
+
 // TestPushDuringApply is planned after it.
 func TestPushDuringApply(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
@@ -389,6 +448,68 @@ func TestUnreadableRepository(t *testing.T) {
 		s.pass(2 * time.Minute)
 		if got := s.Aside(s.row("prod")); got != "" {
 			t.Fatalf("what is said beside it is still %q", got)
+		}
+	})
+}
+
+// TestUnreadableRepositoryIsToldInChat: not what passes by itself, not twice, and
+// the message says when it is over.
+func TestUnreadableRepositoryIsToldInChat(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		said := func(n, edits int, last string) {
+			t.Helper()
+			all := s.room.all()
+			if s.room.count("post", "repository") != n || s.room.count("edit", "repository") != edits || !strings.Contains(all[len(all)-1], last) {
+				t.Fatalf("the chat saw\n%s", strings.Join(all, "\n"))
+			}
+		}
+		s.push("c1", map[string]environment{"prod": nets("prod", "a")})
+		s.start()
+		s.pass(10 * time.Second)
+		s.source.set(errors.New("the token is no more"))
+		s.pass(9 * time.Minute)
+		s.source.set(nil)
+		s.pass(2 * time.Minute)
+		said(0, 0, "")
+		s.source.set(errors.New("the token is no more"))
+		s.pass(time.Hour)
+		said(1, 0, "· the token is no more · `c1` stays in force")
+		s.source.set(nil)
+		s.pass(10 * time.Minute)
+		said(1, 1, "can be read again · from ")
+		s.source.set(errors.New("gone again"))
+		s.pass(time.Hour)
+		said(1, 2, "· gone again ·")
+		s.source.set(nil)
+		s.pass(10 * time.Minute)
+		said(1, 3, "can be read again · from ")
+	})
+}
+
+// TestUnreadableRepositoryAndANewProcess: the one that starts while a repository
+// can't be read says no more than what was said, and one that can read it says so
+// where it was told otherwise, once.
+func TestUnreadableRepositoryAndANewProcess(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.push("c1", map[string]environment{"prod": nets("prod", "a")})
+		s.start()
+		s.source.set(errors.New("the token is no more"))
+		s.pass(20 * time.Minute)
+		s.end()
+		s.start()
+		s.pass(20 * time.Minute)
+		s.end()
+		s.source.set(nil)
+		s.start()
+		s.pass(2 * time.Minute)
+		for range 2 {
+			s.end()
+			s.start()
+			s.pass(2 * time.Minute)
+		}
+		all := s.room.all()
+		if s.room.count("post", "repository") != 1 || s.room.count("edit", "can be read again · at ") != 1 || !strings.Contains(all[len(all)-1], "again") {
+			t.Fatalf("the chat saw\n%s", strings.Join(all, "\n"))
 		}
 	})
 }

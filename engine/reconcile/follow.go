@@ -42,7 +42,8 @@ func (d *Daemon) follow(ctx context.Context, f *follower) {
 			return
 		}
 		d.reached(ctx, err)
-		if hitchOf(err).class != nil { // of our own store: nothing is wrong with the repository
+		hitched := hitchOf(err).class != nil // our own store: nothing is wrong with the repository
+		if hitched {
 			err = nil
 		}
 		d.Meter.Fetched(r.Name, err)
@@ -51,6 +52,9 @@ func (d *Daemon) follow(ctx context.Context, f *follower) {
 			d.Log.InfoContext(ctx, "repository can be read again", "repo", r.Name)
 		case news:
 			d.Log.WarnContext(ctx, "repository could not be read; the last commit stays in force, and this is told once", "repo", r.Name, "error", err, "mend", mendOf(err))
+		}
+		if !hitched {
+			d.lament(ctx, r, err)
 		}
 		for _, done := range waiting {
 			close(done)
@@ -80,7 +84,11 @@ func (d *Daemon) note(repo string, err error) (news bool) {
 		delete(d.trouble, repo)
 		return wrong
 	}
-	d.trouble[repo] = trouble{err.Error(), git.KindOf(err)}
+	now := trouble{text: err.Error(), kind: git.KindOf(err), since: d.Runner.Now()}
+	if wrong {
+		now.since = was.since
+	}
+	d.trouble[repo] = now
 	// How a server can't be reached is worded in another way each time, and so is
 	// which file of a mirror its disk has no room for.
 	return !wrong || was.kind != git.KindOf(err) || was.text != err.Error() && was.kind != git.Unreachable && was.kind != git.Full

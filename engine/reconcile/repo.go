@@ -144,6 +144,11 @@ func (d *Daemon) refit(want map[string]Repo, running map[string]*follower) {
 			delete(d.trouble, name)
 		}
 	}
+	for name := range d.lamented {
+		if running[name] == nil {
+			delete(d.lamented, name)
+		}
+	}
 	for key, r := range d.refused {
 		if _, ok := want[r.Repo]; !ok {
 			delete(d.refused, key)

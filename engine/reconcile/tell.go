@@ -33,6 +33,9 @@ type reporter struct {
 
 // tell takes news in, and reports them.
 func (t *turn) tell(ctx context.Context, news cycle.Tell) error {
+	if err := t.holds(ctx); err != nil {
+		return err
+	}
 	n := news.What
 	switch n {
 	case cycle.NewsApplying:
@@ -288,7 +291,7 @@ func (t *turn) keepRun(ctx context.Context, r *view.Run) error {
 		}
 	}
 	t.saved = true
-	return t.d.Store.PutRun(ctx, t.run)
+	return t.putRun(ctx, t.run)
 }
 
 func (t *turn) countOwned(s *ledger.State) { t.row.Resources = len(s.Entries) }

@@ -73,7 +73,7 @@ func (t *turn) goOn(ctx context.Context) error {
 	run.Next, run.Again = word, time.Time{}
 	last.Report = run.JSON()
 	t.amend(ctx, &last, "left", append(run.Chat().Head, view.Span{Text: " · " + word}))
-	return t.d.Store.PutRun(ctx, last)
+	return t.putRun(ctx, last)
 }
 
 // thread brings the run's chat thread up to date: its head is posted once and
@@ -160,12 +160,5 @@ func (t *turn) amend(ctx context.Context, old *store.Run, what string, head view
 // kept later. A message that it refuses is dropped.
 func (t *turn) enqueue(ctx context.Context, m store.Message) (added bool, err error) {
 	m.Channel = t.head.channel
-	added, err = t.d.Store.Enqueue(ctx, m)
-	if hitchOf(err).class != nil {
-		return false, err
-	}
-	if err != nil {
-		t.d.Log.WarnContext(ctx, "a message could not be kept", "env", t.env, "key", m.Key, "error", err)
-	}
-	return added, nil
+	return t.d.say(ctx, m)
 }

@@ -129,10 +129,25 @@ func (t *turn) spent(ctx context.Context, digest string) bool {
 	return err == nil && a.Run != ""
 }
 
+// holds fails with ErrFenced where another process that shares the store may
+// work on the environment by now: what is to be told and kept of it is that one's.
+func (t *turn) holds(ctx context.Context) error {
+	if err := t.lease.fence(ctx); err != nil && t.d.Inbox != nil {
+		return fmt.Errorf("%w: %w", store.ErrFenced, err)
+	}
+	return nil
+}
+
+// putRun keeps a run, while the environment's lease is this turn's.
+func (t *turn) putRun(ctx context.Context, r store.Run) error {
+	r.Fence = t.lease.epoch
+	return t.d.Store.PutRun(ctx, r)
+}
+
 // save keeps the environment's row.
 func (t *turn) save(ctx context.Context) error {
-	if err := t.lease.fence(ctx); err != nil && t.d.Inbox != nil {
-		return fmt.Errorf("%w: %w", store.ErrFenced, err) // the row is somebody else's now
+	if err := t.holds(ctx); err != nil {
+		return err
 	}
 	body, err := json.Marshal(t.state)
 	if err != nil {

@@ -132,7 +132,7 @@ func (t *turn) settle(ctx context.Context, old *store.Run, v verdict, run *view.
 	}
 	t.d.Log.InfoContext(ctx, "verdict", attrs...)
 	old.State, old.Note, old.Report = v.state, v.words, run.JSON()
-	return t.d.Store.PutRun(ctx, *old)
+	return t.putRun(ctx, *old)
 }
 
 // rejected tells that a person turned a plan away: on the run that waited with

@@ -294,11 +294,16 @@ func wrongPackage(c *closure, dir, pkg, env string) diag.Finding {
 			break
 		}
 	}
-	f.Message = "the package is called " + pkg + ", its directory " + path.Base(dir)
-	if pkg == "" {
+	f.Mend = "write package " + env
+	switch {
+	case pkg != "":
+		f.Message = "the package is called " + pkg + ", its directory " + path.Base(dir)
+	case len(c.read(f.Where.File)) == 0: // cut short, or made by a shell that was to fill it
+		f.Message = "the file is empty"
+		f.Mend = "write package " + env + ", or delete the file; what isobar prints is put there by >> into a file that has its package, or written elsewhere and then moved: a shell's > empties a file before isobar reads it"
+	default:
 		f.Message = "the file has no package clause, so it would be left out"
 	}
-	f.Mend = "write package " + env
 	return f
 }
 

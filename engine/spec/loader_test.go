@@ -436,6 +436,7 @@ func TestPackagesAndNames(t *testing.T) {
 	}{
 		"other package": {map[string]string{"prod": "// about\n\npackage prd\nname: \"prod\"\n"}, "prod", "environments/prod/prod.cue:3:9: prod: the package is called prd, its directory prod"},
 		"no package":    {map[string]string{"prod": good, "environments/prod/x.cue": "a: 1\n"}, "prod", "environments/prod/x.cue:1:1: prod: the file has no package clause, so it would be left out"},
+		"an empty file": {map[string]string{"prod": good, "environments/prod/x.cue": ""}, "prod", "environments/prod/x.cue:1:1: prod: the file is empty"},
 		"other name":    {map[string]string{"prod": strings.Replace(good, `name: "prod"`, `name: "prd"`, 1)}, "prod", "environments/prod/prod.cue:6:1: prod: the name is prd, the directory prod"},
 		"not there":     {map[string]string{"prod": good}, "pord", "pord: there is no environment pord"},
 	} {

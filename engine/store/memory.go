@@ -241,6 +241,13 @@ func (m *Memory) PutRun(ctx context.Context, r Run) error {
 		return err
 	}
 	return m.with(ctx, func(d *memory) error {
+		if r.Fence != 0 {
+			l := d.leases[r.Env]
+			l.Env = r.Env
+			if err := within(l, r.Fence); err != nil {
+				return err
+			}
+		}
 		was := d.runs[r.ID].State
 		d.runs[r.ID] = r.normal()
 		if audited(was, r.State) {

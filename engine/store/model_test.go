@@ -260,7 +260,7 @@ func drawEvent(t *rapid.T, env string) ledger.Event {
 		Address: drawAddress(t, env), Token: drawToken(t),
 		Type: rapid.SampledFrom([]ledger.Type{
 			ledger.Intended, ledger.Intended, ledger.Accepted, ledger.Done, ledger.Failed, ledger.Doubted,
-			ledger.Settled, ledger.Adopted, ledger.Adopted, ledger.Pinned, ledger.Moved, ledger.Forgotten,
+			ledger.Settled, ledger.Adopted, ledger.Adopted, ledger.Pinned, ledger.Moved, ledger.Forgotten, ledger.Restored,
 		}).Draw(t, "type"),
 	}
 	rec := drawRecord(t, env)
@@ -281,7 +281,7 @@ func drawEvent(t *rapid.T, env string) ledger.Event {
 	case ledger.Moved:
 		from := drawAddress(t, env)
 		ev.From = &from
-	case ledger.Forgotten:
+	case ledger.Forgotten, ledger.Restored:
 		ev.Why = rapid.SampledFrom([]string{"", "gone"}).Draw(t, "why")
 	}
 	return ev

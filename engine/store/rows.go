@@ -84,6 +84,7 @@ type Run struct {
 	Ended   time.Time       `json:"ended,omitzero"`
 	Plan    json.RawMessage `json:"-"` // JSON; nil in lists
 	Report  json.RawMessage `json:"-"` // JSON; nil in lists
+	Fence   int64           `json:"-"` // the epoch of the environment's lease under which it is written, 0 for none; not kept
 }
 
 // RunFilter selects runs.
@@ -234,7 +235,7 @@ func (e Environment) normal() Environment {
 
 func (r Run) normal() Run {
 	r.Started, r.Ended = whole(r.Started), whole(r.Ended)
-	r.Plan, r.Report = own(r.Plan), own(r.Report)
+	r.Plan, r.Report, r.Fence = own(r.Plan), own(r.Report), 0
 	return r
 }
 

@@ -48,11 +48,19 @@ func release(l Lease, owner string) (Lease, bool) {
 
 // admit checks an append's fence and expectation.
 func admit(l Lease, epoch, last, expect int64) error {
-	if l.Epoch != epoch {
-		return errorf(ErrFenced, "%s is at epoch %d, the writer at %d", l.Env, l.Epoch, epoch)
+	if err := within(l, epoch); err != nil {
+		return err
 	}
 	if last != expect {
 		return errorf(ErrConflict, "%s is at event %d, the writer at %d", l.Env, last, expect)
+	}
+	return nil
+}
+
+// within checks that a writer's lease is still in force.
+func within(l Lease, epoch int64) error {
+	if l.Epoch != epoch {
+		return errorf(ErrFenced, "%s is at epoch %d, the writer at %d", l.Env, l.Epoch, epoch)
 	}
 	return nil
 }

@@ -70,12 +70,22 @@ func (s *SQL) PutRun(ctx context.Context, r Run) error {
 	if err := r.check(); err != nil {
 		return err
 	}
+	fence := r.Fence
 	r = r.normal()
 	body, err := json.Marshal(r)
 	if err != nil {
 		return wrap(ErrRefused, err)
 	}
 	return s.tx(ctx, func(tx *sql.Tx) error {
+		if fence != 0 {
+			l, err := lease(ctx, tx, r.Env)
+			if err == nil {
+				err = within(l, fence)
+			}
+			if err != nil {
+				return err
+			}
+		}
 		was, err := runState(ctx, tx, r.ID)
 		if err != nil {
 			return err

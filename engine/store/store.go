@@ -61,6 +61,8 @@ type Environments interface {
 
 // Runs keeps runs.
 type Runs interface {
+	// PutRun keeps a run, new or known. ErrFenced says that its Fence is not the
+	// epoch of its environment's lease any more.
 	PutRun(ctx context.Context, r Run) error
 	// Run finds a run by its id, or by the beginning of just one id. It fails
 	// with ErrNotFound or ErrAmbiguous.

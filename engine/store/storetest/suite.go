@@ -337,6 +337,20 @@ func runs(t *testing.T, s store.Store) {
 	}
 	same(t, list(store.RunFilter{}), []string{"0190", "0191", "0190-ab", "0190-aa"})
 	same(t, list(store.RunFilter{Env: "prod", Limit: 2}), []string{"0190", "0190-ab"})
+	fenced := store.Run{ID: "0190-f", Env: "fenced", State: store.Applying, Started: t0()}
+	epoch, err := s.Acquire(ctx, fenced.Env, "a", time.Hour, t0())
+	must(t, err)
+	fenced.Fence = epoch
+	must(t, s.PutRun(ctx, fenced))
+	got, err := s.Run(ctx, fenced.ID)
+	must(t, err)
+	same(t, got.Fence, 0)
+	must(t, s.Release(ctx, fenced.Env, "a"))
+	fenced.State = store.Failed
+	wantErr(t, s.PutRun(ctx, fenced), store.ErrFenced)
+	got, err = s.Run(ctx, fenced.ID)
+	must(t, err)
+	same(t, got.State, store.Applying)
 	wantErr(t, s.PutRun(ctx, store.Run{ID: "x"}), store.ErrRefused)
 	wantErr(t, s.PutRun(ctx, store.Run{ID: "x", Env: "e", Report: json.RawMessage("}")}), store.ErrRefused)
 }
