@@ -47,10 +47,10 @@ func (d *Daemon) lament(ctx context.Context, r Repo, failed error) {
 	var err error
 	if begins {
 		told = lamented{lamentOf(r.Name, at.since), at.since}
-		err = d.begin(ctx, told, channel, text)
+		err = d.unreadable(ctx, told, channel, text)
 	} else {
 		text.Since, text.Until = told.since, now
-		err = d.over(ctx, r.Name, told, channel, text)
+		err = d.readable(ctx, r.Name, told, channel, text)
 		told = lamented{}
 	}
 	if err != nil {
@@ -62,9 +62,9 @@ func (d *Daemon) lament(ctx context.Context, r Repo, failed error) {
 	d.ring()
 }
 
-// begin says that a repository can't be read: by the day's message, or in it
+// unreadable says that a repository can't be read: by the day's message, or in it
 // where it's not the day's first time.
-func (d *Daemon) begin(ctx context.Context, told lamented, channel string, text view.Unread) error {
+func (d *Daemon) unreadable(ctx context.Context, told lamented, channel string, text view.Unread) error {
 	m := store.Message{Key: told.key, Channel: channel, Kind: postMessage, Body: body(text.Chat())}
 	if added, err := d.say(ctx, m); added || err != nil {
 		return err
@@ -74,8 +74,8 @@ func (d *Daemon) begin(ctx context.Context, told lamented, channel string, text 
 	return err
 }
 
-// over says in what was told of a repository that it can be read again.
-func (d *Daemon) over(ctx context.Context, repo string, told lamented, channel string, text view.Unread) error {
+// readable says in what was told of a repository that it can be read again.
+func (d *Daemon) readable(ctx context.Context, repo string, told lamented, channel string, text view.Unread) error {
 	for _, k := range lamentsToEnd(repo, told.key, text.Until) {
 		if _, err := d.Store.Ref(ctx, k); err != nil && k != told.key {
 			continue // nothing was told

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -105,13 +106,20 @@ func (q *Queue) put(ctx context.Context, tx *sql.Tx, in inboxed) error {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO inbox (n, key, slot, due, body)
-VALUES ((SELECT COALESCE(MAX(n), 0) + 1 FROM inbox), $1, $2, $3, $4)`, in.key, in.slot, millis(now.Add(in.after)), string(b))
+VALUES ((SELECT GREATEST($5, COALESCE(MAX(n), 0) + 1) FROM inbox WHERE key = $1), $1, $2, $3, $4)`,
+			in.key, in.slot, millis(now.Add(in.after)), string(b), numberAt(now))
 		if err != nil {
 			return err
 		}
 	}
 	return q.nudge(ctx, tx, in.key, now.Add(in.after))
 }
+
+// numberAt is a number for the inbox that was never given before, since a worker
+// says by it what it is done with: what takes the place of that must have another
+// one, and so must what comes into an empty inbox. It rises by the millisecond; of
+// the same one, chance tells them apart.
+func numberAt(now time.Time) int64 { return millis(now)<<20 | rand.Int64N(1<<20) } //nolint:gosec // no secret
 
 func (q *Queue) nudge(ctx context.Context, tx *sql.Tx, key string, at time.Time) error {
 	_, err := q.client.InsertTx(ctx, tx, nudge{key}, &river.InsertOpts{ScheduledAt: at})

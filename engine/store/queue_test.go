@@ -119,6 +119,44 @@ func TestQueueSlots(t *testing.T) {
 	}
 }
 
+// TestQueueNumbersAreNeverGivenAgain: what is put in the place of something taken,
+// or after the inbox was emptied, is not what its worker is done with.
+func TestQueueNumbersAreNeverGivenAgain(t *testing.T) {
+	t.Parallel()
+	url, _ := emptySchema(t)
+	q := openQueue(t, openSchema(t, url, serversClock))
+	ctx := t.Context()
+	seen := map[int64]bool{}
+	for i := range 30 {
+		if err := q.Put(ctx, "prod", "tick", 0, text(i)); err != nil {
+			t.Fatal(err)
+		}
+		in, err := q.Take(ctx, "prod")
+		if err != nil || len(in) != 1 || seen[in[0].N] {
+			t.Fatalf("look %d: %v, %v", i, in, err)
+		}
+		seen[in[0].N] = true
+		if i%3 == 0 {
+			continue // the next takes its place while it is worked on
+		}
+		if err := q.Put(ctx, "prod", "tick", 0, text(-i)); err != nil {
+			t.Fatal(err)
+		}
+		if err := q.Ack(ctx, "prod", in); err != nil {
+			t.Fatal(err)
+		}
+		next, err := q.Take(ctx, "prod")
+		if err != nil || len(next) != 1 || string(next[0].Body) != string(text(-i)) || seen[next[0].N] {
+			t.Fatalf("look %d: the next is %v, %v", i, next, err)
+		}
+		if seen[next[0].N] = true; i%2 == 0 {
+			if err := q.Ack(ctx, "prod", next); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 // TestReap wakes the environment of an owner that died, once, and fences it.
 func TestReap(t *testing.T) {
 	t.Parallel()
