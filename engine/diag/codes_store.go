@@ -32,8 +32,8 @@ func storePages() map[Code]Page {
 		StoreFull: {
 			Title: "the store cannot be written to",
 			Text: "The disk is full or fails, or the file may not be written. No change is made while its intent cannot be recorded; " +
-				"what was recorded before can still be read. Free space or mend the permissions: a daemon tries again by itself, " +
-				"and a command is typed again.",
+				"status, runs and audit still read what was recorded before, while plan and apply want room: they first settle what an earlier run left open. " +
+				"Free space or mend the permissions: a daemon goes on by itself and tells then what it had done, and a command is typed again.",
 		},
 		StoreCorrupt: {
 			Title: "the store is damaged",
