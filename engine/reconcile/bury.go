@@ -52,8 +52,11 @@ func (t *turn) bury(ctx context.Context) error {
 		run := t.kept(ctx, &r)
 		r.State, r.Note = burial(&r, h)
 		run.State, run.Why, run.Next, run.Halt = view.State(r.State), endedFirst, settledBy, h
-		run.Steps = nil // what became of them, the ledger knows
+		if run.Steps, err = t.recorded(ctx, &r, run.Steps); err != nil {
+			return err
+		}
 		t.amend(ctx, &r, "verdict", run.Chat().Head)
+		t.relate(ctx, &r, run)
 		t.d.Log.WarnContext(ctx, endedFirst, "env", t.env, "run", r.ID, "commit", short(r.Commit))
 		r.Ended, r.Report = t.d.Runner.Now(), run.JSON()
 		if err := t.putRun(ctx, r); err != nil {

@@ -1,13 +1,19 @@
 package reconcile_test
 
 import (
+	"encoding/json"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"isobar.dev/engine/provider"
+	"isobar.dev/engine/spec"
 	"isobar.dev/engine/store"
 	"isobar.dev/engine/store/storetest"
+	"isobar.dev/engine/view"
+	"isobar.dev/providers/fake"
 )
 
 // Whichever write a daemon dies after, no run is left as if it still went on,
@@ -50,4 +56,40 @@ func TestNoRunIsLeftApplying(t *testing.T) {
 	if buried == 0 {
 		t.Error("no write was in the midst of a run")
 	}
+}
+
+// TestAKilledRunKeepsItsSteps: what a process did that did not live to report it,
+// the ledger knows. Chat hears of each, once.
+func TestAKilledRunKeepsItsSteps(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.push("c1", map[string]environment{"prod": {Environment: spec.Environment{Desired: phases()[0]}}})
+		var killed atomic.Bool
+		s.world.OnCall(func(c fake.Call) fake.Decision {
+			if c.Op == provider.OpCreate && c.Kind == "machine" && killed.CompareAndSwap(false, true) {
+				s.data = s.data.Reopen() // the store is another's from now on, as after a crash
+				return fake.Decision{Before: fake.ErrCrash}
+			}
+			return fake.Decision{}
+		})
+		s.start()
+		s.pass(10 * time.Second)
+		s.end()
+		s.start()
+		s.pass(20 * time.Minute)
+		s.wantState("prod", "in sync")
+		runs, err := s.data.Runs(t.Context(), store.RunFilter{})
+		must(t, err)
+		first, err := s.data.Run(t.Context(), runs[len(runs)-1].ID)
+		must(t, err)
+		var report view.RunJSON
+		must(t, json.Unmarshal(first.Report, &report))
+		if first.State != store.Failed || report.Done == 0 || report.InDoubt == 0 || report.NotStarted == 0 || report.Why != "its process ended first" {
+			t.Errorf("its report is\n%s", first.Report)
+		}
+		for _, step := range report.Steps {
+			if told := s.room.count("reply", "`"+step.Address+"` "+step.Op); step.State == view.StepDone && told != 1 {
+				t.Errorf("the chat was told %d times of %s:\n%s", told, step.ID, strings.Join(s.room.all(), "\n"))
+			}
+		}
+	})
 }

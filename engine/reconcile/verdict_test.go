@@ -388,7 +388,7 @@ func TestCutOffApply(t *testing.T) {
 		s.wantRuns("prod", "waiting: ", "failed: approved by ann; its process ended first; what it had begun is settled by the next run", "approved: approved by ann")
 		id := view.PlanID(s.row("prod").PlanDigest)
 		s.wantHeads(
-			"✗ *prod* · failed: its process ended first · approved by ann at 00:00:10 UTC · `c1` \"change c1\" by ann · what is left waits for an approval: plan "+id,
+			"✗ *prod* · failed: 1 in doubt; its process ended first · approved by ann at 00:00:10 UTC · `fake.network/a`: create in doubt · `c1` \"change c1\" by ann · what is left waits for an approval: plan "+id,
 			"◐ *prod* · plan `"+id+"` waits for an approval · 1 change: 1 create · `c1` \"change c1\" by ann\n"+
 				"`+ fake.network/a` create\nto approve it: `isobar approve prod "+id+"` · to turn it away: `isobar reject prod "+id+"`",
 		)
