@@ -108,7 +108,7 @@ func named(row store.Environment, state *ledger.State, w Word, text string) ([]s
 	if w.Verdict == store.Delete && len(found) == 0 {
 		return nil, fmt.Errorf("%w: %s is no orphan (%s)", ErrNotNamed, text, orphanNames(row))
 	}
-	if w.Verdict != store.Delete {
+	if w.Verdict == store.Keep || w.Verdict == store.Release && len(found) == 0 { // a stray may bear the mark of something wanted
 		for _, e := range onesMeant(state.At(a)) {
 			found[objectName(e.Key)] = true
 		}
@@ -223,6 +223,13 @@ func (d *Draft) orphans(now time.Time) map[string]time.Time {
 	for k := range d.words.confirmed {
 		add(k)
 	}
+	d.journal.View(func(s *ledger.State) {
+		for k := range d.words.released { // a stray: nothing else knows its name, for a word that takes that back
+			if s.Entries[k] == nil {
+				add(k)
+			}
+		}
+	})
 	return out
 }
 

@@ -285,7 +285,7 @@ func describeGroup(group []errors.Error) meaning {
 	case strings.HasPrefix(got, secretMark):
 		return meaning{kind: wrong, code: codeSecretPlace, text: secretHere, mend: secretHereMend}
 	case formless && strings.Contains(got, refMark):
-		return meaning{kind: wrong, text: "a reference cannot stand here", mend: "write the value itself"}
+		return meaning{kind: wrong, text: "a reference cannot stand here", mend: "write the value itself, or another output of that resource"}
 	case formless && len(options) == 1: // the default, and a pattern for all else
 		return meaning{kind: wrong, text: got + " has the wrong form"}
 	case formless && len(options) > 1:

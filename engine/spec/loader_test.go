@@ -211,13 +211,13 @@ aws: route_table: t: {vpcId: aws.vpc.main.#out.id, routes: [for i in [1, 2] {des
 		"a reference where none can stand": {`aws: vpc: main: cidrBlock: "10.0.0.0/16"
 aws: security_group: x: {vpcId: aws.vpc.main.#out.id, groupName: aws.security_group.y.#out.id}
 aws: security_group: y: vpcId: aws.vpc.main.#out.id`, []string{
-			"5:66 SPEC-104 aws.security_group/x: groupName: a reference cannot stand here | write the value itself",
+			"5:66 SPEC-104 aws.security_group/x: groupName: a reference cannot stand here | write the value itself, or another output of that resource",
 		}},
 		"two that refer to each other where none can": {`aws: vpc: main: cidrBlock: "10.0.0.0/16"
 aws: security_group: x: {vpcId: aws.vpc.main.#out.id, groupName: aws.security_group.y.#out.id}
 aws: security_group: y: {vpcId: aws.vpc.main.#out.id, groupName: aws.security_group.x.#out.id}`, []string{
-			"5:66 SPEC-104 aws.security_group/x: groupName: a reference cannot stand here | write the value itself",
-			"6:66 SPEC-104 aws.security_group/y: groupName: a reference cannot stand here | write the value itself",
+			"5:66 SPEC-104 aws.security_group/x: groupName: a reference cannot stand here | write the value itself, or another output of that resource",
+			"6:66 SPEC-104 aws.security_group/y: groupName: a reference cannot stand here | write the value itself, or another output of that resource",
 		}},
 		"a text that fits neither default nor pattern": {`aws: vpc: main: cidrBlock: "10.0.0.0/16"
 aws: security_group: x: {vpcId: aws.vpc.main.#out.id, groupName: "a:b", description: 3}`, []string{

@@ -47,7 +47,11 @@ func copyInto(ctx context.Context, db *sql.DB, file string) error {
 // ErrBackup says why no copy was made, ErrTampered that one was made, of a
 // store whose audit log was altered.
 func Backup(ctx context.Context, file string, over bool, write func(ctx context.Context, file string) error) (Info, error) {
-	if _, err := os.Lstat(file); err == nil && !over {
+	switch there, err := os.Lstat(file); {
+	case err != nil: // none, or the write says what is wrong
+	case !there.Mode().IsRegular():
+		return Info{}, errorf(ErrBackup, "%s is no regular file, and stays", file)
+	case !over:
 		return Info{}, errorf(ErrBackup, "%s is there already", file)
 	}
 	partial := file + ".partial"

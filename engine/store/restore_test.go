@@ -82,6 +82,22 @@ func TestBackupIsAStore(t *testing.T) {
 	checkLived(t, openFile(t, file), rows)
 }
 
+// TestBackupLeavesWhatIsNoFile: a pipe, a device or a link is not replaced, forced
+// or not.
+func TestBackupLeavesWhatIsNoFile(t *testing.T) {
+	t.Parallel()
+	link := filepath.Join(t.TempDir(), "null")
+	if err := os.Symlink(os.DevNull, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []string{os.DevNull, link} {
+		_, err := store.Backup(t.Context(), at, true, func(context.Context, string) error { t.Error("it was begun"); return nil })
+		if !errors.Is(err, store.ErrBackup) || !strings.Contains(err.Error(), "is no regular file, and stays") {
+			t.Errorf("%s: %v", at, err)
+		}
+	}
+}
+
 func TestBackupRefuses(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -87,7 +87,7 @@ func TestAPartialRunCountsWhatItDid(t *testing.T) {
 		t.Errorf("%+v", j)
 	}
 	r.State, r.Steps = Failed, append(already("aws.vpc/a"), Step{Address: addr("aws.vpc/d"), State: StepFailed})
-	if got, want := r.next(), "nothing was done: mend the cause, then isobar apply "; got != want {
+	if got, want := r.next(), "nothing was applied: mend the cause, then isobar apply "; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

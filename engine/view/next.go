@@ -21,7 +21,7 @@ func (r *Run) next() string {
 		case r.began():
 			return "what was done is kept: mend the cause, then " + apply
 		}
-		return "nothing was done: mend the cause, then " + apply
+		return "nothing was applied: mend the cause, then " + apply
 	case Stopped, Cancelled:
 		if !r.began() {
 			return "nothing was done; to go on: " + apply

@@ -460,4 +460,8 @@ func TestGiven(t *testing.T) {
 	if mine.Given != "" || len(given) != 1 || given[0].Given != "it is the region's default VPC" {
 		t.Errorf("mine says %q, and %d others %+v", mine.Given, len(given), given)
 	}
+	subnets := r.read(t, "subnet", resource.Selector{Filter: map[string]string{"vpc-id": string(given[0].ID)}})
+	if len(subnets) == 0 || slices.ContainsFunc(subnets, func(o resource.Object) bool { return o.Given != "it is the default subnet of its availability zone" }) {
+		t.Errorf("the default VPC has %+v", subnets)
+	}
 }

@@ -56,7 +56,11 @@ func (s *session) subnetObject(v *types.Subnet) resource.Object {
 	text(f, "cidrBlock", v.CidrBlock)
 	text(f, "availabilityZone", v.AvailabilityZone)
 	text(f, "ownerId", v.OwnerId)
-	return withTags(resource.Object{ID: resource.ID(aws.ToString(v.SubnetId)), Fields: f}, "subnet", v.Tags)
+	o := resource.Object{ID: resource.ID(aws.ToString(v.SubnetId)), Fields: f}
+	if aws.ToBool(v.DefaultForAz) {
+		o.Given = "it is the default subnet of its availability zone"
+	}
+	return withTags(o, "subnet", v.Tags)
 }
 
 func createSubnet(ctx context.Context, s *session, want resource.Object, tags map[string]string, _ string) (resource.Object, error) {
