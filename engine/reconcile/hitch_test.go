@@ -251,51 +251,67 @@ func TestFullDiskSendsNoMessageAgain(t *testing.T) {
 // TestARunOutlivesAFullDisk: a daemon that lived through one knows what it did. The
 // run ends with its own reason and its steps, and chat hears of each, once.
 func TestARunOutlivesAFullDisk(t *testing.T) {
-	play(t, func(t *testing.T, s *stage) {
-		var log syncBuffer
-		s.log = slog.New(slog.NewTextHandler(&log, nil))
-		s.push("c1", map[string]environment{"prod": {Environment: spec.Environment{Desired: phases()[0]}}})
-		s.world.OnCall(func(c fake.Call) fake.Decision {
-			if c.Op == provider.OpCreate && c.Kind == "machine" {
-				s.disk.Fill(true)
-			}
-			return fake.Decision{}
+	t.Run("a store of its own", func(t *testing.T) { play(t, func(t *testing.T, s *stage) { s.outlives(0) }) })
+	t.Run("a shared store", func(t *testing.T) {
+		play(t, func(t *testing.T, s *stage) {
+			box := newInbox()
+			s.inbox = func() reconcile.Inbox { return &lively{tray{box: box, p: &process{disk: s.disk}}} }
+			s.outlives(20 * time.Second) // the lease runs out, and can't be renewed
 		})
-		s.start()
-		s.pass(20 * time.Minute)
-		made := s.live()
-		s.world.OnCall(nil)
-		s.disk.Fill(false)
-		s.pass(20 * time.Minute)
-		s.wantState("prod", "in sync")
-		runs, err := s.data.Runs(t.Context(), store.RunFilter{})
-		must(t, err)
-		first, err := s.data.Run(t.Context(), runs[len(runs)-1].ID)
-		must(t, err)
-		var report view.RunJSON
-		must(t, json.Unmarshal(first.Report, &report))
-		if first.State != store.Partial || !strings.Contains(first.Note, "the store cannot be written to") || first.Ended.Sub(first.Started) > time.Minute {
-			t.Errorf("the run ended %s after %s: %s", first.State, first.Ended.Sub(first.Started), first.Note)
-		}
-		if report.Done == 0 || report.InDoubt == 0 || report.NotStarted == 0 || made == 0 || report.Why != "the store cannot be written to" {
-			t.Errorf("%d objects were made before there was room again; its report is\n%s", made, first.Report)
-		}
-		for _, step := range report.Steps {
-			told := s.room.count("reply", "`"+step.Address+"` "+step.Op)
-			if step.State == view.StepDone && told != 1 {
-				t.Errorf("the chat was told %d times of %s", told, step.ID)
-			}
-			if step.State == view.StepDoubt && (!strings.HasSuffix(step.Text, ", which can't be recorded: the store cannot be written to") || told != 1) {
-				t.Errorf("the chat was told %d times of %s: %s", told, step.ID, step.Text)
-			}
-		}
-		if s.room.count("its process ended first") > 0 || strings.Contains(log.String(), "its process ended first") {
-			t.Errorf("it is buried alive:\n%s\n%s", strings.Join(s.room.all(), "\n"), log.String())
-		}
-		if n := strings.Count(log.String(), "news=failed"); n != 1 {
-			t.Errorf("it is logged %d times that it failed:\n%s", n, log.String())
-		}
 	})
+}
+
+// outlives is a daemon's life with a disk that fills during an apply, while a call
+// of it takes some time.
+func (s *stage) outlives(call time.Duration) {
+	t := s.t
+	var log syncBuffer
+	s.log = slog.New(slog.NewTextHandler(&log, nil))
+	s.push("c1", map[string]environment{"prod": {Environment: spec.Environment{Desired: phases()[0]}}})
+	s.world.OnCall(func(c fake.Call) fake.Decision {
+		if c.Op == provider.OpCreate && c.Kind == "machine" {
+			s.disk.Fill(true)
+			time.Sleep(call)
+		}
+		return fake.Decision{}
+	})
+	s.start()
+	s.pass(20 * time.Minute)
+	made := s.live()
+	s.world.OnCall(nil)
+	s.disk.Fill(false)
+	s.pass(20 * time.Minute)
+	s.wantState("prod", "in sync")
+	runs, err := s.data.Runs(t.Context(), store.RunFilter{})
+	must(t, err)
+	first, err := s.data.Run(t.Context(), runs[len(runs)-1].ID)
+	must(t, err)
+	var report view.RunJSON
+	must(t, json.Unmarshal(first.Report, &report))
+	if first.State != store.Partial || !strings.Contains(first.Note, "the store cannot be written to") || first.Ended.Sub(first.Started) > time.Minute {
+		t.Errorf("the run ended %s after %s: %s", first.State, first.Ended.Sub(first.Started), first.Note)
+	}
+	if report.Done == 0 || report.InDoubt == 0 || report.NotStarted == 0 || made == 0 || report.Why != "the store cannot be written to" {
+		t.Errorf("%d objects were made before there was room again; its report is\n%s", made, first.Report)
+	}
+	for _, step := range report.Steps {
+		where := "`" + step.Address + "` "
+		if told := s.room.count("reply", where+step.Op); step.State == view.StepDone && told != 1 {
+			t.Errorf("the chat was told %d times of %s", told, step.ID)
+		}
+		if told := s.room.count("reply", where+step.Op+" in doubt"); step.State == view.StepDoubt && told != 1 {
+			t.Errorf("the chat was told %d times of %s", told, step.ID)
+		}
+		if step.State == view.StepDoubt && call == 0 && !strings.HasSuffix(step.Text, ", which can't be recorded: the store cannot be written to") {
+			t.Errorf("%s: %s", step.ID, step.Text)
+		}
+	}
+	if s.room.count("its process ended first") > 0 || strings.Contains(log.String(), "its process ended first") {
+		t.Errorf("it is buried alive:\n%s\n%s", strings.Join(s.room.all(), "\n"), log.String())
+	}
+	if n := strings.Count(log.String(), "news=failed"); n != 1 {
+		t.Errorf("it is logged %d times that it failed:\n%s", n, log.String())
+	}
 }
 
 // TestWhatWasNotBegunIsNotTold has room for what is small alone: each look plans

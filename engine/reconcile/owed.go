@@ -10,10 +10,11 @@ import (
 	"isobar.dev/engine/store"
 )
 
-// owe remembers a run that was applying when the store took nothing any more: what
-// became of it is known here alone. The environment's next turn keeps and tells it.
+// owe remembers a run that was applying when the store took nothing any more, or
+// when its lease ran out since it could not be renewed there: what became of it is
+// known here alone. The environment's next turn keeps and tells it.
 func (t *turn) owe(err error) {
-	if hitchOf(err).class == nil || t.run.State != store.Applying && t.news.outcome == nil {
+	if hitchOf(err).class == nil && !isFenced(err) || t.run.State != store.Applying && t.news.outcome == nil {
 		return
 	}
 	if t.news.outcome == nil { // nothing was begun
@@ -36,28 +37,11 @@ func (t *turn) settleUp(ctx context.Context) error {
 		return nil
 	}
 	kept, err := t.d.Store.Run(ctx, o.run.ID)
-	switch known := err == nil; {
-	case errors.Is(err, store.ErrNotFound): // nor was it begun
-	case err != nil:
+	if err != nil && !errors.Is(err, store.ErrNotFound) { // else nothing was begun
 		return err
-	case kept.State == store.Applying:
-		t.row, t.state, t.cut = o.row, o.state, false
-		t.state.Phase = cycle.Idle
-		fallthrough
-	case known: // as it was to be, or as a process on the same store took it to be
-		o.lease, o.head, o.repo = t.lease, t.head, t.repo
-		if !o.state.Next.After(o.d.Runner.Now()) {
-			o.state.Next = time.Time{} // it is tried again now
-		}
-		run := o.viewRun(newsState(o.ending()))
-		if err := o.thread(ctx, run); err != nil {
-			return err
-		}
-		if err := o.keepRun(ctx, run); err != nil {
-			return err
-		}
-		t.d.Meter.Run(o.env, cycle.Trigger(o.run.Trigger), o.run.State, o.run.Ended.Sub(o.run.Started))
-		if err := t.save(ctx); err != nil {
+	}
+	if kept.State == store.Applying { // else it was kept, or ended by another process
+		if err := t.takeOn(ctx, o); err != nil {
 			return err
 		}
 	}
@@ -65,6 +49,29 @@ func (t *turn) settleUp(ctx context.Context) error {
 	defer t.d.mu.Unlock()
 	delete(t.d.owed, t.env)
 	return nil
+}
+
+// takeOn keeps and tells the run of an earlier turn, and goes on where that one was.
+func (t *turn) takeOn(ctx context.Context, o *turn) error {
+	t.row, t.state, t.cut = o.row, o.state, false
+	t.state.Phase = cycle.Idle
+	o.lease, o.head, o.repo = t.lease, t.head, t.repo
+	if !o.state.Next.After(o.d.Runner.Now()) {
+		o.state.Next = time.Time{} // it is tried again now
+	}
+	news := o.ending()
+	if o.news.logged != news {
+		o.log(ctx, news)
+	}
+	run := o.viewRun(newsState(news))
+	if err := o.thread(ctx, run); err != nil {
+		return err
+	}
+	if err := o.keepRun(ctx, run); err != nil {
+		return err
+	}
+	t.d.Meter.Run(o.env, cycle.Trigger(o.run.Trigger), o.run.State, o.run.Ended.Sub(o.run.Started))
+	return t.save(ctx)
 }
 
 // ending is the news that a run's state is.

@@ -70,7 +70,7 @@ func ended(s *view.Step, ev *ledger.Event) {
 		}
 	case ledger.Failed:
 		s.State = view.StepFailed
-	case ledger.Intended, ledger.Accepted, ledger.Doubted, ledger.Adopted, ledger.Pinned, ledger.Moved, ledger.Forgotten:
+	case ledger.Intended, ledger.Accepted, ledger.Doubted, ledger.Adopted, ledger.Pinned, ledger.Moved, ledger.Restored, ledger.Forgotten:
 	}
 	if ev.Fault != nil {
 		s.Text, s.RequestID = ev.Fault.Message, ev.Fault.RequestID

@@ -27,6 +27,7 @@ type reporter struct {
 	turned  string          // of a plan that was turned away before: "rejected by ann"
 	head    string          // the thread's head as last told, as the outbox has it
 	edits   int             // of the head
+	logged  cycle.News      // what the log has last
 	told    map[string]bool // lines of the thread, by key
 	at      time.Time       // when the thread was last brought up to date
 }
@@ -128,6 +129,7 @@ func (t *turn) judged(ctx context.Context) error {
 }
 
 func (t *turn) log(ctx context.Context, n cycle.News) {
+	t.news.logged = n
 	attrs := []any{"news", string(n), "env", t.env, "run", t.run.ID, "commit", short(t.row.Commit), "trigger", t.run.Trigger}
 	if t.news.by != "" {
 		attrs = append(attrs, "by", t.news.by)
