@@ -43,8 +43,9 @@ type nudge struct {
 func (nudge) Kind() string { return "nudge" }
 
 // overdue is how long an inbox may wait before it is nudged again: its job was
-// lost with the process that had taken it.
-const overdue = 30 * time.Second
+// lost with the process that had taken it, or is to be woken by River's leader,
+// which died: another is elected once the dead one's term is over, 15 seconds.
+const overdue = 10 * time.Second
 
 // jobsKept is how long done jobs stay in River's tables.
 const jobsKept = 10 * time.Minute
