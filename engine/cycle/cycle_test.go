@@ -83,6 +83,11 @@ func TestStories(t *testing.T) {
 			{cycle.Planned{Digest: "d3", Changes: 1, Key: "d3"}, "tell waiting"},
 			{cycle.Planned{Digest: "d4", Of: "d1", Changes: 1, Key: "d4"}, "tell waiting"},
 		}},
+		"what follows a move has its trigger": {cycle.Auto, []line{
+			{cycle.Pushed{Commit: "c1"}, "plan push"},
+			{some, "tell applying; apply d1"},
+			{cycle.Applied{OK: true, Key: "r1", Rest: true}, "tell applied; plan push"},
+		}},
 		"an approval is used once": {cycle.Approve, []line{
 			{cycle.Pushed{Commit: "c1"}, "plan push"},
 			{some, "tell waiting"},

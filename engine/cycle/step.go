@@ -1,6 +1,7 @@
 package cycle
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -192,7 +193,7 @@ func (s State) applied(e Applied, now time.Time, r Rules) (State, []Effect) {
 			s.Told = string(NewsHeld) + " " + e.Held
 		}
 		if e.Rest && s.Again == "" {
-			s.Again = Consent
+			s.Again = cmp.Or(s.Trigger, Consent) // it is one change, in two runs
 		}
 		return s.rest(Idle, []Effect{Tell{What: NewsApplied}})
 	}
