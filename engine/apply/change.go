@@ -2,6 +2,7 @@ package apply
 
 import (
 	"maps"
+	"slices"
 
 	"isobar.dev/engine/ledger"
 	"isobar.dev/engine/plan"
@@ -233,8 +234,11 @@ func (t *taking) remove() event {
 		}
 		return t.end(Converged)
 	}
-	if !t.confirmed(live) {
+	if !t.ours(live) {
 		return t.moved("%s does not bear our mark any more", live.ID)
+	}
+	if !t.placed(live) {
+		return t.moved("%s bears the mark of %s by now", live.ID, live.Mark.Address)
 	}
 	if err := t.intend(t.entry.Record, nil); err != nil {
 		return t.unwritten(err)
@@ -251,9 +255,16 @@ func (t *taking) remove() event {
 	return t.outcome(ledger.Event{Type: ledger.Done, Gone: true}, err)
 }
 
-// confirmed reports whether the live mark says that the object is ours.
-func (t *taking) confirmed(live resource.Object) bool {
+// ours reports whether the live mark says that the object is ours.
+func (t *taking) ours(live resource.Object) bool {
 	return t.kind.Unmarked || live.Mark.Token == t.entry.Token && live.Mark.Estate == t.x.run.Estate
+}
+
+// placed reports whether the live mark says that the object is where the ledger has
+// it, or had it before.
+func (t *taking) placed(live resource.Object) bool {
+	a := live.Mark.Address
+	return t.kind.Unmarked || a == t.entry.Address || slices.Contains(t.entry.Was, a)
 }
 
 // letGo forgets an object that bears no mark of ours, or is gone: nobody is called.
@@ -271,7 +282,7 @@ func (t *taking) letGo(there bool) event {
 // mark writes our mark onto an object, or takes it off.
 func (t *taking) mark() event {
 	live, ok := t.ground()
-	if t.step.Op == ledger.Release && (!ok || t.kind.Unmarked || !t.confirmed(live)) {
+	if t.step.Op == ledger.Release && (!ok || t.kind.Unmarked || !t.ours(live)) {
 		return t.letGo(ok)
 	}
 	if !ok {

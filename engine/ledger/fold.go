@@ -40,8 +40,9 @@ type Entry struct {
 	// Prev holds, for each field that writes changed, the value before its last
 	// change (Null where there was none): what a read that trails our write shows.
 	Prev resource.Map
-	Sent []Sent // what updates that were settled as not done may still set, oldest first
-	Open *Open  // the one open intent, or nil
+	Sent []Sent             // what updates that were settled as not done may still set, oldest first
+	Was  []resource.Address // where it was before: its mark may still say so
+	Open *Open              // the one open intent, or nil
 }
 
 // Open is an intent without an outcome.
@@ -85,6 +86,10 @@ func (s *State) Current(a resource.Address) *Entry {
 	}
 	return nil
 }
+
+// Holding gives the entry whose object was made, or marked, with a token, at
+// whatever address it is now, or nil.
+func (s *State) Holding(token string) *Entry { return s.token[token] }
 
 // Sorted gives all entries in order of their keys.
 func (s *State) Sorted() []*Entry {
@@ -282,6 +287,9 @@ func (s *State) close(e *Entry, ev Event) {
 			e.Prev = before(e.Prev, e.Record.Applied, ev.Record.Applied)
 		}
 		e.Record, e.Made = *ev.Record, true
+		if op != nil && op.Op == Adopt {
+			e.Was = nil // the mark was written here
+		}
 	case !e.Made:
 		s.remove(e, "not done")
 		if ev.Type == Settled {
@@ -340,7 +348,7 @@ func (s *State) moved(ev Event) error {
 		return fmt.Errorf("%s is taken", ev.Address)
 	}
 	s.drop(e)
-	e.Address = ev.Address
+	e.Address, e.Was = ev.Address, append(slices.Clip(e.Was), *ev.From)
 	s.put(e)
 	for _, o := range s.Entries {
 		o.Record.Deps = redirect(o.Record.Deps, *ev.From, e)

@@ -48,6 +48,7 @@ func (s *State) Clone() *State {
 		n.Record = cloneRecord(e.Record)
 		n.Prev = cloneMap(e.Prev)
 		n.Sent = slices.Clone(e.Sent)
+		n.Was = slices.Clone(e.Was)
 		for i := range n.Sent {
 			n.Sent[i].Fields = cloneMap(n.Sent[i].Fields)
 		}

@@ -39,6 +39,16 @@ func (a aspects) unread(d *resource.Descriptor, fields resource.Map) bool {
 	return false
 }
 
+// hold reports whether all of b are among them.
+func (a aspects) hold(b aspects) bool {
+	for name := range b {
+		if !a[name] {
+			return false
+		}
+	}
+	return true
+}
+
 // asked lists the aspects that a want names.
 func (a aspects) asked() []string { return slices.Sorted(maps.Keys(a)) }
 
@@ -96,8 +106,8 @@ func byAspects(kind string, needs map[resource.ID]aspects) []resource.Want {
 }
 
 // closer gives the wants for aspects of objects that came by their mark alone,
-// and without them: the ledger does not know them, or not their ids. Mostly
-// there are none.
+// and without them: the ledger does not know them, or not their ids, or knows
+// them at another address than their mark. Mostly there are none.
 func (o *Observer) closer(l *look, r Request) []resource.Want {
 	var out []resource.Want
 	for _, kind := range l.kinds {
@@ -109,10 +119,11 @@ func (o *Observer) closer(l *look, r Request) []resource.Want {
 		needs := map[resource.ID]aspects{}
 		for _, obj := range l.answers[k.byMark].Objects {
 			m := obj.Mark
-			if m.Estate != r.Estate || m.Env != r.Env || m.Address.Type() != kind || k.needs[obj.ID] != nil {
+			if m.Estate != r.Estate || m.Env != r.Env || m.Address.Type() != kind || k.needs[obj.ID] != nil && k.needs[obj.ID].hold(l.desired[m.Address]) {
 				continue
 			}
 			need := l.needs(d, m.Address, r.Ledger.Entries[ledger.Key{Address: m.Address, Token: m.Token}])
+			maps.Copy(need, k.needs[obj.ID])
 			if k.needs[obj.ID] = need; need.unread(d, obj.Fields) {
 				needs[obj.ID] = need
 			}

@@ -34,33 +34,48 @@ func (o *Observer) join(l *look, r Request, secret map[resource.Address]resource
 		for _, e := range k.entries {
 			w.Live[e.Key] = seen.reading(hidden(r.Veil, e, desc, secret[e.Address]), spec, desc)
 		}
-		for token, obj := range seen.byToken {
-			if m := obj.Mark; r.Former != "" && m.Estate == r.Estate && m.Env == r.Former && m.Address.Env == r.Former && m.Address.Type() == kind {
-				w.Former = append(w.Former, obj)
-			}
-			if obj.Mark.Estate != r.Estate || obj.Mark.Env != r.Env || obj.Mark.Address.Type() != kind || obj.Mark.Address.Env != r.Env {
-				continue // another estate's or environment's, or a mark that was copied onto another kind
-			}
-			if r.Ledger.Entries[ledger.Key{Address: obj.Mark.Address, Token: token}] == nil {
-				obj.Fields = r.Veil.Conceal(obj.Fields, secret[obj.Mark.Address])
-				w.Strays = append(w.Strays, obj)
-				w.Homes[token] = l.alias
+		for _, bearers := range seen.byToken {
+			for _, obj := range bearers {
+				w.place(obj, Place{l.alias, kind}, r, secret)
 			}
 		}
+	}
+}
+
+// place says of an object that bears a mark whose it is, where it is no entry's.
+func (w *World) place(obj resource.Object, at Place, r Request, secret map[resource.Address]resource.Map) {
+	m := obj.Mark
+	if m.Estate != r.Estate || m.Address.Type() != at.Type || m.Address.Env != m.Env {
+		return // another estate's, or a mark that was copied onto another kind
+	}
+	if r.Former != "" && m.Env == r.Former {
+		w.Former = append(w.Former, obj)
+	}
+	if m.Env != r.Env {
+		return
+	}
+	switch e := r.Ledger.Holding(m.Token); {
+	case e == nil:
+		obj.Fields = r.Veil.Conceal(obj.Fields, secret[m.Address])
+		w.Strays = append(w.Strays, obj)
+		w.Homes[m.Token] = at.Alias
+	case e.Record.ID != "" && e.Record.ID != obj.ID && e.Address.Type() == at.Type:
+		obj.Fields = nil // nobody compares it
+		w.Copies = append(w.Copies, obj)
 	}
 }
 
 // sight is what came back for one kind.
 type sight struct {
 	byID           map[resource.ID]resource.Object
-	byToken        map[string]resource.Object
-	half           map[resource.ID]bool // something of the object could not be read
+	byToken        map[string]map[resource.ID]resource.Object // whoever copies an object's tags copies its mark
+	half           map[resource.ID]bool                       // something of the object could not be read
 	idErr, markErr error
 	at             time.Time // the earliest of the answers
 }
 
 func gather(l *look, k *kindLook, d *resource.Descriptor) sight {
-	s := sight{byID: map[resource.ID]resource.Object{}, byToken: map[string]resource.Object{}, half: map[resource.ID]bool{}}
+	s := sight{byID: map[resource.ID]resource.Object{}, byToken: map[string]map[resource.ID]resource.Object{}, half: map[resource.ID]bool{}}
 	take := func(i int) error {
 		if i < 0 {
 			return nil
@@ -75,8 +90,11 @@ func gather(l *look, k *kindLook, d *resource.Descriptor) sight {
 			}
 			obj = k.trim(d, obj)
 			s.byID[obj.ID] = obj
-			if obj.Mark.Token != "" {
-				s.byToken[obj.Mark.Token] = obj
+			if token := obj.Mark.Token; token != "" {
+				if s.byToken[token] == nil {
+					s.byToken[token] = map[resource.ID]resource.Object{}
+				}
+				s.byToken[token][obj.ID] = obj
 			}
 		}
 		return a.Err
@@ -96,9 +114,11 @@ func gather(l *look, k *kindLook, d *resource.Descriptor) sight {
 func (s *sight) reading(h veiledEntry, k provider.Kind, d *resource.Descriptor) plan.Reading {
 	e := h.Entry
 	young := s.at.Before(e.At.Add(k.Lag))
-	obj, found := s.byID[e.Record.ID]
-	if !found || e.Record.ID == "" {
-		obj, found = s.byToken[e.Token]
+	obj, found := s.byID[e.Record.ID] // by nothing else: what bears its token beside it is a copy
+	if bearers := s.byToken[e.Token]; e.Record.ID == "" && len(bearers) == 1 {
+		for _, obj = range bearers {
+			found = true
+		}
 	}
 	switch {
 	case found:

@@ -55,7 +55,8 @@ type World struct {
 	Found  map[resource.Address]plan.Reading // what the lookups found that were asked: those without a pin, and those to refresh
 	Homes  map[string]string                 // token of a stray → the alias whose session sees it
 	Former []resource.Object                 // marked by this estate and the environment's former name
-	Strays []resource.Object                 // marked by this estate and environment, unknown to the ledger
+	Strays []resource.Object                 // marked by this estate and environment, unknown to the ledger; several may bear one mark
+	Copies []resource.Object                 // that bear the mark of an object which the ledger knows by another id; without fields
 	Blind  map[string]string                 // alias → why it could not be read
 	Wants  int                               // what was asked: a kind's objects by their mark, or by their ids, count one
 }
@@ -96,7 +97,7 @@ func (o *Observer) Observe(ctx context.Context, r Request) World {
 		w.Wants += l.reads()
 		o.join(l, r, secret, &w)
 	}
-	for _, found := range [][]resource.Object{w.Former, w.Strays} {
+	for _, found := range [][]resource.Object{w.Former, w.Strays, w.Copies} {
 		sortMarked(found)
 	}
 	return w

@@ -397,3 +397,63 @@ func TestFlightOutlivesALook(t *testing.T) {
 		wg.Wait()
 	})
 }
+
+// TestCopies tells copies of a mark from the object that the ledger knows, which is
+// looked for by its id alone; of what the ledger does not know all are strays.
+func TestCopies(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		byID           []resource.Object
+		seen           plan.Seen
+		copies, strays string
+		noRecord       bool
+	}{
+		"there":               {byID: []resource.Object{{ID: "n-1", Mark: mark("network", "main", "t1")}}, seen: plan.Present, copies: "[n-2 n-3]", strays: "[n-4 n-5]"},
+		"gone":                {seen: plan.Absent, copies: "[n-2 n-3]", strays: "[n-4 n-5]"},
+		"its id is not known": {noRecord: true, seen: plan.Absent, copies: "[]", strays: "[n-4 n-5]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			now := t0().Add(lag)
+			s := &stand{scope: "fake/main", read: func(_ context.Context, wants []resource.Want) []resource.Answer {
+				out := make([]resource.Answer, len(wants))
+				for i := range out {
+					out[i].At = now
+					if out[i].Objects = c.byID; wants[i].By.Estate != "" {
+						out[i].Objects = []resource.Object{
+							{ID: "n-3", Mark: mark("network", "main", "t1")},
+							{ID: "n-2", Mark: mark("network", "main", "t1")},
+							{ID: "n-5", Mark: mark("network", "two", "t2")},
+							{ID: "n-4", Mark: mark("network", "two", "t2")},
+						}
+					}
+				}
+				return out
+			}}
+			st := folded(t, ledger.Record{ID: "n-1", Scope: "fake/main"}, nil)
+			if c.noRecord {
+				var err error
+				st, err = ledger.Fold([]ledger.Event{{Seq: 1, At: t0(), Address: addr("network", "main"), Token: "t1", Type: ledger.Intended, Intent: &ledger.Intent{Op: ledger.Create}}})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			w := observe.New(kinds(), func() time.Time { return now }).Observe(t.Context(), observe.Request{
+				Estate: "e", Env: "prod", Ledger: st, Sessions: map[string]provider.Session{"fake": s},
+			})
+			if got := w.Live[ledger.Key{Address: addr("network", "main"), Token: "t1"}]; got.Seen != c.seen {
+				t.Errorf("it is %+v", got)
+			}
+			ids := func(objects []resource.Object) string {
+				out := []resource.ID{}
+				for _, o := range objects {
+					out = append(out, o.ID)
+				}
+				return fmt.Sprint(out)
+			}
+			if ids(w.Copies) != c.copies || ids(w.Strays) != c.strays {
+				t.Errorf("copies %s, strays %s", ids(w.Copies), ids(w.Strays))
+			}
+		})
+	}
+}

@@ -42,6 +42,11 @@ func (b *builder) adopt() *Plan {
 		}
 		p.Changes = append(p.Changes, b.change(it))
 		p.Notes = append(p.Notes, it.remarks()...)
+		if len(it.rivals) > 0 && it.entry.Token != "" {
+			c, s := b.decided(it)
+			p.Ledger, p.Steps = append(p.Ledger, c), append(p.Steps, s)
+			continue
+		}
 		p.Steps = append(p.Steps, Step{
 			ID: "adopt " + it.addr.Local(), Op: ledger.Adopt, Address: it.addr, Live: it.live.Object.ID, Want: it.diff.applied,
 			Meta: it.want.Meta, Deps: b.bonds(it), Over: b.over(it),
@@ -158,7 +163,7 @@ func (b *builder) claim(it *item, im Import) {
 	if by := ledger.HolderIn(o.Mark.Token); by != 0 && b.in.Holder != 0 && by != b.in.Holder && !b.in.TakeOver && o.Mark.Estate == b.in.Estate && o.Mark.Env == b.in.Env {
 		it.hold(HeldElsewhere, fmt.Sprintf("store %s holds %s: its mark is on %s", by, b.in.Env, o.ID), b.letTheOther())
 	}
-	if m := o.Mark; !m.IsZero() && (m.Estate != b.in.Estate || m.Address != it.addr && m.Address != b.formerly(it.addr)) {
+	if m := o.Mark; !m.IsZero() && (m.Estate != b.in.Estate || m.Address != it.addr && m.Address != b.formerly(it.addr) && !it.rival(o.ID)) {
 		it.hold(HeldUnowned, fmt.Sprintf("%s bears the mark of %s, estate %s", o.ID, m.Address, m.Estate),
 			oneOwner)
 	}
@@ -186,6 +191,9 @@ func (it *item) take(im Import) {
 	it.entry = &ledger.Entry{
 		Key: ledger.Key{Address: it.addr}, Role: ledger.Current, Made: true,
 		Record: ledger.Record{ID: im.Object.ID, Outs: known(it.kind.Outputs(im.Object), nil)},
+	}
+	if it.rival(im.Object.ID) {
+		it.entry.Token = im.Object.Mark.Token
 	}
 }
 

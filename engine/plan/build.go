@@ -92,6 +92,12 @@ func strangers(in *Input) []resource.Object {
 
 // strays says what becomes of marked objects that no item took.
 func (b *builder) strays() {
+	asked := map[string]bool{} // of which a wanted resource asks
+	for _, it := range b.items {
+		if len(it.rivals) > 0 {
+			asked[it.rivals[0].Mark.Token] = true
+		}
+	}
 	for _, o := range b.in.Strays {
 		if b.byKey[ledger.Key{Address: o.Mark.Address, Token: o.Mark.Token}] != nil {
 			continue // adopted
@@ -100,10 +106,16 @@ func (b *builder) strays() {
 			addr: o.Mark.Address, live: Reading{Seen: Present, Object: o}, kind: b.in.Kinds[o.Mark.Address.Type()], held: &Held{Why: HeldOrphan},
 		})
 		if why := b.in.Ledger.Ended[o.Mark.Token]; why != "" && why != "not done" {
-			b.notes = append(b.notes, Note{Address: o.Mark.Address, Text: fmt.Sprintf("%s bears the mark of an object that was %s: a copy, left alone", o.ID, why)})
+			b.notes = append(b.notes, Note{Address: o.Mark.Address, Text: fmt.Sprintf("%s bears the mark of an object that was %s: a copy, left alone; to be rid of this note, %s", o.ID, why, tagsOff)})
 			continue
 		}
-		b.held = append(b.held, b.adrift(&o))
+		rivals := twins(b.in, &o)
+		switch {
+		case rivals == nil:
+			b.held = append(b.held, b.adrift(&o))
+		case rivals[0].ID == o.ID && !asked[o.Mark.Token]:
+			b.held = append(b.held, b.unresolved(rivals))
+		}
 	}
 }
 
@@ -150,6 +162,8 @@ func (b *builder) wanted(it *item) {
 			it.held = nil
 			it.hold(HeldMove, why, "")
 		}
+		b.undecided(it)
+		it.waits()
 	case it.entry.Open != nil:
 		b.doubtful(it)
 	case it.live.Seen == Absent:
@@ -248,9 +262,10 @@ func (b *builder) compare(it *item) {
 	if it.unmarked() {
 		it.reasons = append(it.reasons, it.markReason())
 	}
-	if it.action == "" && (it.stray || it.entry.Address != it.addr || it.misnamed() || it.unmarked()) {
+	if it.action == "" && (it.stray || it.moves() || it.misnamed() || it.unmarked()) {
 		it.action = Adopt
 	}
+	b.crossed(it)
 	for _, p := range it.diff.unread {
 		it.holdField(p)
 	}

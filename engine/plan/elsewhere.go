@@ -32,11 +32,14 @@ func (b *builder) otherStore() *elsewhere {
 	var out *elsewhere
 	for _, it := range b.items {
 		m := it.live.Object.Mark
+		if len(it.rivals) > 0 {
+			m = it.rivals[0].Mark
+		}
 		by := ledger.HolderIn(m.Token)
-		if it.entry == nil || it.live.Seen != Present || !it.kind.Marked || by == 0 || by == b.in.Holder || m.Estate != b.in.Estate || m.Env != b.in.Env {
+		if len(it.rivals) == 0 && (it.entry == nil || it.live.Seen != Present) || !it.kind.Marked || by == 0 || by == b.in.Holder || m.Estate != b.in.Estate || m.Env != b.in.Env {
 			continue
 		}
-		if it.stray && it.want == nil || !it.stray && (m.Token == it.entry.Token || m.Address != it.entry.Address) {
+		if it.stray && it.want == nil || it.entry != nil && !it.stray && (m.Token == it.entry.Token || m.Address != it.entry.Address) {
 			continue // nobody's any more, or ours after all
 		}
 		if out == nil {
@@ -45,7 +48,7 @@ func (b *builder) otherStore() *elsewhere {
 		if at := ledger.TokenTime(m.Token); out.by == 0 || at.After(out.since) {
 			out.by, out.since = by, at
 		}
-		out.took = out.took || !it.stray
+		out.took = out.took || it.entry != nil && !it.stray
 		out.items[it] = true
 	}
 	return out
@@ -61,7 +64,7 @@ func Elsewhere(in Input) map[resource.Address]resource.ID {
 	}
 	out := map[resource.Address]resource.ID{}
 	for it := range e.items {
-		if it.want != nil {
+		if it.want != nil && it.entry != nil {
 			out[it.addr] = it.live.Object.ID
 		}
 	}
@@ -79,6 +82,12 @@ func (b *builder) bar(e *elsewhere) *Plan {
 	mend := b.letTheOther()
 	p := &Plan{Env: b.in.Env}
 	for _, it := range b.items {
+		if len(it.rivals) > 0 {
+			it.held = nil
+			b.undecided(it)
+			p.Held = append(p.Held, *it.held)
+			continue
+		}
 		if e.items[it] || it.action != "" || it.held != nil {
 			p.Held = append(p.Held, Held{Address: it.addr, Token: it.key().Token, Action: it.action, Why: HeldElsewhere, Text: text, Mend: mend})
 		}

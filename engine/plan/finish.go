@@ -53,11 +53,14 @@ func (b *builder) finish(g *graph) *Plan {
 	for _, it := range b.items {
 		taken := b.corrections(it)
 		p.Ledger, p.Notes = append(p.Ledger, taken...), append(append(p.Notes, it.ofMeta(taken)...), it.ofDefaults()...)
-		p.Notes = append(p.Notes, it.ofRestored()...)
+		p.Notes = append(append(p.Notes, it.ofRestored()...), it.ofMovement()...)
 		switch {
 		case it.held != nil:
 			h := *it.held
 			h.Action, h.Token = it.action, it.key().Token
+			if len(it.rivals) > 0 {
+				h.Action = Adopt
+			}
 			p.Held = append(p.Held, h)
 		case it.action != "":
 			p.Changes = append(p.Changes, b.change(it))
@@ -74,7 +77,7 @@ func (b *builder) finish(g *graph) *Plan {
 			p.Held = append(p.Held, b.fought(it)...)
 		}
 	}
-	p.Notes = append(p.Notes, b.renames()...)
+	p.Notes = append(append(p.Notes, b.renames()...), b.ofCopies()...)
 	for _, id := range sortedKeys(g.steps) {
 		n := g.steps[id]
 		if n.it.held != nil {
@@ -198,7 +201,7 @@ func (b *builder) corrections(it *item) []Correction {
 		c.Address, c.Type, c.Why = it.entry.Address, ledger.Forgotten, "gone"
 		return []Correction{c}
 	}
-	if it.want != nil && it.entry.Address != it.addr { // held or not: what refers to it looks for it here
+	if it.want != nil && !it.stray && it.entry.Address != it.addr { // held or not: what refers to it looks for it here
 		from := it.entry.Address
 		out = append(out, Correction{Address: it.addr, Token: it.entry.Token, Type: ledger.Moved, From: &from})
 	}
@@ -236,7 +239,10 @@ func (b *builder) corrections(it *item) []Correction {
 		if it.replaces() {
 			rec.Applied = nil
 		}
-		c.Type = ledger.Adopted
+		c.Type, c.Address = ledger.Adopted, it.entry.Address
+		if from := it.entry.Address; from != it.addr {
+			return append(out, c, Correction{Address: it.addr, Token: it.entry.Token, Type: ledger.Moved, From: &from})
+		}
 	case recordsEqual(old, &rec):
 		return out
 	default:

@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"flag"
 	"os"
@@ -23,10 +24,11 @@ var update = flag.Bool("update", false, "write want.json anew")
 //
 //	desired  address → {fields, meta, defaults}; defaults names the fields that nobody wrote
 //	ledger   token → {address, applied, outs, deps, meta, broken, bare, open, ended}; a later token at an address deposes an earlier one
-//	live     token → what differs from applied and outs, null for a field that is not there; "absent"; {"unread": why}; {"mark": estate, "" for none}
+//	live     token → what differs from applied and outs, null for a field that is not there; "absent"; {"unread": why}; {"mark": estate, "" for none}; {"marked": the address that its mark has}
 //	found    address → {id, fields} that a lookup found; null for nothing; {"unread": why}
-//	strays   token → {address, id, fields}
-//	imports  address → {id, fields}, with {mark: {estate, address}}, or {absent: why}, {unread: why}
+//	strays   token → {address, id, fields, more: ids of others that bear this mark}
+//	copies   token of the ledger → ids that bear its mark too
+//	imports  address → {id, fields}, with {mark: {estate, address, token}}, or {absent: why}, {unread: why}
 //	input    the rest of plan.Input
 //
 // Ids are the kind's name and the token: net-1.
@@ -49,11 +51,12 @@ type (
 		Address string
 		ID      resource.ID
 		Fields  resource.Map
+		More    []resource.ID
 	}
 	goldenImport struct {
 		ID             resource.ID
 		Fields         resource.Map
-		Mark           struct{ Estate, Address string }
+		Mark           struct{ Estate, Address, Token string }
 		Absent, Unread string
 	}
 	goldenFound struct {
@@ -178,7 +181,15 @@ func readGolden(t *testing.T, ar *txtar.Archive) plan.Input {
 	}
 	for token, s := range part[map[string]goldenStray](t, ar, "strays") {
 		a := parseLocal(t, s.Address)
-		in.Strays = append(in.Strays, resource.Object{Address: a, ID: s.ID, Fields: s.Fields, Mark: resource.Mark{Estate: estate, Env: "prod", Address: a, Token: token}})
+		for _, id := range append(s.More, s.ID) {
+			in.Strays = append(in.Strays, resource.Object{Address: a, ID: id, Fields: s.Fields, Mark: resource.Mark{Estate: estate, Env: "prod", Address: a, Token: token}})
+		}
+	}
+	for token, ids := range part[map[string][]resource.ID](t, ar, "copies") {
+		for _, id := range ids {
+			a := in.Ledger.Holding(token).Address
+			in.Copies = append(in.Copies, resource.Object{Address: a, ID: id, Mark: resource.Mark{Estate: estate, Env: "prod", Address: a, Token: token}})
+		}
 	}
 	for local, im := range part[map[string]goldenImport](t, ar, "imports") {
 		if in.Imports == nil {
@@ -199,7 +210,7 @@ func readImport(t *testing.T, im goldenImport) plan.Import {
 		out.Reading = plan.Reading{Seen: plan.Unread, Why: im.Unread}
 	case im.Mark.Estate != "":
 		a := parseLocal(t, im.Mark.Address)
-		out.Object.Mark = resource.Mark{Estate: im.Mark.Estate, Env: "prod", Address: a, Token: "older"}
+		out.Object.Mark = resource.Mark{Estate: im.Mark.Estate, Env: "prod", Address: a, Token: cmp.Or(im.Mark.Token, "older")}
 	}
 	return out
 }
@@ -281,6 +292,8 @@ func look(t *testing.T, o resource.Object, seen json.RawMessage) plan.Reading {
 			r.Object.Mark = resource.Mark{}
 		case k == "mark":
 			r.Object.Mark = resource.Mark{Estate: patch.Text(k), Env: "prod", Address: o.Address, Token: "theirs"}
+		case k == "marked":
+			r.Object.Mark.Address = parseLocal(t, patch.Text(k))
 		case null:
 			delete(r.Object.Fields, k)
 		default:

@@ -126,7 +126,7 @@ func (g *graph) add(it *item) {
 		g.put(it, pinStep(it))
 	case Create, Replace, Delete, Adopt, Forget:
 	}
-	if it.want != nil && it.entry != nil && it.kind.Marked && it.live.Seen == Present && !it.replaces() && (it.entry.Address != it.addr || it.misnamed() || it.unmarked()) {
+	if it.want != nil && it.entry != nil && it.kind.Marked && it.live.Seen == Present && !it.replaces() && (it.moves() || it.misnamed() || it.unmarked()) {
 		g.put(it, it.markStep())
 	}
 }

@@ -23,16 +23,18 @@ type item struct {
 	resolved resource.Map
 	diff     *differ
 	reasons  []Reason
-	stray    bool // entry is made up from a stray
-	named    bool // a person named it, to be deleted or let go of
-	lost     bool // its entry's object is gone
-	away     bool // its entry's object is another environment's by now
-	fresh    bool // it gets a new object: all its outputs are to come
-	touched  bool // it is updated: its volatile outputs are to come
-	first    bool // replace: create before destroy
-	restored bool // entry is a deposed one that the spec wants again
-	left     bool // entry was made to replace that one
-	beside   bool // first only since another name lets the new one stand beside the old
+	rivals   []resource.Object // several that bear the mark of what would be adopted
+	blocked  *ledger.Entry     // has the object that bears the address's mark, elsewhere, and can't move here yet
+	stray    bool              // entry is made up from a stray
+	named    bool              // a person named it, to be deleted or let go of
+	lost     bool              // its entry's object is gone
+	away     bool              // its entry's object is another environment's by now
+	fresh    bool              // it gets a new object: all its outputs are to come
+	touched  bool              // it is updated: its volatile outputs are to come
+	first    bool              // replace: create before destroy
+	restored bool              // entry is a deposed one that the spec wants again
+	left     bool              // entry was made to replace that one
+	beside   bool              // first only since another name lets the new one stand beside the old
 	held     *Held
 	output   func(resource.Ref) resource.Value // of a reference, as far as it is known
 	missing  *resource.Ref                     // a reference whose value nothing in this plan will make known
@@ -113,16 +115,28 @@ func collect(in *Input) []*item {
 	slices.SortFunc(wants, func(a, b *resource.Desired) int { return a.Address.Compare(b.Address) })
 	items := make([]*item, 0, len(wants))
 	claimed := make(map[ledger.Key]bool, len(wants))
-	adopting := map[resource.Address]bool{} // what has no object of its own takes one that bears its mark
+	taken := map[string]bool{} // tokens of strays: what has no object of its own takes one that bears its mark
+	free, blocked := movements(in, wanted)
+	moving := make(map[ledger.Key]bool, len(free))
+	for _, e := range free {
+		moving[e.Key] = true
+	}
 	for _, w := range wants {
-		it := &item{addr: w.Address, want: w, entry: EntryOf(in.Ledger, w, wanted)}
-		if it.entry != nil && (claimed[it.entry.Key] || it.superseded(in)) {
+		it := &item{addr: w.Address, want: w, entry: EntryOf(in.Ledger, w, wanted), kind: in.Kinds[w.Address.Type()]}
+		if it.entry != nil && moving[it.entry.Key] {
+			it.entry = nil
+		}
+		if e := free[w.Address]; e != nil && it.entry == nil {
+			it.entry = e
+		}
+		if it.entry != nil && (claimed[it.entry.Key] || it.superseded(in, wanted)) {
 			it.entry = nil
 		}
 		if it.entry != nil {
 			claimed[it.entry.Key] = true
+		} else if it.blocked = blocked[w.Address]; it.blocked == nil {
+			it.adoptStray(in, wanted, taken)
 		}
-		adopting[w.Address] = it.entry == nil
 		items = append(items, it)
 	}
 	for key, e := range in.Ledger.Entries {
@@ -130,7 +144,7 @@ func collect(in *Input) []*item {
 			items = append(items, &item{addr: e.Address, entry: e})
 		}
 	}
-	items = append(items, namedStrays(in, adopting)...)
+	items = append(items, namedStrays(in, taken)...)
 	for _, it := range items {
 		kind, known := in.Kinds[it.addr.Type()]
 		it.kind = kind
@@ -161,7 +175,6 @@ func wantRank(it *item) int {
 // see joins the item with what was seen of it.
 func (it *item) see(in *Input) {
 	if it.entry == nil {
-		it.adoptStray(in)
 		return
 	}
 	if it.kind.Lookup {
@@ -177,8 +190,20 @@ func (it *item) see(in *Input) {
 
 // superseded reports whether the entry's object is gone, and another that bears
 // the address's mark is there to be adopted in its place.
-func (it *item) superseded(in *Input) bool {
-	return len(in.Strays) > 0 && it.entry.Open == nil && in.Live[it.entry.Key].Seen == Absent && newestStray(in, it.addr) != nil
+func (it *item) superseded(in *Input, wanted map[resource.Address]bool) bool {
+	return len(in.Strays) > 0 && it.entry.Open == nil && in.Live[it.entry.Key].Seen == Absent && it.strayFor(in, wanted) != nil
+}
+
+// strayFor gives the newest stray that bears the mark of the item's address, or
+// else of the one that it was moved from where nothing else is wanted there.
+func (it *item) strayFor(in *Input, wanted map[resource.Address]bool) *resource.Object {
+	best := newestStray(in, it.addr)
+	if from := it.want.Meta.MovedFrom; best == nil && from != nil && !wanted[*from] && in.Ledger.Current(it.addr) == nil {
+		if e := in.Ledger.Current(*from); e == nil || e.Open == nil && in.Live[e.Key].Seen == Absent {
+			best = newestStray(in, *from)
+		}
+	}
+	return best
 }
 
 // newestStray gives the newest object that bears an address's mark and may be
@@ -196,10 +221,14 @@ func newestStray(in *Input, a resource.Address) *resource.Object {
 }
 
 // adoptStray gives a wanted resource without an entry the newest object that
-// bears its mark, as if the ledger had known it.
-func (it *item) adoptStray(in *Input) {
-	best := newestStray(in, it.addr)
-	if best == nil {
+// bears its mark, as if the ledger had known it; none where several do.
+func (it *item) adoptStray(in *Input, wanted map[resource.Address]bool, taken map[string]bool) {
+	best := it.strayFor(in, wanted)
+	if best == nil || taken[best.Mark.Token] || it.kind.Descriptor == nil {
+		return
+	}
+	taken[best.Mark.Token] = true
+	if it.rivals = twins(in, best); it.rivals != nil {
 		return
 	}
 	it.stray = true

@@ -65,7 +65,8 @@ func (b *builder) ofMark(it *item) []Note {
 		"%s bears %s: it is not marked again, and deleting it is refused while that is so", it.live.Object.ID, whose(m))}}
 }
 
-// ours reports whether the live mark confirms that the item's object is ours.
+// ours reports whether the live mark says that the item's object is ours, at
+// whatever address.
 func (b *builder) ours(it *item) bool {
 	m := it.live.Object.Mark
 	return m.Token == it.entry.Token && m.Estate == b.in.Estate
@@ -77,10 +78,15 @@ func whose(m resource.Mark) string {
 
 // confirm holds a deletion that the live mark does not confirm.
 func (b *builder) confirm(it *item) {
-	if !it.kind.Marked || b.ours(it) {
+	if !it.kind.Marked || b.ours(it) && it.placed() {
 		return
 	}
 	o := it.live.Object
+	if b.ours(it) && o.Mark.Env == b.in.Env {
+		it.hold(HeldUnowned, fmt.Sprintf("%s bears the mark of %s: it was moved there, and this ledger does not know of it", o.ID, o.Mark.Address.Local()),
+			fmt.Sprintf("with %s in the spec, and nothing else there in the ledger, isobar apply %s takes the move in; or let go of it: isobar forget %s %s", o.Mark.Address.Local(), b.in.Env, b.in.Env, it.addr.Local()))
+		return
+	}
 	if t := it.live.Trail; t != nil && t.Mark {
 		it.holdLate("its mark is not to be seen yet")
 		return

@@ -23,16 +23,17 @@ func strayEntry(o *resource.Object, k Kind) *ledger.Entry {
 }
 
 // namedStrays gives items of the strays that a person named, as if the ledger
-// had known them. What the spec adopts at an address of adopting is none of them;
-// elsewhere one may stand beside the object that its address has.
-func namedStrays(in *Input, adopting map[resource.Address]bool) []*item {
+// had known them. What the spec adopts, by the tokens of taken, is none of them, nor
+// what is one of several that bear its mark; elsewhere one may stand beside the
+// object that its address has.
+func namedStrays(in *Input, taken map[string]bool) []*item {
 	var out []*item
 	for i := range in.Strays {
 		o := &in.Strays[i]
 		key := ledger.Key{Address: o.Mark.Address, Token: o.Mark.Token}
 		kind, known := in.Kinds[key.Address.Type()]
 		ended := in.Ledger.Ended[key.Token]
-		if in.Confirmed[key] == "" && in.Released[key] == "" || !known || ended != "" && ended != "not done" || adopting[key.Address] && newestStray(in, key.Address) == o {
+		if in.Confirmed[key] == "" && in.Released[key] == "" || !known || ended != "" && ended != "not done" || taken[key.Token] || twins(in, o) != nil {
 			continue
 		}
 		e := strayEntry(o, kind)

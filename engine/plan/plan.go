@@ -211,7 +211,8 @@ type Input struct {
 	Doubts    map[ledger.Key]Doubt              // what keeps open intents from being settled; a missing one says nothing
 	Live      map[ledger.Key]Reading            // what was seen of each entry; a missing one counts as unread, but for lookups, whose pin is in the ledger
 	Found     map[resource.Address]Reading      // what the lookups found that were asked; a missing one is taken from its pin, if it has one
-	Strays    []resource.Object                 // objects that bear this estate's and environment's mark, with tokens that the ledger does not hold
+	Strays    []resource.Object                 // objects that bear this estate's and environment's mark, with tokens that the ledger does not hold; several may bear one mark
+	Copies    []resource.Object                 // objects that bear the mark of one that the ledger holds under another id
 	Homes     map[string]string                 // token of a stray → the alias whose session sees it
 	Standing  map[resource.Address]Standing     // what stands where unmarked objects are to be made
 	Kinds     map[string]Kind                   // by full name, "aws.vpc"

@@ -18,7 +18,7 @@ func (b *builder) renames() []Note {
 	var out []Note
 	for _, it := range b.items {
 		old := going[it.addr.Type()]
-		if it.want == nil || it.action != Create || it.entry != nil {
+		if it.want == nil || it.action != Create || it.entry != nil || it.blocked != nil {
 			continue
 		}
 		for i, y := range old {

@@ -138,7 +138,8 @@ type Session interface {
 	// it was done, with a Handle where it is still running, and the zero
 	// Progress where nothing of it is to be seen (the caller waits out Lag).
 	// For SettleToken kinds it may replay the call with identical fields, unless
-	// the intent says LookOnly.
+	// the intent says LookOnly. Where several objects bear the intent's mark it is
+	// Undecided which of them the call made.
 	Find(ctx context.Context, in Intent) (Progress, error)
 
 	// Poll asks for the state of handles, in their order.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"isobar.dev/engine/diag"
 	"isobar.dev/engine/ledger"
@@ -48,8 +49,11 @@ func (r *Runner) arrive(ctx context.Context, d *Draft) error {
 		case e != nil:
 			imports = append(imports, Import{Address: w.Address, Named: string(e.Record.ID)})
 		default:
-			if o := stranded(d.world.Former, from, old); o != nil {
-				imports = append(imports, Import{Address: w.Address, Named: string(o.ID)})
+			switch found := stranded(d.world.Former, from, old); {
+			case len(found) == 1:
+				imports = append(imports, Import{Address: w.Address, Named: string(found[0].ID)})
+			case len(found) > 1:
+				d.waiting[w.Address] = fmt.Sprintf("%d objects bear the mark of %s: %s; of all but the right one, take the isobar: tags off by hand", len(found), from, idsOf(found))
 			}
 		}
 	}
@@ -88,14 +92,25 @@ func (r *Runner) missing(d *Draft) []*resource.Desired {
 }
 
 // stranded gives the newest object that bears a former address's mark and that
-// the former ledger does not know, nil where there is none: that ledger was lost.
-func stranded(marked []resource.Object, from resource.Address, old *ledger.State) *resource.Object {
+// the former ledger does not know, none where there is none: that ledger was lost.
+// Where several bear that one mark it gives all of them.
+func stranded(marked []resource.Object, from resource.Address, old *ledger.State) []resource.Object {
+	var out []resource.Object
 	for i := len(marked) - 1; i >= 0; i-- { // in order of address and token
-		if m := marked[i].Mark; m.Address == from && old.Ended[m.Token] == "" {
-			return &marked[i]
+		if m := marked[i].Mark; m.Address == from && old.Ended[m.Token] == "" && (len(out) == 0 || m.Token == out[0].Mark.Token) {
+			out = append(out, marked[i])
 		}
 	}
-	return nil
+	return out
+}
+
+func idsOf(objects []resource.Object) string {
+	ids := make([]string, len(objects))
+	for i := range objects {
+		ids[i] = string(objects[i].ID)
+	}
+	slices.Sort(ids)
+	return strings.Join(ids, ", ")
 }
 
 // mayMove says why an environment may not take what another name has.

@@ -314,7 +314,7 @@ func (r *Runner) input(d *Draft, s *ledger.State, lost bool) plan.Input {
 		Ledger: s, Applied: d.applied(s), Holder: r.Holder, TakeOver: d.Job.TakeOver, Former: d.former, Waiting: d.waiting, Away: d.away,
 		Destroy: d.Job.Destroy, Protected: d.protected, Scopes: d.opened.scopes(), Imports: d.imports,
 		Env: d.Job.Env, Estate: d.Estate.ID, Desired: d.Spec.Desired, Lost: lost,
-		Live: d.world.Live, Doubts: doubts(d.Open), Strays: d.world.Strays, Standing: d.standing, Kinds: r.kinds(), Outs: d.outs, Blind: d.world.Blind, Unready: d.unready,
+		Live: d.world.Live, Doubts: doubts(d.Open), Strays: d.world.Strays, Copies: d.world.Copies, Standing: d.standing, Kinds: r.kinds(), Outs: d.outs, Blind: d.world.Blind, Unready: d.unready,
 		Found: d.world.Found, Homes: d.world.Homes, Confirmed: d.words.confirmed, Released: d.words.released,
 		Paused: d.paused(r.Now()),
 	}

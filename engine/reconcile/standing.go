@@ -87,6 +87,12 @@ func (r *Runner) adopted(d *Draft) map[resource.Address]resource.Map {
 			out[o.Mark.Address] = desc.Outputs(*o)
 		}
 	}
+	for i := range d.Spec.Desired {
+		w := &d.Spec.Desired[i]
+		if from := w.Meta.MovedFrom; from != nil && out[w.Address] == nil && out[*from] != nil {
+			out[w.Address] = out[*from]
+		}
+	}
 	return out
 }
 

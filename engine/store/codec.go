@@ -75,12 +75,13 @@ func newBatch(env string, after int64, evs []ledger.Event) (*batch, error) {
 // entryBody is an entry of the fold as the resources table keeps it, beside its
 // address, token and role.
 type entryBody struct {
-	Record ledger.Record `json:"record"`
-	Made   bool          `json:"made,omitempty"`
-	At     int64         `json:"at,omitempty"` // unix milliseconds
-	Prev   resource.Map  `json:"prev,omitempty"`
-	Sent   []ledger.Sent `json:"sent,omitempty"`
-	Open   *openBody     `json:"open,omitempty"`
+	Record ledger.Record      `json:"record"`
+	Made   bool               `json:"made,omitempty"`
+	At     int64              `json:"at,omitempty"` // unix milliseconds
+	Prev   resource.Map       `json:"prev,omitempty"`
+	Sent   []ledger.Sent      `json:"sent,omitempty"`
+	Was    []resource.Address `json:"was,omitempty"`
+	Open   *openBody          `json:"open,omitempty"`
 }
 
 type openBody struct {
@@ -92,7 +93,7 @@ type openBody struct {
 }
 
 func encodeEntry(e *ledger.Entry) (string, error) {
-	b := entryBody{Record: e.Record, Made: e.Made, At: millis(e.At), Prev: e.Prev, Sent: e.Sent}
+	b := entryBody{Record: e.Record, Made: e.Made, At: millis(e.At), Prev: e.Prev, Sent: e.Sent, Was: e.Was}
 	if o := e.Open; o != nil {
 		b.Open = &openBody{Intent: o.Intent, Run: o.Run, At: millis(o.At), Handle: o.Handle, Doubt: o.Doubt}
 	}
@@ -114,7 +115,7 @@ func decodeEntry(address, token, role, body string) (*ledger.Entry, error) {
 	}
 	e := &ledger.Entry{
 		Key: ledger.Key{Address: a, Token: token}, Role: ledger.Role(role),
-		Record: b.Record, Made: b.Made, At: fromMillis(b.At), Prev: b.Prev, Sent: b.Sent,
+		Record: b.Record, Made: b.Made, At: fromMillis(b.At), Prev: b.Prev, Sent: b.Sent, Was: b.Was,
 	}
 	if o := b.Open; o != nil {
 		e.Open = &ledger.Open{Intent: o.Intent, Run: o.Run, At: fromMillis(o.At), Handle: o.Handle, Doubt: o.Doubt}

@@ -283,6 +283,9 @@ func (s *session) Find(ctx context.Context, in provider.Intent) (provider.Progre
 		by = resource.Selector{IDs: []resource.ID{k.natural(in.Want)}}
 	}
 	a := s.Read(ctx, []resource.Want{{Kind: k.Name, By: by, Aspects: []string{""}}})[0]
+	if k.natural == nil && len(a.Objects) > 1 {
+		return provider.Progress{}, provider.Undecided("aws:Find", a.Objects)
+	}
 	if len(a.Objects) > 0 && a.Objects[0].Mark.Token == in.Mark.Token {
 		obj := a.Objects[0]
 		obj.Address = in.Want.Address

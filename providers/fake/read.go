@@ -121,6 +121,9 @@ func (s *session) Find(ctx context.Context, in provider.Intent) (provider.Progre
 }
 
 func (s *session) find(ctx context.Context, k *kind, in *provider.Intent) (p provider.Progress, replay bool, err error) {
+	if copies := s.bearers(k, in.Mark); len(copies) > 1 && k.Settle != provider.SettleNatural && k.Settle != provider.SettleChosen {
+		return p, false, provider.Undecided("fake:Find", copies)
+	}
 	for _, t := range s.w.all(s.scope, k.Name) {
 		if !s.isOf(k, t, in) {
 			continue
@@ -143,6 +146,17 @@ func (s *session) find(ctx context.Context, k *kind, in *provider.Intent) (p pro
 		return provider.Progress{}, true, nil // nothing of it is there, and the same call can make nothing
 	}
 	return p, true, err
+}
+
+// bearers gives the objects that are seen to bear a mark.
+func (s *session) bearers(k *kind, m resource.Mark) []resource.Object {
+	var out []resource.Object
+	for _, t := range s.w.all(s.scope, k.Name) {
+		if v := s.w.seen(t); v != nil && v.mark.Token == m.Token && v.mark.Estate == m.Estate {
+			out = append(out, t.object(k, v))
+		}
+	}
+	return out
 }
 
 // isOf reports whether t is what the intent's create made, by the kind's rule.
