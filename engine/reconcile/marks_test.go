@@ -123,6 +123,18 @@ func TestACopyOfAMarkIsLeftAlone(t *testing.T) {
 		}
 		end(t, s, copies, disk)
 	})
+	t.Run("gone, and one takes its place", func(t *testing.T) {
+		t.Parallel()
+		s, own, copies := begin(t)
+		must(t, s.world.Remove("disk", own.ID))
+		s.imports(t, disk.Address, copies[0].ID)
+		if p := end(t, s, copies[1:], disk); !has(p.Notes, string(copies[1].ID), "was gone") {
+			t.Errorf("notes %+v", p.Notes)
+		}
+		if now := s.state().Current(disk.Address); now.Record.ID != copies[0].ID {
+			t.Errorf("it is %s", now.Record.ID)
+		}
+	})
 	t.Run("lost", func(t *testing.T) {
 		t.Parallel()
 		s, own, copies := begin(t)
@@ -251,6 +263,51 @@ func TestAMoveIsFollowedWithoutALedger(t *testing.T) {
 	s.mustRun(t)
 	s.settled(t, moved)
 	if now := s.bearer(t, moved.Address); now.ID != own.ID {
+		t.Errorf("it is %s, was %s", now.ID, own.ID)
+	}
+}
+
+// TestARenamedEnvironmentTakesNoCopy loses the store of an environment that gets
+// another name, where an object was copied: none is taken until one is left.
+func TestARenamedEnvironmentTakesNoCopy(t *testing.T) {
+	t.Parallel()
+	s := newSim(options{})
+	s.want(kept())
+	s.mustRun(t)
+	own := s.bearer(t, kept().Address)
+	twin := s.copyOf(t, own)
+	s.forgets(t)
+	want := s.rename(t.Context(), "prod", "live", []resource.Desired{kept()})
+	s.env = "live"
+	d, out, err := s.run(t.Context())
+	must(t, err)
+	if len(out.Results) > 0 || len(d.Plan.Held) != 1 || d.Plan.Held[0].Why != plan.HeldMove || !strings.Contains(d.Plan.Held[0].Text, string(twin.ID)) {
+		t.Fatalf("the plan is %s, held %+v", brief(d.Plan), d.Plan.Held)
+	}
+	must(t, s.world.Unmark("disk", twin.ID))
+	s.mustRun(t)
+	if now := s.bearer(t, want[0].Address); now.ID != own.ID {
+		t.Errorf("it is %s, was %s", now.ID, own.ID)
+	}
+}
+
+// TestADeleteAsksTheMarkOnceMore moves an object, as another store would, between
+// the plan that deletes it and the delete.
+func TestADeleteAsksTheMarkOnceMore(t *testing.T) {
+	t.Parallel()
+	s := newSim(options{})
+	s.want(kept(), obj("disk", "a", resource.Map{"size": resource.Int(5)}))
+	s.mustRun(t)
+	own := s.bearer(t, at("disk", "a"))
+	s.want(kept())
+	d := s.mustDraft(t)
+	m := own.Mark
+	m.Address = at("disk", "b")
+	must(t, s.world.Remark("disk", own.ID, m))
+	if out := s.Apply(t.Context(), d, nil); out.OK() || !strings.Contains(results(out), "bears the mark of prod/fake.disk/b by now") {
+		t.Errorf("the run:\n%s", results(out))
+	}
+	if now := s.bearer(t, m.Address); now.ID != own.ID {
 		t.Errorf("it is %s, was %s", now.ID, own.ID)
 	}
 }
