@@ -98,7 +98,7 @@ func newRunner(st store.Store, holder ledger.Holder, trace func(context.Context,
 		Specs: &reconcile.Evaluated{Specs: loader, Kept: st, Now: time.Now}, Policies: rules, Ledger: st, Words: st, Catalogue: cat,
 		Sessions: &reconcile.Sessions{
 			Catalogue: cat, // each provider makes its own fenced client, which honours its SDK's settings
-			Options:   provider.Options{Budgets: provider.NewBudgets(provider.Rate{}, provider.Clock{}), Trace: trace},
+			Options:   provider.Options{Budgets: provider.NewBudgets(provider.Rate{}, provider.Clock{}), Hosts: &provider.Hosts{}, Trace: trace},
 		},
 		Observer: observe.New(cat, time.Now),
 		Engine:   &apply.Engine{Kinds: cat, Now: time.Now, NewToken: func() string { return holder.Token(newID()) }, Sleep: sleep},

@@ -25,7 +25,7 @@ func Deadline(s Session, t Timeouts) Session {
 		if c.Op.Mutates() {
 			d = t.Mutate
 		}
-		ctx, cancel := context.WithTimeout(ctx, d)
+		ctx, cancel := context.WithTimeoutCause(ctx, d, &SlowError{Within: d})
 		defer cancel()
 		return next(ctx)
 	}}

@@ -47,6 +47,12 @@ func (t fenced) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.base.RoundTrip(r)
 }
 
+func (t fenced) CloseIdleConnections() {
+	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
 // FencedError says that a call was not sent since the fence was down.
 type FencedError struct{ Cause error }
 

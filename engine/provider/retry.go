@@ -32,7 +32,8 @@ func (p RetryPolicy) withDefaults() RetryPolicy {
 // Retry sends calls again after a definite refusal (Throttled, Transient), with
 // exponential back-off under full jitter (the AWS Architecture Blog's
 // "Exponential Backoff And Jitter"), never sooner than the Failure's After and
-// never past ctx's deadline. Of a read or poll only the parts that failed are
+// never past ctx's deadline. What ran into a deadline is not sent again: a peer
+// that hangs would hold up everything beside it. Of a read or poll only the parts that failed are
 // sent again. A create whose error comes with an object or a handle is not sent
 // again, and UnknownOutcome never is. It also gives unclassified errors their
 // class, so it stands outermost.
@@ -90,7 +91,7 @@ func (r *retrying) Read(ctx context.Context, wants []resource.Want) []resource.A
 		for i, at := range todo {
 			got[i].Err = classify(OpRead, got[i].Err)
 			out[at] = got[i]
-			if resource.ClassOf(got[i].Err).Retryable() {
+			if resource.ClassOf(got[i].Err).Retryable() && !hung(got[i].Err) {
 				failed, worst = append(failed, at), later(worst, got[i].Err)
 			}
 		}
@@ -122,7 +123,7 @@ func (r *retrying) Poll(ctx context.Context, hs []resource.Handle) []Polled {
 		for i, at := range todo {
 			got[i].Err = classify(OpPoll, got[i].Err)
 			out[at] = got[i]
-			if !got[i].Done && resource.ClassOf(got[i].Err).Retryable() {
+			if !got[i].Done && resource.ClassOf(got[i].Err).Retryable() && !hung(got[i].Err) {
 				failed, worst = append(failed, at), later(worst, got[i].Err)
 			}
 		}
@@ -135,7 +136,7 @@ func (r *retrying) Poll(ctx context.Context, hs []resource.Handle) []Polled {
 
 // again waits before call n+1 and reports whether to make it.
 func (r *retrying) again(ctx context.Context, op Op, n int, err error) bool {
-	if err == nil || n >= r.policy.Attempts || !resource.ClassOf(err).Retryable() || ctx.Err() != nil {
+	if err == nil || n >= r.policy.Attempts || !resource.ClassOf(err).Retryable() || hung(err) || ctx.Err() != nil {
 		return false
 	}
 	top := r.policy.Max

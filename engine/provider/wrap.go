@@ -11,11 +11,12 @@ type Options struct {
 	Service  func(kind string) string      // which budget a kind's calls use; nil: one for all
 	Trace    func(context.Context, Span)   // nil: none
 	Fault    func(c Call, n int64) Trouble // nil: none; tests alone set it
+	Hosts    *Hosts                        // nil: looks wait for an answer until their deadline
 	Clock    Clock
 }
 
 // Wrap puts the usual stack around a session. From outside in: retry, budget,
-// deadline, fence, trace, fault. So each attempt takes its own turn in the
+// deadline, patience, fence, trace, fault. So each attempt takes its own turn in the
 // budget, the wait for it does not eat the deadline, and the fence is asked
 // after both, just before the call.
 func Wrap(s Session, o Options) Session {
@@ -25,7 +26,11 @@ func Wrap(s Session, o Options) Session {
 	if o.Trace != nil {
 		s = Trace(s, o.Trace, o.Clock)
 	}
-	s = Deadline(Fenced(s), o.Timeouts)
+	s = Fenced(s)
+	if o.Hosts != nil {
+		s = Patient(s, o.Hosts)
+	}
+	s = Deadline(s, o.Timeouts)
 	if o.Budgets != nil {
 		s = Budget(s, o.Budgets, o.Service)
 	}

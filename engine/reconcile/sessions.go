@@ -154,7 +154,11 @@ func (s *Sessions) get(ctx context.Context, typ string, c provider.Config) (prov
 		o = &opening{done: make(chan struct{})}
 		s.pool[key] = o
 		s.mu.Unlock()
-		within, cancel := context.WithTimeout(ctx, openTimeout) // whoever wants this session waits for it
+		// Whoever wants this session waits for it.
+		within, cancel := context.WithTimeoutCause(ctx, openTimeout, &provider.SlowError{Within: openTimeout})
+		if h := s.Options.Hosts; h != nil {
+			within = provider.WithPatience(within, h)
+		}
 		session, err := t.Open(within, c)
 		cancel()
 		if err == nil {

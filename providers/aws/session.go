@@ -101,9 +101,24 @@ func load(ctx context.Context, c provider.Config) (aws.Config, error) {
 		}
 		base = &http.Client{Transport: provider.FenceTransport(b.GetTransport()), CheckRedirect: noRedirect}
 	}
+	base = patient(base)
 	cfg.HTTPClient = watched{base}
 	assumed(&cfg, base, c)
 	return cfg, nil
+}
+
+// patient bounds how long a client waits for an answer, under a ctx that says so.
+func patient(base aws.HTTPClient) aws.HTTPClient {
+	c, ok := base.(*http.Client)
+	if !ok {
+		return base
+	}
+	out := *c
+	if out.Transport == nil {
+		out.Transport = http.DefaultTransport
+	}
+	out.Transport = provider.PatientTransport(out.Transport)
+	return &out
 }
 
 // noRedirect leaves a redirect to the SDK, which knows no AWS API that needs

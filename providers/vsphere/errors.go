@@ -167,7 +167,8 @@ func unreached(err error) bool {
 
 // ended reports whether ctx had ended before a call could be sent.
 func ended(ctx context.Context, op string) error {
-	if err := ctx.Err(); err != nil {
+	if ctx.Err() != nil {
+		err := context.Cause(ctx)
 		return &resource.Failure{Class: resource.Transient, Op: op, Message: "not sent: " + err.Error(), Err: err}
 	}
 	return nil

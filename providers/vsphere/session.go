@@ -84,13 +84,18 @@ func dial(c provider.Config) (*soap.Client, error) {
 			return nil, &resource.Failure{Class: resource.Denied, Op: "vim:Connect", Message: "GOVC_TLS_CA_CERTS: " + err.Error(), Err: err}
 		}
 	}
-	if t := client.DefaultTransport(); t.TLSClientConfig != nil {
+	t := client.DefaultTransport()
+	if t.TLSClientConfig != nil {
 		t.TLSClientConfig.MinVersion = tls.VersionTLS12
 	}
+	// The client's own dials know no ctx: each to a vCenter that hangs would hang as
+	// long as it does. What it does beside, thumbprints, has no use here.
+	t.DialTLSContext = nil
 	client.Transport = provider.FenceTransport(client.Transport)
 	if c.HTTP != nil {
 		client.Transport = c.HTTP.Transport
 	}
+	client.Transport = provider.PatientTransport(client.Transport)
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	if client.Jar == nil {
 		if client.Jar, err = cookiejar.New(nil); err != nil {
