@@ -58,19 +58,25 @@ func (c *checker) withinParent(d *resource.Desired, f resource.Field, p netip.Pr
 		return
 	}
 	up := c.byKey[ref.Address]
-	for _, pf := range c.kinds[up.Address.Type()].Fields {
-		outer, err := netip.ParsePrefix(up.Fields.Text(pf.Name))
-		if pf.Block != "own" || err != nil {
-			continue
-		}
-		if outer.Bits() > p.Bits() || !outer.Contains(p.Addr()) {
-			c.add(d, resource.Path{f.Name}, diag.Finding{
-				Code: codeBlock, Message: fmt.Sprintf("%s: %s lies outside %s of %s", f.Name, p, outer, up.Address.Local()),
-				Mend: "choose a block within " + outer.String(),
-			})
-		}
+	if outer, ok := ownBlock(c.kinds[up.Address.Type()], up.Fields); ok && !holds(outer, p) {
+		c.add(d, resource.Path{f.Name}, diag.Finding{
+			Code: codeBlock, Message: fmt.Sprintf("%s: %s lies outside %s of %s", f.Name, p, outer, up.Address.Local()),
+			Mend: fmt.Sprintf("choose a block within %s; where %s has further blocks, write its id as %s instead of the reference", outer, up.Address.Local(), f.Block),
+		})
 	}
 }
+
+// ownBlock gives the block that a resource brings for those within it.
+func ownBlock(d *resource.Descriptor, fields resource.Map) (netip.Prefix, bool) {
+	for _, f := range d.Fields {
+		if p, err := netip.ParsePrefix(fields.Text(f.Name)); f.Block == "own" && err == nil {
+			return p, true
+		}
+	}
+	return netip.Prefix{}, false
+}
+
+func holds(outer, p netip.Prefix) bool { return outer.Bits() <= p.Bits() && outer.Contains(p.Addr()) }
 
 // disjoint reports overlaps. Sorted by address, a block overlaps a later one
 // only if it reaches past that one's start: the widest so far is enough.

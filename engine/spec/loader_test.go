@@ -180,7 +180,7 @@ aws: subnet: {
 	d: cidrBlock: "10.0.9.1/24"
 }`, []string{
 			"8:5 SPEC-120 aws.subnet/b: cidrBlock: 10.0.1.0/24 overlaps 10.0.0.0/23 of aws.subnet/a | choose a block of its own",
-			"9:5 SPEC-120 aws.subnet/c: cidrBlock: 10.1.0.0/24 lies outside 10.0.0.0/16 of aws.vpc/main | choose a block within 10.0.0.0/16",
+			"9:5 SPEC-120 aws.subnet/c: cidrBlock: 10.1.0.0/24 lies outside 10.0.0.0/16 of aws.vpc/main | choose a block within 10.0.0.0/16; where aws.vpc/main has further blocks, write its id as vpcId instead of the reference",
 			"10:5 SPEC-120 aws.subnet/d: cidrBlock: 10.0.9.1/24 starts within its block | write \"10.0.9.0/24\"",
 		}},
 		"one of": {`aws: vpc: main: cidrBlock: "10.0.0.0/16"

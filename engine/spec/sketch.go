@@ -3,6 +3,7 @@ package spec
 import (
 	"cmp"
 	"iter"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,7 +33,7 @@ func Sketch(objects []resource.Desired, kinds resource.Descriptors, refer Refer)
 		if i > 0 {
 			text.WriteString("\n")
 		}
-		s := sketch{refer: refer, env: o.Address.Env}
+		s := sketch{refer: refer, env: o.Address.Env, beyond: refer.beyond(o, objects, kinds)}
 		s.unread(d.Fields, resource.Path{})
 		text.WriteString(label(o.Address.Provider) + ": " + label(o.Address.Kind) + ": " + label(o.Address.Name) + ": {\n")
 		if a := o.Meta.Alias; a != "" && a != o.Address.Provider {
@@ -51,14 +52,43 @@ func Sketch(objects []resource.Desired, kinds resource.Descriptors, refer Refer)
 	return format.Source(simple) // which aligns what became shorter
 }
 
+// beyond finds the parents of an object whose own block does not hold the
+// object's: a network may have further blocks, which its spec does not name, and
+// blocks would refuse the reference.
+func (refer Refer) beyond(o resource.Desired, objects []resource.Desired, kinds resource.Descriptors) map[string]resource.Address {
+	var out map[string]resource.Address
+	d := kinds[o.Address.Type()]
+	for _, f := range d.Fields {
+		p, err := netip.ParsePrefix(o.Fields.Text(f.Name))
+		parent := d.Field(f.Block)
+		if err != nil || parent == nil {
+			continue
+		}
+		at, ok := refer(parent.Ref, cmp.Or(parent.RefOut, "id"), o.Fields.Text(parent.Name))
+		for _, up := range objects {
+			if !ok || up.Address != at {
+				continue
+			}
+			if outer, ok := ownBlock(kinds[up.Address.Type()], up.Fields); ok && !holds(outer, p) {
+				if out == nil {
+					out = map[string]resource.Address{}
+				}
+				out[parent.Name] = up.Address
+			}
+		}
+	}
+	return out
+}
+
 // Refer finds the resource of a kind with an output of that value.
 type Refer func(kind, out, text string) (resource.Address, bool)
 
 // sketch is one object on its way into CUE.
 type sketch struct {
-	env   string
-	refer Refer
-	notes []string // comments on fields that are not written
+	env    string
+	refer  Refer
+	beyond map[string]resource.Address // field → the resource that it may not refer to, since the block lies in another one of its blocks
+	notes  []string                    // comments on fields that are not written
 }
 
 // fields writes the fields of a struct, a line each, the required ones first.
@@ -136,7 +166,9 @@ func filledIn(f *resource.Field, v resource.Value) bool {
 func (s *sketch) value(f *resource.Field, v resource.Value, path resource.Path) string {
 	switch x := v.(type) {
 	case resource.String:
-		if f.Ref != "" {
+		if up, ok := s.beyond[f.Name]; ok && len(path) == 1 {
+			s.notes = append(s.notes, f.Name+" is "+up.Local()+", by its id, since the block lies in another block of it than the one in its file")
+		} else if f.Ref != "" {
 			out := cmp.Or(f.RefOut, "id")
 			if a, ok := s.refer(f.Ref, out, string(x)); ok && a.Env == s.env {
 				return a.Type() + index(a.Name) + ".#out." + out

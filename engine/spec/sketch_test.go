@@ -144,6 +144,10 @@ func TestSketch(t *testing.T) {
 			"arn":  resource.String("arn:aws:ec2"), "mapPublicIpOnLaunch": resource.Bool(true),
 		}},
 		{Address: resource.Address{Env: "prod", Provider: "aws", Kind: "nothing", Name: "a"}},
+		{Address: resource.Address{Env: "prod", Provider: "aws", Kind: "subnet", Name: "b"}, Fields: resource.Map{
+			"vpcId": resource.String("vpc-1"), "cidrBlock": resource.String("10.1.0.0/24"),
+		}},
+		{Address: resource.Address{Env: "prod", Provider: "aws", Kind: "vpc", Name: "the-main"}, Fields: resource.Map{"cidrBlock": resource.String("10.0.0.0/16")}},
 		{Address: vm, Meta: resource.Lifecycle{Alias: "lab"}, Fields: resource.Map{
 			"folder": resource.Unread{Why: "denied"}, "name": resource.String("db"), "datastore": resource.String("ds"), "cloudInit": resource.Map{"userData": resource.String("planted-word")},
 			"disks": resource.Map{"scsi0:0": resource.Map{"capacityMB": resource.Int(64), "thin": resource.Bool(true)}},
@@ -163,6 +167,14 @@ func TestSketch(t *testing.T) {
 		\\(c)
 		"""
 }
+
+aws: subnet: b: {
+	cidrBlock: "10.1.0.0/24"
+	vpcId:     "vpc-1"
+	// vpcId is aws.vpc/the-main, by its id, since the block lies in another block of it than the one in its file
+}
+
+aws: vpc: "the-main": cidrBlock: "10.0.0.0/16"
 
 vsphere: vm: "db-1.x": {
 	$meta: provider: "lab"
