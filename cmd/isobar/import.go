@@ -67,10 +67,36 @@ type adoptFlags struct {
 // finds reports whether isobar is to look for the objects itself.
 func (f *adoptFlags) finds() bool { return len(f.find)+len(f.state) > 0 }
 
+// aloneError says which ADDRESS lacks its ID.
+type aloneError struct{ address string }
+
+func (e *aloneError) Error() string { return e.address + " without an ID" }
+
+// unpaired gives the first ADDRESS after ENV that another one follows, or none;
+// "" where each has something.
+func unpaired(args []string) string {
+	for i := 1; i < len(args); i += 2 {
+		if i+1 == len(args) || isAddress(args[i+1]) {
+			return args[i]
+		}
+	}
+	return ""
+}
+
+// isAddress reports whether an argument reads like "aws.vpc/main".
+func isAddress(s string) bool {
+	kind, name, ok := strings.Cut(s, "/")
+	provider, kind, dotted := strings.Cut(kind, ".")
+	return ok && dotted && provider != "" && kind != "" && name != "" && !strings.ContainsAny(kind, ".:")
+}
+
 // args wants an environment, and pairs of arguments after it where isobar does
 // not look for the objects.
 func (f *adoptFlags) args(_ *cobra.Command, args []string) error {
 	if f.finds() && len(args) != 1 || !f.finds() && (len(args) < 3 || len(args)%2 == 0 || f.print) {
+		if at := unpaired(args); !f.finds() && at != "" && !isAddress(args[0]) {
+			return &aloneError{at}
+		}
 		return fmt.Errorf("arguments come as ENV and pairs of ADDRESS and ID, or as ENV and --find or --state")
 	}
 	return nil

@@ -131,8 +131,13 @@ func plainArgs(c *cobra.Command) {
 		}
 		if check := sub.Args; check != nil {
 			sub.Args = func(c *cobra.Command, args []string) error {
-				if check(c, args) == nil {
+				err := check(c, args)
+				if err == nil {
 					return nil
+				}
+				var alone *aloneError
+				if errors.As(err, &alone) {
+					return fmt.Errorf("%s was given %w: write %s", c.CommandPath(), alone, strings.TrimSuffix(c.UseLine(), " [flags]"))
 				}
 				return fmt.Errorf("%s was given %s: write %s", c.CommandPath(), counted(len(args), "argument"), strings.TrimSuffix(c.UseLine(), " [flags]"))
 			}
