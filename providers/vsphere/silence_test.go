@@ -27,7 +27,7 @@ func TestACenterThatHangs(t *testing.T) {
 	c := provider.Config{Alias: "vsphere", Estate: "e", Settings: resource.Map{"url": resource.String("https://" + l.Addr().String()), "insecure": resource.Bool(true)}}
 	for range 2 {
 		_, err = vsphere.Type().Open(provider.WithPatience(t.Context(), hosts), c)
-		want := fmt.Sprintf("vim:RetrieveServiceContent: %s accepted the connection and did not answer for 1", l.Addr())
+		want := fmt.Sprintf("vim:RetrieveServiceContent: %s accepted the connection and did not answer for ", l.Addr())
 		if resource.ClassOf(err) != resource.Transient || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("got %v, want %s…", err, want)
 		}
@@ -60,7 +60,7 @@ func TestACenterThatFallsSilent(t *testing.T) {
 	hangs.Store(true)
 	for range 2 {
 		for _, a := range hosted.Read(t.Context(), wants) {
-			if resource.ClassOf(a.Err) != resource.Transient || !strings.Contains(a.Err.Error(), " within 1") {
+			if resource.ClassOf(a.Err) != resource.Transient || !strings.Contains(a.Err.Error(), " took no connection within ") {
 				t.Errorf("got %v", a.Err)
 			}
 		}
