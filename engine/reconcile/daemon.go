@@ -81,6 +81,7 @@ type Daemon struct {
 	deaf      map[string]deaf      // by channel: why it can't be told
 	retry     bool                 // the outbox is to try at once
 	hitch     hitch                // what is wrong with the store now
+	hitches   int                  // uses of it that failed so
 	owed      map[string]*turn     // by environment: what could not keep and tell its run
 	bell      chan struct{}        // rung when a message waits
 	delivered map[string]string    // key → reference of messages that could not be noted as sent; the outbox's alone
@@ -192,7 +193,7 @@ func (d *Daemon) safely(ctx context.Context, env string) (rest []cycle.Event, er
 			rest, err = nil, fmt.Errorf("isobar's own fault: %v\n%s", p, debug.Stack())
 		}
 		if err != nil {
-			d.written(ctx, err)
+			d.written(ctx, d.asking(), err)
 		}
 		told := hitchOf(err).class != nil // once, and not for each environment
 		if err != nil && !told && !isFenced(err) && !errors.Is(err, errNotYet) && ctx.Err() == nil {

@@ -31,6 +31,7 @@ func (d *Daemon) follow(ctx context.Context, f *follower) {
 	hints := r.Hints
 	var waiting []chan struct{}
 	for first := true; ; first = false {
+		began := d.asking()
 		var err error
 		if r.Source == nil {
 			r.Source, hints, err = r.Open(ctx)
@@ -41,7 +42,7 @@ func (d *Daemon) follow(ctx context.Context, f *follower) {
 		if ctx.Err() != nil {
 			return
 		}
-		d.reached(ctx, err)
+		d.reached(ctx, began, err)
 		hitched := hitchOf(err).class != nil // our own store: nothing is wrong with the repository
 		if hitched {
 			err = nil

@@ -52,7 +52,7 @@ func (d *Daemon) tidy(ctx context.Context) {
 			d.Log.InfoContext(ctx, "taken out of the store: it is past its time", "runs", gone.Runs, "messages", gone.Messages, "evaluations", gone.Evaluations)
 		}
 		if err != nil {
-			d.reached(ctx, err)
+			d.reached(ctx, d.asking(), err)
 		}
 	}
 }

@@ -42,27 +42,38 @@ func (d *Daemon) Unwritable() string {
 	return d.hitch.why + ": nothing is started until it can; it then goes on by itself"
 }
 
+// asking gives what written and reached are told of a use of the store that
+// begins now: how often it was of no use until then.
+func (d *Daemon) asking() (began int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.hitches
+}
+
 // written learns from a write to the store, or from what became of one, whether
-// the store is of use. An error that says nothing of that leaves it as it was.
-func (d *Daemon) written(ctx context.Context, err error) { d.learn(ctx, err, true) }
+// the store is of use. An error that says nothing of that leaves it as it was, and
+// so does a write that went well and began before the store was lost.
+func (d *Daemon) written(ctx context.Context, began int, err error) { d.learn(ctx, began, err, true) }
 
 // reached learns it from a read: that one works says nothing of a full disk.
-func (d *Daemon) reached(ctx context.Context, err error) { d.learn(ctx, err, false) }
+func (d *Daemon) reached(ctx context.Context, began int, err error) { d.learn(ctx, began, err, false) }
 
 // learn notes what is wrong with the store, and logs once that it is and once
 // that it is over.
-func (d *Daemon) learn(ctx context.Context, err error, wrote bool) {
+func (d *Daemon) learn(ctx context.Context, began int, err error, wrote bool) {
 	now := hitchOf(err)
 	if err != nil && now.class == nil {
 		return
 	}
 	d.mu.Lock()
 	was := d.hitch
-	if now.class == nil && errors.Is(was.class, store.ErrFull) && !wrote {
+	if now.class == nil && (began != d.hitches || errors.Is(was.class, store.ErrFull) && !wrote) {
 		d.mu.Unlock()
 		return
 	}
-	d.hitch = now
+	if d.hitch = now; now.class != nil {
+		d.hitches++
+	}
 	d.mu.Unlock()
 	switch {
 	case now.class == nil && errors.Is(was.class, store.ErrAway):
@@ -85,11 +96,12 @@ const (
 // It gives any other error.
 func (d *Daemon) patiently(ctx context.Context, do func() error) error {
 	for pause := awayPause; ; pause = min(2*pause, awayLong) {
+		began := d.asking()
 		err := do()
 		if ctx.Err() != nil {
 			return err
 		}
-		d.reached(ctx, err)
+		d.reached(ctx, began, err)
 		if !errors.Is(err, store.ErrAway) {
 			return err
 		}

@@ -288,7 +288,11 @@ func (s *stage) outlives(call time.Duration) {
 	must(t, err)
 	var report view.RunJSON
 	must(t, json.Unmarshal(first.Report, &report))
-	if first.State != store.Partial || !strings.Contains(first.Note, "the store cannot be written to") || first.Ended.Sub(first.Started) > time.Minute {
+	noted := strings.Contains(first.Note, "the store cannot be written to")
+	if call > 0 { // of two machines the one that comes second in time may be the first in the report
+		noted = noted || strings.Contains(first.Note, "not sent: the lease on prod ran out")
+	}
+	if first.State != store.Partial || !noted || first.Ended.Sub(first.Started) > time.Minute {
 		t.Errorf("the run ended %s after %s: %s", first.State, first.Ended.Sub(first.Started), first.Note)
 	}
 	if report.Done == 0 || report.InDoubt == 0 || report.NotStarted == 0 || made == 0 || report.Why != "the store cannot be written to" {

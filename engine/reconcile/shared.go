@@ -148,9 +148,10 @@ func (d *Daemon) reap(ctx context.Context) {
 	tick := time.NewTicker(d.Tenure.TTL / 3)
 	defer tick.Stop()
 	for {
+		began := d.asking()
 		dead, err := d.Inbox.Reap(ctx, body)
 		if ctx.Err() == nil {
-			d.reached(ctx, err)
+			d.reached(ctx, began, err)
 		}
 		if err != nil && hitchOf(err).class == nil && ctx.Err() == nil {
 			d.Log.WarnContext(ctx, "leases can't be looked through", "error", err)

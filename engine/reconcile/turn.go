@@ -169,8 +169,9 @@ func (t *turn) save(ctx context.Context) error {
 		t.row.State, t.row.Note = "differs", "mode observe: nothing is applied"
 	}
 	t.d.Meter.Looked(t.row)
+	began := t.d.asking()
 	err = t.d.Store.PutEnvironment(ctx, t.row)
-	t.d.written(ctx, err)
+	t.d.written(ctx, began, err)
 	return err
 }
 
