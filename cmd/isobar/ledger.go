@@ -250,8 +250,17 @@ func (s shelf) Runs(ctx context.Context, env string, limit int) ([]view.RunLine,
 // Run implements records.
 func (s shelf) Run(ctx context.Context, id string) (web.RunAnswer, error) {
 	row, err := s.Store.Run(ctx, id)
-	s.lapse(ctx, &row)
-	return web.RunAnswer{Run: row, Plan: row.Plan, Report: row.Report}, err
+	if err != nil {
+		return web.RunAnswer{}, err
+	}
+	if s.lapse(ctx, &row); row.State == interrupted {
+		report, err := reconcile.Recorded(ctx, s.Store, &row)
+		if err != nil {
+			return web.RunAnswer{}, err
+		}
+		row.Report = report.JSON()
+	}
+	return web.RunAnswer{Run: row, Plan: row.Plan, Report: row.Report}, nil
 }
 
 // AuditLog implements records.

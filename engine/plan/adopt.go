@@ -160,7 +160,7 @@ func (b *builder) claim(it *item, im Import) {
 		it.hold(HeldUnowned, fmt.Sprintf("%s is the object of %s", o.ID, e.Address.Local()),
 			"to give the resource another name, write $meta: movedFrom: \""+e.Address.Local()+"\"")
 	}
-	if by := ledger.HolderIn(o.Mark.Token); by != 0 && b.in.Holder != 0 && by != b.in.Holder && !b.in.TakeOver && o.Mark.Estate == b.in.Estate && o.Mark.Env == b.in.Env {
+	if by := b.another(&o); by != 0 && !b.in.TakeOver && o.Mark.Estate == b.in.Estate && o.Mark.Env == b.in.Env {
 		it.hold(HeldElsewhere, fmt.Sprintf("store %s holds %s: its mark is on %s", by, b.in.Env, o.ID), b.letTheOther())
 	}
 	if m := o.Mark; !m.IsZero() && (m.Estate != b.in.Estate || m.Address != it.addr && m.Address != b.formerly(it.addr) && !it.rival(o.ID)) {

@@ -84,12 +84,31 @@ func (b *builder) adrift(o *resource.Object) Held {
 	if b.in.Destroy {
 		return b.unknown(o)
 	}
-	return Held{
+	h := Held{
 		Address: o.Mark.Address, Token: o.Mark.Token, Action: Delete, Why: HeldOrphan,
 		Text: fmt.Sprintf("%s bears this estate's mark, but neither the spec nor the ledger knows it", o.ID),
 		Mend: fmt.Sprintf("put it back into the spec to adopt it; or delete it: isobar confirm %s %s, or let go of it: isobar forget %s %s",
 			b.in.Env, Named, b.in.Env, Named),
 	}
+	switch by := b.another(o); {
+	case by == 0:
+	case b.in.Ledger.Current(o.Mark.Address) == nil:
+		h.Text = fmt.Sprintf("%s was made by store %s, and neither the spec nor this store's ledger knows it", o.ID, by)
+	default:
+		h.Text = fmt.Sprintf("%s was made by store %s, and this store, %s, has an object of its own at that address", o.ID, by, b.in.Holder)
+		h.Mend = fmt.Sprintf("one store works on an environment: stop the other one there (isobar store info names a store), then delete what it made: "+
+			"isobar confirm %s %s, or let go of it: isobar forget %s %s", b.in.Env, Named, b.in.Env, Named)
+	}
+	return h
+}
+
+// another gives the store that an object's mark names, 0 where it is this one or
+// where none is known.
+func (b *builder) another(o *resource.Object) ledger.Holder {
+	if by := ledger.HolderIn(o.Mark.Token); b.in.Holder != 0 && by != b.in.Holder {
+		return by
+	}
+	return 0
 }
 
 // unknown is a stray that a destroy found, as it is held: what another store
@@ -101,7 +120,7 @@ func (b *builder) unknown(o *resource.Object) Held {
 		Mend: fmt.Sprintf("isobar apply %s adopts what the spec has, and destroy deletes that then; what it has no more: isobar confirm %s %s, or isobar forget %s %s",
 			b.in.Env, b.in.Env, Named, b.in.Env, Named),
 	}
-	if by := ledger.HolderIn(o.Mark.Token); by != 0 && b.in.Holder != 0 && by != b.in.Holder {
+	if by := b.another(o); by != 0 {
 		h.Why, h.Text = HeldElsewhere, fmt.Sprintf("store %s holds %s: its marks are on the objects", by, b.in.Env)
 		h.Mend = b.letTheOther() + "; then destroy it"
 	}

@@ -36,3 +36,47 @@ func TestADestroyHoldsWhatTheLedgerDoesNotKnow(t *testing.T) {
 		})
 	}
 }
+
+// Two stores that made an environment at the same moment have two objects at each
+// address. Each names the other store, and waits for a person.
+func TestAnObjectBesideOursNamesTheStoreThatMadeIt(t *testing.T) {
+	t.Parallel()
+	a := parseLocal(t, "t.net/a")
+	ours, theirs := ledger.Holder(1), ledger.Holder(2)
+	key := ledger.Key{Address: a, Token: ours.Token("0194a000-0000-7000-8000-000000000001")}
+	mine := ledger.Event{Address: a, Token: key.Token, Type: ledger.Adopted, Record: &ledger.Record{ID: "net-1", Schema: "1"}}
+	other := resource.Object{Address: a, ID: "net-2", Mark: resource.Mark{Estate: estate, Env: "prod", Address: a, Token: theirs.Token("0194a000-0000-7000-8000-000000000002")}}
+	for name, c := range map[string]struct {
+		events []ledger.Event
+		text   string
+	}{
+		"beside ours": {[]ledger.Event{mine}, "net-2 was made by store 0000-0002, and this store, 0000-0001, has an object of its own at that address"},
+		"alone":       {nil, "net-2 was made by store 0000-0002, and neither the spec nor this store's ledger knows it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			state, err := ledger.Fold(c.events)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in := plan.Input{
+				Env: "prod", Estate: estate, Kinds: kinds(), Ledger: state, Holder: ours,
+				Strays: []resource.Object{other},
+			}
+			if c.events != nil {
+				in.Live = map[ledger.Key]plan.Reading{key: {Seen: plan.Present, Object: resource.Object{
+					Address: a, ID: "net-1", Mark: resource.Mark{Estate: estate, Env: "prod", Address: a, Token: key.Token},
+				}}}
+			}
+			for _, h := range plan.Build(in).Held {
+				if h.Token == other.Mark.Token {
+					if h.Why != plan.HeldOrphan || h.Text != c.text {
+						t.Errorf("held %q: %s", h.Why, h.Text)
+					}
+					return
+				}
+			}
+			t.Error("the other store's object is not held")
+		})
+	}
+}

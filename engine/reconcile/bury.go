@@ -25,6 +25,14 @@ func burial(r *store.Run, h *view.Halt) (state store.RunState, note string) {
 	return state, note + endedFirst + "; " + settledBy
 }
 
+// bury ends a run and its report whose process ended before it did.
+func bury(ctx context.Context, st store.Store, r *store.Run, run *view.Run, h *view.Halt) (err error) {
+	r.State, r.Note = burial(r, h)
+	run.State, run.Why, run.Next, run.Halt = view.State(r.State), endedFirst, settledBy, h
+	run.Steps, err = recorded(ctx, st, r, run.Steps)
+	return err
+}
+
 // bury ends the environment's runs that were applying when their processes ended.
 // It wants the environment's lease: nobody works on them any more. The row does
 // not tell of them all: a process may end after its run was kept and before its
@@ -50,9 +58,7 @@ func (t *turn) bury(ctx context.Context) error {
 			return err
 		}
 		run := t.kept(ctx, &r)
-		r.State, r.Note = burial(&r, h)
-		run.State, run.Why, run.Next, run.Halt = view.State(r.State), endedFirst, settledBy, h
-		if run.Steps, err = t.recorded(ctx, &r, run.Steps); err != nil {
+		if err := bury(ctx, t.d.Store, &r, run, h); err != nil {
 			return err
 		}
 		t.amend(ctx, &r, "verdict", run.Chat().Head)

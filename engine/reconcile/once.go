@@ -94,8 +94,11 @@ func (o *Once) bury(ctx context.Context, env string) error {
 	if err != nil {
 		return err
 	}
-	run.State, run.Note = burial(&run, cancelled(ctx, o.Store, &run))
-	run.Ended = o.Runner.Now()
+	kept, _ := report(&run) // one that can't be read is made anew
+	if err := bury(ctx, o.Store, &run, kept, cancelled(ctx, o.Store, &run)); err != nil {
+		return err
+	}
+	run.Ended, run.Report = o.Runner.Now(), kept.JSON()
 	return o.Store.PutRun(ctx, run)
 }
 
@@ -120,6 +123,7 @@ func (o *Once) Apply(ctx context.Context, a *Attempt, progress func(view.Step)) 
 	shown := a.ViewPlan(o.Runner.Catalogue.Descriptors, a.Run.Subject)
 	shown.Mode = "" // nothing waits for an approval: a person is there
 	a.Run.Plan = shown.Kept()
+	a.Run.Report = a.begun().JSON()
 	if err := o.judged(keep, a); err != nil {
 		return nil, err
 	}
@@ -215,6 +219,13 @@ func (a *Attempt) view(out *Outcome) *view.Run {
 		}
 		r.Next = kept + on + "isobar destroy " + a.Job.Env
 	}
+	return r
+}
+
+// begun is the run's report until it ends, or where its process does first.
+func (a *Attempt) begun() *view.Run {
+	r := a.view(&Outcome{Report: &apply.Report{}})
+	r.State, r.Steps, r.Next = view.Applying, pending(a.Plan, nil), ""
 	return r
 }
 

@@ -9,10 +9,20 @@ import (
 	"isobar.dev/engine/view"
 )
 
+// Recorded gives the report of a run whose process did not live to write it, and
+// whose end nobody has put on record yet.
+func Recorded(ctx context.Context, st store.Store, r *store.Run) (*view.Run, error) {
+	run, _ := report(r) // one that can't be read is made anew
+	run.State, run.Why, run.Next = view.Stopped, endedFirst, "the next apply settles what it had begun"
+	var err error
+	run.Steps, err = recorded(ctx, st, r, run.Steps)
+	return run, err
+}
+
 // recorded gives the steps of a run whose process did not live to report them: as
 // its report has them from when it began, and what the ledger knows became of each.
-func (t *turn) recorded(ctx context.Context, r *store.Run, begun []view.Step) ([]view.Step, error) {
-	evs, err := t.d.Store.Events(ctx, r.Env, 0)
+func recorded(ctx context.Context, st store.Store, r *store.Run, begun []view.Step) ([]view.Step, error) {
+	evs, err := st.Events(ctx, r.Env, 0)
 	if err != nil {
 		return nil, err
 	}

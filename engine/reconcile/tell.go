@@ -210,7 +210,7 @@ func (t *turn) viewRun(state view.State) *view.Run {
 	out := t.news.outcome
 	if out == nil {
 		if state == view.Applying {
-			r.Steps = t.withPending(r.Steps)
+			r.Steps = pending(t.draft.Plan, r.Steps)
 		}
 		return r
 	}
@@ -239,15 +239,15 @@ func (t *turn) viewRun(state view.State) *view.Run {
 	return r
 }
 
-// withPending adds the steps that have not ended to those that have.
-func (t *turn) withPending(done []view.Step) []view.Step {
+// pending adds a plan's steps that have not ended to those that have.
+func pending(p *plan.Plan, done []view.Step) []view.Step {
 	ended := map[string]bool{}
 	for _, s := range done {
 		ended[s.ID] = true
 	}
 	out := append([]view.Step(nil), done...)
-	for i := range t.draft.Plan.Steps {
-		if s := &t.draft.Plan.Steps[i]; !ended[s.ID] {
+	for i := range p.Steps {
+		if s := &p.Steps[i]; !ended[s.ID] {
 			out = append(out, view.Step{ID: s.ID, Address: s.Address, Op: s.Op, Aspect: s.Aspect, State: view.StepWaiting})
 		}
 	}

@@ -106,22 +106,29 @@ func (t *turn) reported(ctx context.Context, old *store.Run, v verdict) *view.Ru
 
 // kept is a run's kept report.
 func (t *turn) kept(ctx context.Context, old *store.Run) *view.Run {
-	var j view.RunJSON
-	err := json.Unmarshal(old.Report, &j)
-	var run *view.Run
-	if err == nil {
-		run, err = j.Run()
-	}
+	run, err := report(old)
 	if err != nil {
 		t.d.Log.WarnContext(ctx, "a kept report can't be read: it is written anew", "env", t.env, "run", old.ID, "error", err)
-		c := old.Counts
-		run = &view.Run{
-			ID: old.ID, Env: old.Env, Commit: old.Commit, Subject: old.Subject, By: old.Actor, Plan: old.Digest, Drift: -1,
-			Changes: c.Create + c.Update + c.Replace + c.Delete,
-		}
 	}
 	run.Daemon = true
 	return run
+}
+
+// report reads a run's kept report. With an error it is what the run's row tells.
+func report(r *store.Run) (*view.Run, error) {
+	var j view.RunJSON
+	err := json.Unmarshal(r.Report, &j)
+	if err == nil {
+		var run *view.Run
+		if run, err = j.Run(); err == nil {
+			return run, nil
+		}
+	}
+	c := r.Counts
+	return &view.Run{
+		ID: r.ID, Env: r.Env, Commit: r.Commit, Subject: r.Subject, By: r.Actor, Plan: r.Digest, Drift: -1,
+		Changes: c.Create + c.Update + c.Replace + c.Delete,
+	}, err
 }
 
 // settle ends a run that waited: its state, its note and its report say how.
