@@ -173,7 +173,7 @@ func (a *Attempt) left(out *Outcome) (state, note string) {
 	case out.OK() && a.Job.Destroy:
 		return destroyed, ""
 	}
-	return state, cmp.Or(out.firstFault(), lateNote(out.After))
+	return state, cmp.Or(out.firstFault(), besides(out.After))
 }
 
 // keepRow writes what is now known of the environment; the place in the cycle

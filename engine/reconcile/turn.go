@@ -290,15 +290,24 @@ func stateWords(draft *Draft) (state, note string) {
 	case len(draft.Plan.Held) > 0:
 		return "held", draft.firstHeld()
 	}
-	return "in sync", lateNote(draft.Plan)
+	return "in sync", besides(draft.Plan)
 }
 
-// lateNote says how much of a plan can't be told yet, or "".
-func lateNote(p *plan.Plan) string {
+// besides is what is to be known of a plan that finds nothing to do: how much
+// can't be told yet, or the first note on what somebody else did; or "".
+func besides(p *plan.Plan) string {
 	if p == nil {
 		return ""
 	}
-	return view.LateText(p.Unsure(), view.Page{})
+	if late := view.LateText(p.Unsure(), view.Page{}); late != "" {
+		return late
+	}
+	for _, n := range p.Notes {
+		if n.Drift {
+			return n.Address.Local() + ": " + n.Text
+		}
+	}
+	return ""
 }
 
 // firstHeld tells the first of what is held, and a cause before what only
@@ -436,7 +445,7 @@ func (t *turn) finish(out *Outcome) {
 		t.row.Drift = t.draft.left()
 	}
 	why := out.firstFault()
-	t.row.Note = cmp.Or(why, lateNote(out.After))
+	t.row.Note = cmp.Or(why, besides(out.After))
 	if t.run.State == store.Cancelled {
 		why = out.Halt.String()
 		t.row.Note = why
