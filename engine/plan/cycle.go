@@ -39,8 +39,11 @@ func (g *graph) breakCycles() {
 		for _, id := range g.walk(ring) {
 			path = append(path, g.steps[id].it.addr.Local())
 		}
-		path = slices.Compact(path)
-		text := "it needs itself: " + strings.Join(append(path, path[0]), " → ")
+		path = slices.Compact(append(path, path[0])) // an object may have several steps in it
+		if len(path) == 1 {
+			path = append(path, path[0])
+		}
+		text := "it needs itself: " + strings.Join(path, " → ")
 		for _, id := range ring {
 			g.steps[id].it.hold(HeldCycle, text, "take one of these references out, or move it to a field that is set after creation")
 		}
