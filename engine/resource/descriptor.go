@@ -42,6 +42,7 @@ type Field struct {
 	Ordered    bool       `json:"ordered,omitempty"`     // a list whose order matters; else it is a set
 	Own        string     `json:"own,omitempty"`         // "element": only our own elements of a list are ours
 	Default    string     `json:"default,omitempty"`     // "server": the provider fills it in when unset
+	Usual      []Usual    `json:"usual,omitempty"`       // of a field with such a default: what the provider is known to choose
 	DefaultsTo *Constant  `json:"defaults_to,omitempty"` // the schema's own concrete default
 	Ref        string     `json:"ref,omitempty"`         // the kind that it refers to, "aws.vpc"
 	RefOut     string     `json:"ref_out,omitempty"`     // the output of it that is taken; "" is its id
@@ -61,6 +62,22 @@ const Anywhere = "*"
 // Unseen reports whether no read ever shows the field: what was applied stands
 // in for what is live.
 func (f *Field) Unseen() bool { return f.WriteOnly || f.Setting }
+
+// Usual is a value that a provider chooses by itself for a field that is unset.
+// Only an import asks: it writes what a person chose.
+type Usual struct {
+	Value *Constant `json:"value,omitempty"` // nil is any: the field is never a person's to set
+	Where string    `json:"where,omitempty"` // a field beside it that decides; "" where it is so always
+	Is    []string  `json:"is,omitempty"`    // of that field: one of these texts
+}
+
+// IsUsual reports whether the provider is known to choose v by itself, with
+// these values of the fields beside it.
+func (f *Field) IsUsual(v Value, beside Map) bool {
+	return slices.ContainsFunc(f.Usual, func(u Usual) bool {
+		return (u.Value == nil || Equal(u.Value.Value, v)) && (u.Where == "" || slices.Contains(u.Is, beside.Text(u.Where)))
+	})
+}
 
 // Constant carries a Value through a descriptor's JSON.
 type Constant struct{ Value }

@@ -192,7 +192,23 @@ func describeFields(v cue.Value) ([]resource.Field, error) {
 		out = append(out, f)
 	}
 	slices.SortFunc(out, func(a, b resource.Field) int { return strings.Compare(a.Name, b.Name) })
-	return out, nil
+	return out, usualFits(out)
+}
+
+// usualFits wants @usual where the provider has a choice, and beside the field
+// that it names.
+func usualFits(fs []resource.Field) error {
+	for _, f := range fs {
+		if len(f.Usual) > 0 && f.Default != "server" {
+			return fmt.Errorf("%s: @usual wants @default(server) beside it", f.Name)
+		}
+		for _, u := range f.Usual {
+			if u.Where != "" && !slices.ContainsFunc(fs, func(o resource.Field) bool { return o.Name == u.Where }) {
+				return fmt.Errorf("%s: @usual names the field %s, and there is none beside it", f.Name, u.Where)
+			}
+		}
+	}
+	return nil
 }
 
 func describeField(f *resource.Field, v cue.Value) error {
@@ -333,11 +349,36 @@ func applyAttribute(f *resource.Field, name, arg string) error {
 		f.Own = arg
 	case name == "default" && arg == "server":
 		f.Default = arg
+	case name == "usual" && arg != "":
+		return applyUsual(f, arg)
 	case name == "oneof" && strings.Contains(arg, ","):
 		f.OneOf = append(f.OneOf, strings.Split(arg, ","))
 	default:
 		return fmt.Errorf("@%s(%s) is no attribute of a field", name, arg)
 	}
+	return nil
+}
+
+// applyUsual reads what a provider chooses by itself: VALUE, or * for any, and
+// where it holds, FIELD=TEXT|TEXT.
+func applyUsual(f *resource.Field, arg string) error {
+	text, where, decided := strings.Cut(arg, ",")
+	field, is, ok := strings.Cut(where, "=")
+	if decided && (!ok || field == "" || is == "") {
+		return fmt.Errorf("@usual(%s): write VALUE, or VALUE,FIELD=TEXT|TEXT", arg)
+	}
+	u := resource.Usual{Where: field}
+	if ok {
+		u.Is = strings.Split(is, "|")
+	}
+	if text != "*" {
+		v, err := resource.Decode([]byte(text))
+		if err != nil {
+			return fmt.Errorf("@usual(%s): %s is no value as JSON has it: %w", arg, text, err)
+		}
+		u.Value = &resource.Constant{Value: v}
+	}
+	f.Usual = append(f.Usual, u)
 	return nil
 }
 

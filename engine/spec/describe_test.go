@@ -57,6 +57,10 @@ func TestDescribeRefusesUnknownAttributes(t *testing.T) {
 		"kind":         {"@tf(aws_vpc)", "@immutable()", "@immutable() is no attribute of a kind"},
 		"lookup":       {"@tf(aws_vpc)", "@lookup()", "a lookup's fields say what to look for"},
 		"output":       {`#name)#id}"`, `#name)#id}" @immutable()`, "is no attribute of an output"},
+		"usual alone":  {"@default(server)", "@usual(1)", "@usual wants @default(server) beside it"},
+		"usual field":  {"@usual(1)", "@usual(1,nothing=x)", "@usual names the field nothing, and there is none beside it"},
+		"usual where":  {"@usual(1)", "@usual(1,httpTokens)", "@usual(1,httpTokens): write VALUE, or VALUE,FIELD=TEXT|TEXT"},
+		"usual value":  {"@usual(1)", "@usual(one)", "one is no value as JSON has it"},
 		"default word": {"@default(server)", "@default(client)", "@default(client) is no attribute of a field"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -18,13 +18,15 @@ import (
 
 // Sketch writes live objects (Fields are what was read, and of Meta the alias
 // alone is used) as a spec may say them: a block of CUE an object, formatted, to
-// be put into their environment. What the schema or the provider
-// fills in by itself is left out, but lists and references are not; so is what
-// only the provider sets, what could not be read, and what is sensitive, which
-// is named in a comment, as is what can't be read. refer gives the resource of a kind whose output is
+// be put into their environment. What the schema or the provider is known to
+// fill in by itself is left out, but lists and references are not; so is what
+// only the provider sets, what could not be read, what the provider chose and
+// the schema refuses, and what is sensitive, which is named in a comment, as is
+// what can't be read. refer gives the resource of a kind whose output is
 // a text; where ok is false the text is written as it is. Pure.
 func Sketch(objects []resource.Desired, kinds resource.Descriptors, refer Refer) ([]byte, error) {
 	var text strings.Builder
+	var takes taker
 	for i, o := range objects {
 		d := kinds[o.Address.Type()]
 		if d == nil {
@@ -34,6 +36,7 @@ func Sketch(objects []resource.Desired, kinds resource.Descriptors, refer Refer)
 			text.WriteString("\n")
 		}
 		s := sketch{refer: refer, env: o.Address.Env, beyond: refer.beyond(o, objects, kinds)}
+		s.takes = func(at resource.Path, v resource.Value) bool { return takes.value(d.Kind, at, v) }
 		s.unread(d.Fields, resource.Path{})
 		text.WriteString(label(o.Address.Provider) + ": " + label(o.Address.Kind) + ": " + label(o.Address.Name) + ": {\n")
 		if a := o.Meta.Alias; a != "" && a != o.Address.Provider {
@@ -44,6 +47,9 @@ func Sketch(objects []resource.Desired, kinds resource.Descriptors, refer Refer)
 			text.WriteString("// " + line + "\n")
 		}
 		text.WriteString("}\n")
+	}
+	if takes.err != nil {
+		return nil, takes.err
 	}
 	simple, err := format.Source([]byte(text.String()), format.Simplify())
 	if err != nil {
@@ -88,7 +94,8 @@ type sketch struct {
 	env    string
 	refer  Refer
 	beyond map[string]resource.Address // field → the resource that it may not refer to, since the block lies in another one of its blocks
-	notes  []string                    // comments on fields that are not written
+	takes  func(at resource.Path, v resource.Value) bool
+	notes  []string // comments on fields that are not written
 }
 
 // fields writes the fields of a struct, a line each, the required ones first.
@@ -101,10 +108,13 @@ func (s *sketch) fields(fs []resource.Field, live resource.Map, under resource.P
 		case !f.Computed && !f.WriteOnly && resource.HasUnread(v):
 			s.notes = append(s.notes, path.String()+" could not be read ("+cmp.Or(resource.WhyUnread(v), "nobody says why")+"): write it as the object is")
 			continue
-		case f.Computed || f.WriteOnly || v == nil || !f.Required && (resource.Empty(v) || filledIn(f, v)):
+		case f.Computed || f.WriteOnly || v == nil || !f.Required && (resource.Empty(v) || filledIn(f, v, live)):
 			continue
 		case f.Sensitive:
 			s.notes = append(s.notes, path.String()+" is set and not shown")
+			continue
+		case f.Default == "server" && f.Type != "list" && f.Ref == "" && !s.takes(path, v):
+			s.notes = append(s.notes, path.String()+" is "+string(resource.Encode(v))+", which a spec may not say: it stays as it is")
 			continue
 		}
 		if text := s.value(f, v, path); text != "{}" || f.Required {
@@ -153,13 +163,16 @@ func requiredFirst(a, b *resource.Field) int {
 }
 
 // filledIn reports whether a field has its value without the spec's doing: the
-// schema's default, a switch that is off, or what the provider chooses. A list or
-// a reference that the provider chose matters more than a number, and is told.
-func filledIn(f *resource.Field, v resource.Value) bool {
-	if f.DefaultsTo != nil {
+// schema's default, a switch that is off, or what the provider is known to choose
+// with the fields beside it as they are.
+func filledIn(f *resource.Field, v resource.Value, beside resource.Map) bool {
+	switch {
+	case f.DefaultsTo != nil:
 		return plan.Same(f, f.DefaultsTo.Value, v)
+	case f.Default == "server":
+		return f.IsUsual(v, beside)
 	}
-	return v == resource.Value(resource.Bool(false)) || f.Default == "server" && f.Type != "list" && f.Ref == ""
+	return v == resource.Value(resource.Bool(false))
 }
 
 // value writes one value.

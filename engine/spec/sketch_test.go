@@ -81,7 +81,7 @@ func TestSketchOfEveryKind(t *testing.T) {
 				d := kinds[env[i].Address.Type()]
 				for _, f := range d.Fields {
 					was, now := asLive(env[i].Fields)[f.Name], asLive(again[i].Fields)[f.Name]
-					if f.WriteOnly || f.Sensitive || now == nil && (f.Default == "server" || was == resource.Value(resource.Bool(false))) {
+					if f.WriteOnly || f.Sensitive || now == nil && (f.IsUsual(was, asLive(env[i].Fields)) || f.Default != "server" && was == resource.Value(resource.Bool(false))) {
 						continue
 					}
 					if !plan.Same(&f, told(&f, was), told(&f, now)) {
@@ -113,7 +113,7 @@ func told(f *resource.Field, v resource.Value) resource.Value {
 		if sub == nil {
 			continue
 		}
-		if m[k] = told(sub, e); sub.Default == "server" || sub.Sensitive {
+		if m[k] = told(sub, e); sub.IsUsual(e, v.(resource.Map)) || sub.Sensitive {
 			delete(m, k)
 		}
 	}
@@ -161,6 +161,7 @@ func TestSketch(t *testing.T) {
 	const want = `aws: subnet: a: {
 	cidrBlock:           "10.0.0.0/24"
 	vpcId:               aws.vpc["the-main"].#out.id
+	availabilityZone:    "eu-west-1a"
 	mapPublicIpOnLaunch: true
 	tags: "kubernetes.io/role": """
 		a "b"
@@ -187,5 +188,95 @@ vsphere: vm: "db-1.x": {
 `
 	if string(got) != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestSketchWritesWhatWasChosen tells what a person chose from what the provider
+// chooses by itself: that is left out, and so is what no spec may say.
+func TestSketchWritesWhatWasChosen(t *testing.T) {
+	t.Parallel()
+	kinds, err := schemas.Descriptors()
+	if err != nil {
+		t.Fatal(err)
+	}
+	num := func(n int) resource.Value { return resource.Int(n) }
+	key := "arn:aws:kms:eu-west-1:123456789012:key/0c1d"
+	speed := func(kind string, iops, throughput int) resource.Map {
+		return resource.Map{"volumeType": resource.String(kind), "iops": num(iops), "throughput": num(throughput)}
+	}
+	const refused = ", which a spec may not say: it stays as it is"
+	for name, c := range map[string]struct {
+		kind   string
+		fields resource.Map
+		want   []string // lines
+	}{
+		"gp3, usual":      {"aws.volume", speed("gp3", 3000, 125), nil},
+		"gp3, chosen":     {"aws.volume", speed("gp3", 6000, 250), []string{"iops: 6000", "throughput: 250"}},
+		"gp3, half":       {"aws.volume", speed("gp3", 3000, 250), []string{"throughput: 250"}},
+		"gp2":             {"aws.volume", speed("gp2", 3000, 250), []string{`volumeType: "gp2"`}},
+		"gp2, as gp3's":   {"aws.volume", speed("gp2", 300, 125), []string{`volumeType: "gp2"`}},
+		"st1":             {"aws.volume", speed("st1", 500, 500), []string{`volumeType: "st1"`}},
+		"sc1":             {"aws.volume", speed("sc1", 500, 500), []string{`volumeType: "sc1"`}},
+		"standard":        {"aws.volume", speed("standard", 100, 125), []string{`volumeType: "standard"`}},
+		"io1":             {"aws.volume", speed("io1", 3000, 125), []string{"iops: 3000", `volumeType: "io1"`}},
+		"io2":             {"aws.volume", speed("io2", 100, 4000), []string{"iops: 100", `volumeType: "io2"`}},
+		"out of range":    {"aws.volume", speed("io2", 300000, 0), []string{`volumeType: "io2"`, "// iops is 300000" + refused}},
+		"volume, rest":    {"aws.volume", resource.Map{"kmsKeyId": resource.String(key), "snapshotId": resource.String("snap-0a1b2c3d")}, []string{`kmsKeyId: "` + key + `"`, `snapshotId: "snap-0a1b2c3d"`}},
+		"volume, refused": {"aws.volume", resource.Map{"kmsKeyId": resource.String("alias/x")}, []string{`// kmsKeyId is "alias/x"` + refused}},
+		"root": {
+			"aws.instance",
+			resource.Map{
+				"rootVolume":      resource.Map{"volumeType": resource.String("gp3"), "iops": num(4000), "throughput": num(125), "volumeSize": num(20), "kmsKeyId": resource.String("k")},
+				"metadataOptions": resource.Map{"httpPutResponseHopLimit": num(2)},
+			},
+			[]string{"metadataOptions: httpPutResponseHopLimit: 2", "iops: 4000", "volumeSize: 20", `// rootVolume.kmsKeyId is "k"` + refused},
+		},
+		"root, usual": {
+			"aws.instance", resource.Map{"metadataOptions": resource.Map{"httpPutResponseHopLimit": num(1)}}, nil,
+		},
+		"bucket": {
+			"aws.bucket",
+			resource.Map{"encryption": resource.Map{"sseAlgorithm": resource.String("aws:kms"), "kmsMasterKeyId": resource.String(key), "bucketKeyEnabled": resource.Bool(true)}},
+			[]string{`sseAlgorithm: "aws:kms"`, "bucketKeyEnabled: true", `kmsMasterKeyId: "` + key + `"`},
+		},
+		"bucket, refused": {
+			"aws.bucket",
+			resource.Map{"encryption": resource.Map{"sseAlgorithm": resource.String("aws:kms"), "kmsMasterKeyId": resource.String("alias/x"), "bucketKeyEnabled": resource.Bool(false)}},
+			[]string{`sseAlgorithm: "aws:kms"`, `// encryption.kmsMasterKeyId is "alias/x"` + refused},
+		},
+		"subnet": {"aws.subnet", resource.Map{"availabilityZone": resource.String("eu-west-1b")}, []string{`availabilityZone: "eu-west-1b"`}},
+		"vm": {
+			"vsphere.vm",
+			resource.Map{
+				"annotation": resource.String("by\nMei"),
+				"disks":      resource.Map{"scsi0:0": resource.Map{"capacityMB": num(64), "thin": resource.Bool(true)}, "scsi0:1": resource.Map{"capacityMB": num(64), "thin": resource.Bool(false)}},
+			},
+			[]string{`annotation: """`, "by", "Mei", `"""`, `"scsi0:0": capacityMB: 64`, `"scsi0:1": {`, "capacityMB: 64", "thin: false"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			provider, kind, _ := strings.Cut(c.kind, ".")
+			text, err := Sketch([]resource.Desired{{Address: resource.Address{Env: "prod", Provider: provider, Kind: kind, Name: "it"}, Fields: c.fields}}, kinds,
+				func(string, string, string) (resource.Address, bool) { return resource.Address{}, false })
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, line := range strings.FieldsFunc(string(text), func(r rune) bool { return r == '\n' }) {
+				line = strings.Join(strings.Fields(line), " ")
+				line = strings.TrimPrefix(line, provider+": "+kind+": it: ")
+				switch line {
+				case "{", "}", "{}", "rootVolume: {", "encryption: {", "disks: {":
+				default:
+					if !strings.Contains(line, "can't be read") {
+						got = append(got, line)
+					}
+				}
+			}
+			if strings.Join(got, "\n") != strings.Join(c.want, "\n") {
+				t.Errorf("got\n%s\nwant\n%s\nof\n%s", strings.Join(got, "\n"), strings.Join(c.want, "\n"), text)
+			}
+		})
 	}
 }
