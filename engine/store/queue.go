@@ -47,6 +47,15 @@ func (nudge) Kind() string { return "nudge" }
 // which died: another is elected once the dead one's term is over, 15 seconds.
 const overdue = 10 * time.Second
 
+// Who is served first where workers are short, as River's priorities: an
+// environment whose process died, then what has just come in, then what was put
+// off until now, such as the regular look.
+const (
+	lapsed = iota + 1
+	prompt
+	putOff
+)
+
 // jobsKept is how long done jobs stay in River's tables.
 const jobsKept = 10 * time.Minute
 
@@ -86,6 +95,9 @@ func (q *Queue) Put(ctx context.Context, key, slot string, after time.Duration, 
 	return q.s.tx(ctx, func(tx *sql.Tx) error { return q.put(ctx, tx, inboxed{key, slot, after, bodies}) })
 }
 
+// slotLapsed is where word of a lease that ran out waits.
+const slotLapsed = "lapsed"
+
 type inboxed struct {
 	key, slot string
 	after     time.Duration
@@ -113,7 +125,18 @@ VALUES ((SELECT GREATEST($5, COALESCE(MAX(n), 0) + 1) FROM inbox WHERE key = $1)
 			return err
 		}
 	}
-	return q.nudge(ctx, tx, in.key, now.Add(in.after))
+	return q.nudge(ctx, tx, in.key, now.Add(in.after), in.priority())
+}
+
+// priority is how soon somebody is to look at it, once it is due.
+func (in *inboxed) priority() int {
+	switch {
+	case in.slot == slotLapsed:
+		return lapsed
+	case in.after > 0:
+		return putOff
+	}
+	return prompt
 }
 
 // numberAt is a number for the inbox that was never given before, since a worker
@@ -122,8 +145,8 @@ VALUES ((SELECT GREATEST($5, COALESCE(MAX(n), 0) + 1) FROM inbox WHERE key = $1)
 // the same one, chance tells them apart.
 func numberAt(now time.Time) int64 { return millis(now)<<20 | rand.Int64N(1<<20) } //nolint:gosec // no secret
 
-func (q *Queue) nudge(ctx context.Context, tx *sql.Tx, key string, at time.Time) error {
-	_, err := q.client.InsertTx(ctx, tx, nudge{key}, &river.InsertOpts{ScheduledAt: at})
+func (q *Queue) nudge(ctx context.Context, tx *sql.Tx, key string, at time.Time, priority int) error {
+	_, err := q.client.InsertTx(ctx, tx, nudge{key}, &river.InsertOpts{ScheduledAt: at, Priority: priority})
 	return err
 }
 
@@ -201,7 +224,7 @@ func (q *Queue) Reap(ctx context.Context, body json.RawMessage) (dead []Lease, e
 			if err := audit(ctx, tx, lapsedEntry(was, millis(now))); err != nil {
 				return err
 			}
-			if err := q.put(ctx, tx, inboxed{was.Env, "lapsed", 0, []json.RawMessage{body}}); err != nil {
+			if err := q.put(ctx, tx, inboxed{was.Env, slotLapsed, 0, []json.RawMessage{body}}); err != nil {
 				return err
 			}
 		}
@@ -239,7 +262,7 @@ AND NOT EXISTS (SELECT 1 FROM leases WHERE leases.env = inbox.key AND leases.own
 	}
 	for _, key := range keys {
 		_, err := q.client.InsertTx(ctx, tx, nudge{key}, &river.InsertOpts{
-			Tags: []string{"reminder"}, UniqueOpts: river.UniqueOpts{ByArgs: true, ByPeriod: overdue},
+			Tags: []string{"reminder"}, Priority: prompt, UniqueOpts: river.UniqueOpts{ByArgs: true, ByPeriod: overdue},
 		})
 		if err != nil {
 			return err

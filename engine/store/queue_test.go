@@ -195,3 +195,32 @@ func TestReap(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestQueueServesTheUrgentFirst: where workers are short, an environment whose
+// process died goes before a push, and a push before the regular looks.
+func TestQueueServesTheUrgentFirst(t *testing.T) {
+	t.Parallel()
+	url, schema := emptySchema(t)
+	s := openSchema(t, url, serversClock)
+	q := openQueue(t, s)
+	ctx := t.Context()
+	if _, err := s.Acquire(ctx, "taken over", "dead", time.Millisecond, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	for key, after := range map[string]time.Duration{"regular": time.Millisecond, "pushed": 0} {
+		if err := q.Put(ctx, key, "", after, text(1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for reaped := 0; reaped == 0; {
+		dead, err := q.Reap(ctx, text(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		reaped = len(dead)
+	}
+	rows, err := cluster(t).Ask(ctx, "SELECT args->>'key' FROM "+schema+".river_job ORDER BY priority")
+	if got := fmt.Sprint(rows); err != nil || got != "[[taken over] [pushed] [regular]]" {
+		t.Errorf("served in the order %s, %v", got, err)
+	}
+}
