@@ -139,7 +139,7 @@ func (b *builder) claim(it *item, im Import) {
 		it.hold(HeldUnowned, fmt.Sprintf("%s is the object of %s", o.ID, im.Owner),
 			"to give it to this environment, let go of it there first: isobar forget "+im.Owner.Env+" "+im.Owner.Local())
 	}
-	if it.stray && it.entry.Record.ID != o.ID {
+	if it.stray && it.entry.Record.ID != o.ID && !b.alsoOf(it, &o) {
 		it.hold(HeldRefused, string(it.entry.Record.ID)+" bears its mark already", "apply adopts that one; take its isobar: tags off by hand if it is not to be")
 	} else if it.stray {
 		it.stray, it.entry = false, nil // the ledger does not know it: it is named now
@@ -167,6 +167,13 @@ func (b *builder) claim(it *item, im Import) {
 		it.hold(HeldUnowned, fmt.Sprintf("%s bears the mark of %s, estate %s", o.ID, m.Address, m.Estate),
 			oneOwner)
 	}
+}
+
+// alsoOf reports whether an object bears the mark of the item's address, as the
+// stray does that the item would take: a person says which it is.
+func (b *builder) alsoOf(it *item, o *resource.Object) bool {
+	m := o.Mark
+	return m.Estate == b.in.Estate && m.Address == it.addr && m.Token != it.entry.Token && b.another(o) == 0
 }
 
 // sees reports whether the item's alias looks at the scope where an entry's

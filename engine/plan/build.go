@@ -15,6 +15,7 @@ import (
 func Build(in Input) *Plan {
 	b := newBuilder(in)
 	if len(in.Imports) > 0 {
+		b.strays()
 		return b.adopt()
 	}
 	b.decide()
@@ -69,7 +70,6 @@ func newBuilder(in Input) *builder {
 			b.byKey[it.entry.Key] = it
 		}
 	}
-	b.strays()
 	return b
 }
 
@@ -122,7 +122,6 @@ func (b *builder) strays() {
 // decide finds each item's action by a monotone fixpoint: what is made anew or
 // touched only grows, and with it what depends on it.
 func (b *builder) decide() {
-	queue := slices.Clone(b.items)
 	for _, it := range b.items { // lookups and creations first: they need no diff to be known
 		switch {
 		case it.want != nil && it.kind.Lookup:
@@ -131,6 +130,9 @@ func (b *builder) decide() {
 			it.fresh = true
 		}
 	}
+	b.settleOn()
+	b.strays()
+	queue := slices.Clone(b.items)
 	for len(queue) > 0 {
 		it := queue[0]
 		queue = queue[1:]
@@ -172,10 +174,7 @@ func (b *builder) wanted(it *item) {
 	case it.live.Seen != Present:
 		it.holdUnseen()
 	default:
-		made := it.fresh // what refers to it counts on that
-		if b.compare(it); it.replaces() && !made && b.restore(it) {
-			b.compare(it)
-		}
+		b.compare(it)
 	}
 	if u, unready := b.in.Unready[it.addr]; unready {
 		it.hold(HeldSecret, u.Text, u.Mend)

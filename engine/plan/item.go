@@ -33,7 +33,9 @@ type item struct {
 	touched  bool              // it is updated: its volatile outputs are to come
 	first    bool              // replace: create before destroy
 	restored bool              // entry is a deposed one that the spec wants again
-	left     bool              // entry was made to replace that one
+	settled  bool              // another object was found for it: see settleOn
+	instead  resource.ID       // the object that it had, where a stray is as the spec wants it
+	left     bool              // entry was made to replace the one that stays
 	beside   bool              // first only since another name lets the new one stand beside the old
 	held     *Held
 	output   func(resource.Ref) resource.Value // of a reference, as far as it is known

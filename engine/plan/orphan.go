@@ -90,7 +90,10 @@ func (b *builder) adrift(o *resource.Object) Held {
 		Mend: fmt.Sprintf("put it back into the spec to adopt it; or delete it: isobar confirm %s %s, or let go of it: isobar forget %s %s",
 			b.in.Env, Named, b.in.Env, Named),
 	}
-	switch by := b.another(o); {
+	switch by, it := b.another(o), b.byAddr[o.Mark.Address]; {
+	case by == 0 && it != nil && it.entry != nil:
+		h.Text = fmt.Sprintf("%s bears its mark, but its object is %s, and the ledger does not know this one", o.ID, it.entry.Record.ID)
+		h.Mend = fmt.Sprintf("delete it: isobar confirm %s %s, or let go of it: isobar forget %s %s", b.in.Env, Named, b.in.Env, Named)
 	case by == 0:
 	case b.in.Ledger.Current(o.Mark.Address) == nil:
 		h.Text = fmt.Sprintf("%s was made by store %s, and neither the spec nor this store's ledger knows it", o.ID, by)

@@ -2,36 +2,99 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"isobar.dev/engine/ledger"
 	"isobar.dev/engine/resource"
 )
 
-// restore gives a wanted item that would be replaced the object that it had
-// before, where that was replaced, still stands and is as the spec wants it: a
-// replacement that went wrong half-way, and was taken out of the spec again.
-// Nothing is made anew then; what had replaced it goes, once nothing refers to it.
-// It reports whether it did so, which it does once for an item.
-func (b *builder) restore(it *item) bool {
-	if it.stray || it.restored || it.entry.Address != it.addr || it.entry.Open != nil {
-		return false
-	}
-	var former *item
-	for _, y := range b.deposedAt(it.addr) {
-		if (former == nil || y.entry.Token > former.entry.Token) && b.serves(it, y) {
-			former = y
+// settleOn finds of several objects at one address the one that stays: where the
+// one that the item has would be replaced, another that is as the spec wants it.
+// Nothing is made anew then. What that changes for others is looked at again.
+func (b *builder) settleOn() {
+	for more := true; more; {
+		more = false
+		for _, it := range slices.Clone(b.items) {
+			if it.want == nil || it.entry == nil || it.kind.Lookup || it.settled || it.entry.Address != it.addr || it.entry.Open != nil || it.live.Seen != Present {
+				continue
+			}
+			former, strays := b.deposedAt(it.addr), b.straysAt(it.addr)
+			if len(former)+len(strays) == 0 {
+				continue
+			}
+			if it.resolve(b); !b.wouldReplace(it, it) {
+				continue
+			}
+			it.settled = b.restore(it, former) || b.prefer(it, strays)
+			more = more || it.settled
 		}
 	}
-	if former == nil {
+}
+
+// restore gives a wanted item that would be replaced the object that it had
+// before, where that was replaced, still stands and is as the spec wants it: a
+// replacement that went wrong half-way, and was taken out of the spec again. What
+// had replaced it goes, once nothing refers to it. It reports whether it did so.
+func (b *builder) restore(it *item, deposed []*item) bool {
+	former := b.newest(it, deposed)
+	if former == nil || it.stray {
 		return false
 	}
 	it.entry, former.entry = swapped(former.entry, ledger.Current), swapped(it.entry, ledger.Deposed)
 	it.live, former.live = former.live, it.live
 	b.byKey[it.entry.Key], b.byKey[former.entry.Key] = it, former
-	it.restored, it.action, it.fresh, it.first, it.held = true, "", false, false, nil
-	former.left, former.action, former.held, former.lost, former.reasons = true, "", nil, false, nil
-	b.unwanted(former)
+	it.restored, former.left = true, true
 	return true
+}
+
+// prefer gives a wanted item that would be replaced a stray of its address that
+// is as the spec wants it: the ledger is lost, or older than a replacement. What the
+// item had in the ledger is deposed by it, as the replacement did; a stray that it
+// had stays one.
+func (b *builder) prefer(it *item, strays []*item) bool {
+	found := b.newest(it, strays)
+	if found == nil {
+		return false
+	}
+	delete(b.byKey, it.entry.Key)
+	if !it.stray {
+		old := &item{addr: it.addr, entry: swapped(it.entry, ledger.Deposed), live: it.live, kind: it.kind}
+		b.byKey[old.entry.Key] = old
+		b.items = slices.Insert(b.items, slices.Index(b.items, it)+1, old)
+	}
+	it.instead = it.entry.Record.ID
+	it.entry, it.live, it.stray = found.entry, found.live, true
+	b.byKey[it.entry.Key] = it
+	return true
+}
+
+// newest gives of the items whose objects would be what the item wants the one
+// made last, or nil.
+func (b *builder) newest(it *item, of []*item) *item {
+	var out *item
+	for _, y := range of {
+		if (out == nil || y.entry.Token > out.entry.Token) && b.serves(it, y) {
+			out = y
+		}
+	}
+	return out
+}
+
+// straysAt lists the strays at an address that this store may have made and
+// that nobody spoke of, as items.
+func (b *builder) straysAt(a resource.Address) []*item {
+	var out []*item
+	for i := range b.in.Strays {
+		o := &b.in.Strays[i]
+		key := ledger.Key{Address: a, Token: o.Mark.Token}
+		ended := b.in.Ledger.Ended[key.Token]
+		if o.Mark.Address != a || b.byKey[key] != nil || ended != "" && ended != "not done" || b.another(o) != 0 || twins(b.in, o) != nil {
+			continue
+		}
+		kind := b.in.Kinds[a.Type()]
+		out = append(out, &item{addr: a, entry: strayEntry(o, kind), live: Reading{Seen: Present, Object: *o}, kind: kind, stray: true})
+	}
+	return out
 }
 
 // deposedAt lists what was replaced at an address and still stands.
@@ -47,26 +110,39 @@ func (b *builder) deposedAt(a resource.Address) []*item {
 	return b.deposed[a]
 }
 
-// serves reports whether the object of a deposed entry would be what the item
-// wants, with an update at most.
+// serves reports whether the object of an entry would be what the item wants,
+// with an update at most.
 func (b *builder) serves(it, y *item) bool {
 	if y.entry.Open != nil || y.entry.Record.Broken != "" || y.live.Seen != Present || b.in.Released[y.entry.Key] != "" ||
 		y.kind.Marked && !b.ours(y) {
 		return false
 	}
-	try := &item{addr: it.addr, want: it.want, kind: it.kind, entry: y.entry, live: y.live, refs: it.refs, output: it.output, resolved: it.resolved}
+	d := b.tried(it, y)
+	return !replacing(d) && len(d.unread) == 0 && len(d.refused) == 0
+}
+
+// wouldReplace reports whether an entry's object can't be what the item wants.
+func (b *builder) wouldReplace(it, y *item) bool {
+	return y.entry.Record.Broken != "" || replacing(b.tried(it, y))
+}
+
+func replacing(d *differ) bool {
+	return slices.ContainsFunc(d.changes, func(c FieldChange) bool { return c.Replaces })
+}
+
+// tried compares the object of an entry with what the item wants.
+func (b *builder) tried(it, y *item) *differ {
+	try := &item{
+		addr: it.addr, want: it.want, kind: it.kind, entry: y.entry, live: y.live, stray: y.stray,
+		refs: it.refs, output: it.output, resolved: it.resolved,
+	}
 	try.diff = &differ{item: try, fought: b.in.Paused}
 	applied := y.entry.Record.Applied
 	if hidden := b.in.Applied[y.entry.Key]; hidden != nil {
 		applied = hidden
 	}
 	try.diff.object(try.resolved, applied, y.live.Object.Fields)
-	for i := range try.diff.changes {
-		if try.diff.changes[i].Replaces {
-			return false
-		}
-	}
-	return len(try.diff.unread) == 0 && len(try.diff.refused) == 0
+	return try.diff
 }
 
 // swapped is an entry in another role; the ledger's own is not written to.
@@ -76,9 +152,13 @@ func swapped(e *ledger.Entry, as ledger.Role) *ledger.Entry {
 	return &out
 }
 
-// ofRestored notes that an object that was replaced stays after all.
+// ofRestored notes that an object stays for which another would have been replaced.
 func (it *item) ofRestored() []Note {
-	if !it.restored {
+	switch {
+	case it.instead != "":
+		return []Note{{Address: it.addr, Ledger: true, Text: fmt.Sprintf(
+			"%s bears its mark too and is as the spec wants it, which %s is not: it is taken in", it.entry.Record.ID, it.instead)}}
+	case !it.restored:
 		return nil
 	}
 	return []Note{{Address: it.addr, Ledger: true, Text: fmt.Sprintf(
