@@ -252,35 +252,42 @@ func shrinks(live, want resource.Value) bool {
 func Same(f *resource.Field, a, b resource.Value) bool { return same(f, a, b) }
 
 // same reports whether two values are the same under the field's descriptor:
-// lists are sets unless ordered. Unknown equals nothing.
+// lists are sets unless ordered, and texts may have two spellings. Unknown equals
+// nothing.
 func same(f *resource.Field, a, b resource.Value) bool {
 	if resource.Equal(a, b) {
 		return true
 	}
-	if f == nil || !holdsSet(f) {
+	if f == nil || !varies(f) {
 		return false
 	}
 	return resource.Equal(canonical(f, a), canonical(f, b))
 }
 
-func holdsSet(f *resource.Field) bool {
+// varies reports whether one value may be written in several ways.
+func varies(f *resource.Field) bool {
 	switch f.Type {
 	case "list":
-		return !f.Ordered || f.Elem != nil && holdsSet(f.Elem)
+		return !f.Ordered || f.Elem != nil && varies(f.Elem)
 	case "map":
-		return f.Elem != nil && holdsSet(f.Elem)
+		return f.Elem != nil && varies(f.Elem)
 	case "struct":
-		return slices.ContainsFunc(f.Fields, func(s resource.Field) bool { return holdsSet(&s) })
+		return slices.ContainsFunc(f.Fields, func(s resource.Field) bool { return varies(&s) })
 	}
-	return false
+	return f.Alike != nil
 }
 
-// canonical sorts the sets within v.
+// canonical sorts the sets within v and gives each text its short spelling, once
+// in a set.
 func canonical(f *resource.Field, v resource.Value) resource.Value {
-	if f == nil || !holdsSet(f) {
+	if f == nil || !varies(f) {
 		return v
 	}
 	switch x := v.(type) {
+	case resource.String:
+		if f.Alike != nil {
+			return f.Alike.Short(x)
+		}
 	case resource.List:
 		out := make(resource.List, len(x))
 		for i, e := range x {
@@ -289,7 +296,10 @@ func canonical(f *resource.Field, v resource.Value) resource.Value {
 		if f.Ordered {
 			return out
 		}
-		return resource.Sorted(out)
+		if out = resource.Sorted(out); f.Alike != nil {
+			out = slices.CompactFunc(out, resource.Equal)
+		}
+		return out
 	case resource.Map:
 		out := make(resource.Map, len(x))
 		for k, e := range x {

@@ -3,6 +3,7 @@ package resource
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -40,6 +41,7 @@ type Field struct {
 	Unique     bool       `json:"unique,omitempty"`      // no two objects may share the value
 	UniqueIn   string     `json:"unique_in,omitempty"`   // of a unique field: Anywhere, or the field that names what it is unique within; "" is an account's region, or a vCenter
 	Ordered    bool       `json:"ordered,omitempty"`     // a list whose order matters; else it is a set
+	Alike      *Alike     `json:"alike,omitempty"`       // two spellings of its texts, or of its elements', that mean the same
 	Own        string     `json:"own,omitempty"`         // "element": only our own elements of a list are ours
 	Default    string     `json:"default,omitempty"`     // "server": the provider fills it in when unset
 	Usual      []Usual    `json:"usual,omitempty"`       // of a field with such a default: what the provider is known to choose
@@ -77,6 +79,31 @@ func (f *Field) IsUsual(v Value, beside Map) bool {
 	return slices.ContainsFunc(f.Usual, func(u Usual) bool {
 		return (u.Value == nil || Equal(u.Value.Value, v)) && (u.Where == "" || slices.Contains(u.Is, beside.Text(u.Where)))
 	})
+}
+
+// Alike matches a text whose group alone means the same as all of it does: an
+// account's Amazon resource name, and its number.
+type Alike struct{ *regexp.Regexp }
+
+// Short gives the short spelling of a text, which may be its own.
+func (a *Alike) Short(s String) String {
+	if m := a.FindStringSubmatch(string(s)); m != nil {
+		return String(m[1])
+	}
+	return s
+}
+
+// UnmarshalText reads the expression, which matches whole texts and has one group.
+func (a *Alike) UnmarshalText(b []byte) error {
+	re, err := regexp.Compile(string(b))
+	switch {
+	case err != nil:
+		return err
+	case re.NumSubexp() != 1 || !strings.HasPrefix(string(b), "^") || !strings.HasSuffix(string(b), "$"):
+		return fmt.Errorf("%s must match whole texts, ^…$, and have one group", b)
+	}
+	a.Regexp = re
+	return nil
 }
 
 // Constant carries a Value through a descriptor's JSON.

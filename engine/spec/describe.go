@@ -12,6 +12,7 @@ import (
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/cuecontext"
+	"cuelang.org/go/cue/literal"
 	"cuelang.org/go/cue/load"
 	"cuelang.org/go/mod/modfile"
 	"cuelang.org/go/mod/module"
@@ -321,7 +322,7 @@ func describeElem(f *resource.Field, v cue.Value) error {
 	if f.Type == "list" && (&resource.Descriptor{Fields: []resource.Field{*f.Elem}}).TakesSecrets() {
 		return errors.New("no element of a list takes a secret: what is live there could not be told from what is wanted")
 	}
-	f.Elem.Ref, f.Elem.RefOut = f.Ref, f.RefOut
+	f.Elem.Ref, f.Elem.RefOut, f.Elem.Alike = f.Ref, f.RefOut, f.Alike
 	return nil
 }
 
@@ -351,6 +352,8 @@ func applyAttribute(f *resource.Field, name, arg string) error {
 		f.Default = arg
 	case name == "usual" && arg != "":
 		return applyUsual(f, arg)
+	case name == "alike" && arg != "":
+		return applyAlike(f, arg)
 	case name == "oneof" && strings.Contains(arg, ","):
 		f.OneOf = append(f.OneOf, strings.Split(arg, ","))
 	default:
@@ -379,6 +382,20 @@ func applyUsual(f *resource.Field, arg string) error {
 		u.Value = &resource.Constant{Value: v}
 	}
 	f.Usual = append(f.Usual, u)
+	return nil
+}
+
+// applyAlike reads the expression of which a text's group means the same as all of
+// it, in quotes.
+func applyAlike(f *resource.Field, arg string) error {
+	text, err := literal.Unquote(arg)
+	if err == nil {
+		f.Alike = &resource.Alike{}
+		err = f.Alike.UnmarshalText([]byte(text))
+	}
+	if err != nil {
+		return fmt.Errorf("@alike(%s): %w", arg, err)
+	}
 	return nil
 }
 

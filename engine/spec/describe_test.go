@@ -57,6 +57,8 @@ func TestDescribeRefusesUnknownAttributes(t *testing.T) {
 		"kind":         {"@tf(aws_vpc)", "@immutable()", "@immutable() is no attribute of a kind"},
 		"lookup":       {"@tf(aws_vpc)", "@lookup()", "a lookup's fields say what to look for"},
 		"output":       {`#name)#id}"`, `#name)#id}" @immutable()`, "is no attribute of an output"},
+		"alike group":  {`([0-9]{12})`, `[0-9]{12}`, "must match whole texts, ^…$, and have one group"},
+		"alike quotes": {`@alike("^arn:aws[a-z-]*:iam::([0-9]{12}):root$")`, "@alike(arn)", "@alike(arn): "},
 		"usual alone":  {"@default(server)", "@usual(1)", "@usual wants @default(server) beside it"},
 		"usual field":  {"@usual(1)", "@usual(1,nothing=x)", "@usual names the field nothing, and there is none beside it"},
 		"usual where":  {"@usual(1)", "@usual(1,httpTokens)", "@usual(1,httpTokens): write VALUE, or VALUE,FIELD=TEXT|TEXT"},

@@ -79,8 +79,10 @@ func plain(v resource.Value) any {
 // parsePolicy reads a policy document in the one spelling that specs have: IAM
 // takes a list of one as the one, "*" for every AWS principal, one statement
 // for a list, and numbers and truth values for text, and S3 may give any of
-// them back, in another order.
+// them back, in another order. An account is a number or the name of its root,
+// which @alike in the schema says are the same.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
 func parsePolicy(text string) (resource.Map, error) {
 	var doc map[string]any
 	if err := json.Unmarshal([]byte(text), &doc); err != nil {
