@@ -121,12 +121,13 @@ func newer(a, b *types.Image) bool {
 
 // images lists what can be started from, all pages.
 func (s *session) images(ctx context.Context, in *ec2.DescribeImagesInput, take func(*types.Image)) error {
-	return pages(ctx, ec2.NewDescribeImagesPaginator(s.ec2, in), func(page *ec2.DescribeImagesOutput) {
+	return pages(ctx, s.ec2.DescribeImages, in, &in.NextToken, func(page *ec2.DescribeImagesOutput) *string {
 		for i := range page.Images {
 			if v := &page.Images[i]; v.State == types.ImageStateAvailable {
 				take(v)
 			}
 		}
+		return page.NextToken
 	})
 }
 

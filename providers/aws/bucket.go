@@ -146,11 +146,12 @@ func (s *session) nameTaken(ctx context.Context, id string, seen error) error {
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html
 func (s *session) owns(ctx context.Context, id string) (bool, error) {
 	found := false
-	p := s3.NewListBucketsPaginator(s.s3, &s3.ListBucketsInput{Prefix: &id, MaxBuckets: aws.Int32(maxBucketPage)})
-	err := pages(ctx, p, func(page *s3.ListBucketsOutput) {
+	in := &s3.ListBucketsInput{Prefix: &id, MaxBuckets: aws.Int32(maxBucketPage)}
+	err := pages(ctx, s.s3.ListBuckets, in, &in.ContinuationToken, func(page *s3.ListBucketsOutput) *string {
 		for i := range page.Buckets {
 			found = found || aws.ToString(page.Buckets[i].Name) == id
 		}
+		return page.ContinuationToken
 	})
 	return found, err
 }

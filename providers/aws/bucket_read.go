@@ -63,10 +63,10 @@ func (s *session) taggedBuckets(ctx context.Context, key string, values []string
 	out := map[string]map[string]string{}
 	prefix := s.bucketARN("")
 	ask := func(filters []tagging.TagFilter) error {
-		p := resourcegroupstaggingapi.NewGetResourcesPaginator(s.index, &resourcegroupstaggingapi.GetResourcesInput{
+		in := &resourcegroupstaggingapi.GetResourcesInput{
 			ResourceTypeFilters: []string{"s3:bucket"}, TagFilters: filters, ResourcesPerPage: aws.Int32(maxTagPage),
-		})
-		return pages(ctx, p, func(page *resourcegroupstaggingapi.GetResourcesOutput) {
+		}
+		return pages(ctx, s.index.GetResources, in, &in.PaginationToken, func(page *resourcegroupstaggingapi.GetResourcesOutput) *string {
 			for i := range page.ResourceTagMappingList {
 				r := &page.ResourceTagMappingList[i]
 				id, ok := strings.CutPrefix(aws.ToString(r.ResourceARN), prefix)
@@ -78,6 +78,7 @@ func (s *session) taggedBuckets(ctx context.Context, key string, values []string
 					out[id][aws.ToString(t.Key)] = aws.ToString(t.Value)
 				}
 			}
+			return page.PaginationToken
 		})
 	}
 	if key == "" {
@@ -94,11 +95,12 @@ func (s *session) taggedBuckets(ctx context.Context, key string, values []string
 // bucketNames gives the names of the account's buckets in the region.
 func (s *session) bucketNames(ctx context.Context) ([]string, error) {
 	var out []string
-	p := s3.NewListBucketsPaginator(s.s3, &s3.ListBucketsInput{BucketRegion: aws.String(s.region), MaxBuckets: aws.Int32(maxBucketPage)})
-	err := pages(ctx, p, func(page *s3.ListBucketsOutput) {
+	in := &s3.ListBucketsInput{BucketRegion: aws.String(s.region), MaxBuckets: aws.Int32(maxBucketPage)}
+	err := pages(ctx, s.s3.ListBuckets, in, &in.ContinuationToken, func(page *s3.ListBucketsOutput) *string {
 		for i := range page.Buckets {
 			out = append(out, aws.ToString(page.Buckets[i].Name))
 		}
+		return page.ContinuationToken
 	})
 	return out, err
 }

@@ -84,13 +84,14 @@ func listInstances(ctx context.Context, s *session, fs []types.Filter) ([]resour
 }
 
 func (s *session) instances(ctx context.Context, fs []types.Filter, take func(*types.Instance)) error {
-	p := ec2.NewDescribeInstancesPaginator(s.ec2, &ec2.DescribeInstancesInput{Filters: fs, MaxResults: aws.Int32(maxPage)})
-	return pages(ctx, p, func(page *ec2.DescribeInstancesOutput) {
+	in := &ec2.DescribeInstancesInput{Filters: fs, MaxResults: aws.Int32(maxPage)}
+	return pages(ctx, s.ec2.DescribeInstances, in, &in.NextToken, func(page *ec2.DescribeInstancesOutput) *string {
 		for i := range page.Reservations {
 			for j := range page.Reservations[i].Instances {
 				take(&page.Reservations[i].Instances[j])
 			}
 		}
+		return page.NextToken
 	})
 }
 

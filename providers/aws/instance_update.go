@@ -168,16 +168,17 @@ func (s *session) instance(ctx context.Context, id resource.ID) (*types.Instance
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ReplaceIamInstanceProfileAssociation.html
 func (s *session) profile(ctx context.Context, id resource.ID, want string) error {
 	var have *types.IamInstanceProfileAssociation
-	p := ec2.NewDescribeIamInstanceProfileAssociationsPaginator(s.ec2, &ec2.DescribeIamInstanceProfileAssociationsInput{
+	in := &ec2.DescribeIamInstanceProfileAssociationsInput{
 		Filters: []types.Filter{filter("instance-id", string(id))},
-	})
-	err := pages(ctx, p, func(page *ec2.DescribeIamInstanceProfileAssociationsOutput) {
+	}
+	err := pages(ctx, s.ec2.DescribeIamInstanceProfileAssociations, in, &in.NextToken, func(page *ec2.DescribeIamInstanceProfileAssociationsOutput) *string {
 		for i := range page.IamInstanceProfileAssociations {
 			a := &page.IamInstanceProfileAssociations[i]
 			if a.State == types.IamInstanceProfileAssociationStateAssociated || a.State == types.IamInstanceProfileAssociationStateAssociating {
 				have = a
 			}
 		}
+		return page.NextToken
 	})
 	named := &types.IamInstanceProfileSpecification{Name: aws.String(want)}
 	switch {

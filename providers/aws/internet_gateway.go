@@ -33,11 +33,12 @@ func internetGateway() *kind {
 
 func listGateways(ctx context.Context, s *session, fs []types.Filter) ([]resource.Object, error) {
 	var out []resource.Object
-	p := ec2.NewDescribeInternetGatewaysPaginator(s.ec2, &ec2.DescribeInternetGatewaysInput{Filters: fs, MaxResults: aws.Int32(maxPage)})
-	err := pages(ctx, p, func(page *ec2.DescribeInternetGatewaysOutput) {
+	in := &ec2.DescribeInternetGatewaysInput{Filters: fs, MaxResults: aws.Int32(maxPage)}
+	err := pages(ctx, s.ec2.DescribeInternetGateways, in, &in.NextToken, func(page *ec2.DescribeInternetGatewaysOutput) *string {
 		for i := range page.InternetGateways {
 			out = append(out, s.gatewayObject(&page.InternetGateways[i]))
 		}
+		return page.NextToken
 	})
 	return out, err
 }

@@ -330,21 +330,21 @@ func filter(by string, values ...string) types.Filter {
 	return types.Filter{Name: aws.String(by), Values: out}
 }
 
-// paginator is the form that all paginators of the SDK share; P is the
-// service's options.
-type paginator[O, P any] interface {
-	HasMorePages() bool
-	NextPage(ctx context.Context, opts ...func(*P)) (O, error)
-}
-
-// pages takes every page. What came before an error stays taken.
-func pages[O, P any](ctx context.Context, p paginator[O, P], take func(O)) error {
-	for p.HasMorePages() {
-		page, err := reading(ctx, func(ctx context.Context) (O, error) { return p.NextPage(ctx) })
+// pages takes every page of a list. list is the client's own call, in what it is
+// asked, cursor the field of in that says where a page begins, and take gives
+// where the next one does. What came before an error stays taken.
+//
+// The SDK's paginators do the same, but hold the client as an interface: see sealed.
+func pages[I, O, P any](ctx context.Context, list func(context.Context, *I, ...func(*P)) (*O, error), in *I, cursor **string, take func(*O) *string) error {
+	for {
+		page, err := reading(ctx, func(ctx context.Context) (*O, error) { return list(ctx, in) })
 		if err != nil {
 			return err
 		}
-		take(page)
+		next := take(page)
+		if aws.ToString(next) == "" {
+			return nil
+		}
+		*cursor = next
 	}
-	return nil
 }

@@ -59,11 +59,12 @@ func listRouteTables(ctx context.Context, s *session, fs []types.Filter) ([]reso
 }
 
 func (s *session) routeTables(ctx context.Context, fs []types.Filter, take func(*types.RouteTable)) error {
-	p := ec2.NewDescribeRouteTablesPaginator(s.ec2, &ec2.DescribeRouteTablesInput{Filters: fs, MaxResults: aws.Int32(maxRouteTablePage)})
-	return pages(ctx, p, func(page *ec2.DescribeRouteTablesOutput) {
+	in := &ec2.DescribeRouteTablesInput{Filters: fs, MaxResults: aws.Int32(maxRouteTablePage)}
+	return pages(ctx, s.ec2.DescribeRouteTables, in, &in.NextToken, func(page *ec2.DescribeRouteTablesOutput) *string {
 		for i := range page.RouteTables {
 			take(&page.RouteTables[i])
 		}
+		return page.NextToken
 	})
 }
 

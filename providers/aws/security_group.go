@@ -39,11 +39,12 @@ func securityGroup() *kind {
 
 func listGroups(ctx context.Context, s *session, fs []types.Filter) ([]resource.Object, error) {
 	var out []resource.Object
-	p := ec2.NewDescribeSecurityGroupsPaginator(s.ec2, &ec2.DescribeSecurityGroupsInput{Filters: fs, MaxResults: aws.Int32(maxPage)})
-	err := pages(ctx, p, func(page *ec2.DescribeSecurityGroupsOutput) {
+	in := &ec2.DescribeSecurityGroupsInput{Filters: fs, MaxResults: aws.Int32(maxPage)}
+	err := pages(ctx, s.ec2.DescribeSecurityGroups, in, &in.NextToken, func(page *ec2.DescribeSecurityGroupsOutput) *string {
 		for i := range page.SecurityGroups {
 			out = append(out, s.groupObject(&page.SecurityGroups[i]))
 		}
+		return page.NextToken
 	})
 	return out, err
 }

@@ -23,7 +23,8 @@ import (
 	"isobar.dev/engine/resource"
 )
 
-// session is one account and region. It is immutable once open.
+// session is one account and region. It is immutable once open, and never
+// put into an interface: see sealed.
 type session struct {
 	account, region, partition string
 
@@ -68,7 +69,7 @@ func open(ctx context.Context, c provider.Config) (provider.Session, error) {
 	if parts := strings.SplitN(aws.ToString(id.Arn), ":", 3); len(parts) == 3 {
 		s.partition = parts[1]
 	}
-	return s, nil
+	return seal(s), nil
 }
 
 func load(ctx context.Context, c provider.Config) (aws.Config, error) {

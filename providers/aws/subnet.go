@@ -40,11 +40,12 @@ func subnet() *kind {
 
 func listSubnets(ctx context.Context, s *session, fs []types.Filter) ([]resource.Object, error) {
 	var out []resource.Object
-	p := ec2.NewDescribeSubnetsPaginator(s.ec2, &ec2.DescribeSubnetsInput{Filters: fs, MaxResults: aws.Int32(maxPage)})
-	err := pages(ctx, p, func(page *ec2.DescribeSubnetsOutput) {
+	in := &ec2.DescribeSubnetsInput{Filters: fs, MaxResults: aws.Int32(maxPage)}
+	err := pages(ctx, s.ec2.DescribeSubnets, in, &in.NextToken, func(page *ec2.DescribeSubnetsOutput) *string {
 		for i := range page.Subnets {
 			out = append(out, s.subnetObject(&page.Subnets[i]))
 		}
+		return page.NextToken
 	})
 	return out, err
 }

@@ -83,11 +83,12 @@ func listVolumes(ctx context.Context, s *session, fs []types.Filter) ([]resource
 }
 
 func (s *session) volumes(ctx context.Context, fs []types.Filter, take func(*types.Volume)) error {
-	p := ec2.NewDescribeVolumesPaginator(s.ec2, &ec2.DescribeVolumesInput{Filters: fs, MaxResults: aws.Int32(maxVolumePage)})
-	return pages(ctx, p, func(page *ec2.DescribeVolumesOutput) {
+	in := &ec2.DescribeVolumesInput{Filters: fs, MaxResults: aws.Int32(maxVolumePage)}
+	return pages(ctx, s.ec2.DescribeVolumes, in, &in.NextToken, func(page *ec2.DescribeVolumesOutput) *string {
 		for i := range page.Volumes {
 			take(&page.Volumes[i])
 		}
+		return page.NextToken
 	})
 }
 
@@ -270,10 +271,10 @@ func lookAtVolumes(ctx context.Context, s *session, state string, by []types.Fil
 // on a volume has its new size and type.
 // https://docs.aws.amazon.com/ebs/latest/userguide/monitoring-volume-modifications.html
 func (s *session) modifications(ctx context.Context, by []types.Filter, busy map[string]bool, failed map[string]string) error {
-	p := ec2.NewDescribeVolumesModificationsPaginator(s.ec2, &ec2.DescribeVolumesModificationsInput{
+	in := &ec2.DescribeVolumesModificationsInput{
 		Filters: by, MaxResults: aws.Int32(maxVolumePage),
-	})
-	return pages(ctx, p, func(page *ec2.DescribeVolumesModificationsOutput) {
+	}
+	return pages(ctx, s.ec2.DescribeVolumesModifications, in, &in.NextToken, func(page *ec2.DescribeVolumesModificationsOutput) *string {
 		for i := range page.VolumesModifications {
 			m := &page.VolumesModifications[i]
 			id := aws.ToString(m.VolumeId)
@@ -282,5 +283,6 @@ func (s *session) modifications(ctx context.Context, by []types.Filter, busy map
 				failed[id] = "its modification failed: " + aws.ToString(m.StatusMessage)
 			}
 		}
+		return page.NextToken
 	})
 }

@@ -47,11 +47,12 @@ func vpc() *kind {
 
 func listVPCs(ctx context.Context, s *session, fs []types.Filter) ([]resource.Object, error) {
 	var out []resource.Object
-	p := ec2.NewDescribeVpcsPaginator(s.ec2, &ec2.DescribeVpcsInput{Filters: fs, MaxResults: aws.Int32(maxPage)})
-	err := pages(ctx, p, func(page *ec2.DescribeVpcsOutput) {
+	in := &ec2.DescribeVpcsInput{Filters: fs, MaxResults: aws.Int32(maxPage)}
+	err := pages(ctx, s.ec2.DescribeVpcs, in, &in.NextToken, func(page *ec2.DescribeVpcsOutput) *string {
 		for i := range page.Vpcs {
 			out = append(out, s.vpcObject(&page.Vpcs[i]))
 		}
+		return page.NextToken
 	})
 	return out, err
 }
@@ -175,21 +176,23 @@ func (c *companions) fill(o resource.Object, asks aspects) {
 
 func (s *session) defaultGroups(ctx context.Context, vpcs []string, into map[string]string) error {
 	fs := []types.Filter{filter("group-name", "default"), filter("vpc-id", vpcs...)}
-	p := ec2.NewDescribeSecurityGroupsPaginator(s.ec2, &ec2.DescribeSecurityGroupsInput{Filters: fs, MaxResults: aws.Int32(maxPage)})
-	return pages(ctx, p, func(page *ec2.DescribeSecurityGroupsOutput) {
+	in := &ec2.DescribeSecurityGroupsInput{Filters: fs, MaxResults: aws.Int32(maxPage)}
+	return pages(ctx, s.ec2.DescribeSecurityGroups, in, &in.NextToken, func(page *ec2.DescribeSecurityGroupsOutput) *string {
 		for i := range page.SecurityGroups {
 			into[aws.ToString(page.SecurityGroups[i].VpcId)] = aws.ToString(page.SecurityGroups[i].GroupId)
 		}
+		return page.NextToken
 	})
 }
 
 func (s *session) mainTables(ctx context.Context, vpcs []string, into map[string]string) error {
 	fs := []types.Filter{filter("association.main", "true"), filter("vpc-id", vpcs...)}
-	p := ec2.NewDescribeRouteTablesPaginator(s.ec2, &ec2.DescribeRouteTablesInput{Filters: fs, MaxResults: aws.Int32(maxRouteTablePage)})
-	return pages(ctx, p, func(page *ec2.DescribeRouteTablesOutput) {
+	in := &ec2.DescribeRouteTablesInput{Filters: fs, MaxResults: aws.Int32(maxRouteTablePage)}
+	return pages(ctx, s.ec2.DescribeRouteTables, in, &in.NextToken, func(page *ec2.DescribeRouteTablesOutput) *string {
 		for i := range page.RouteTables {
 			into[aws.ToString(page.RouteTables[i].VpcId)] = aws.ToString(page.RouteTables[i].RouteTableId)
 		}
+		return page.NextToken
 	})
 }
 
