@@ -81,14 +81,20 @@ func measured(b *testing.B, env []string, dir, name string, args ...string) cost
 	return cost{cpu: p.UserTime() + p.SystemTime(), peak: most, code: p.ExitCode(), out: out.Bytes()}
 }
 
+// startStack is the place of a process's first address of its stack in its stat,
+// counted from its state: proc_pid_stat(5).
+const startStack = 25
+
 // proportional sums the proportional sets of a session's processes, in bytes; 0
-// where the kernel tells none.
+// where the kernel tells none. Between fork and exec a child is on its parent's
+// own memory, down to the stack, and counts with it.
 func proportional(session int) int64 {
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
 		return 0
 	}
 	var sum int64
+	stacks := map[string]bool{} // where they begin: at random, so that no two memories share it
 	for _, name := range stats {
 		data, err := os.ReadFile(name)
 		if err != nil {
@@ -96,9 +102,11 @@ func proportional(session int) int64 {
 		}
 		// The name of the program stands in brackets and may hold anything: proc(5).
 		_, rest, ok := bytes.Cut(data, []byte(") "))
-		if f := strings.Fields(string(rest)); !ok || len(f) < 4 || f[3] != strconv.Itoa(session) {
+		f := strings.Fields(string(rest))
+		if !ok || len(f) <= startStack || f[3] != strconv.Itoa(session) || stacks[f[startStack]] {
 			continue
 		}
+		stacks[f[startStack]] = true
 		maps, err := os.ReadFile(filepath.Join(filepath.Dir(name), "smaps_rollup"))
 		if err != nil {
 			continue
