@@ -145,9 +145,10 @@ func (b *bringing) text(job *Job, file string) error {
 	if len(lacking) == 0 {
 		return nil
 	}
-	text, err := b.write(lacking, func(kind, out, text string) (resource.Address, bool) {
-		a, ok := b.bare.Refer(kind, out, text)
-		return a, ok && (b.busy[a] || b.spoken(a) || b.at(a) != nil)
+	text, err := b.write(lacking, func(kind, out, text string) (resource.Desired, bool) {
+		to, ok := b.bare.Refer(kind, out, text)
+		a := to.Address
+		return to, ok && (b.busy[a] || b.spoken(a) || b.at(a) != nil)
 	})
 	if err != nil {
 		return err

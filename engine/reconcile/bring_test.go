@@ -85,8 +85,8 @@ func plainly(objects []resource.Desired, refer spec.Refer) ([]byte, error) {
 func referring(f *resource.Field, v resource.Value, refer spec.Refer) resource.Value {
 	switch x := v.(type) {
 	case resource.String:
-		if a, ok := refer(f.Ref, "id", string(x)); ok && f.Ref != "" {
-			return resource.Ref{Address: a, Out: "id"}
+		if to, ok := refer(f.Ref, "id", string(x)); ok && f.Ref != "" {
+			return resource.Ref{Address: to.Address, Out: "id"}
 		}
 	case resource.List:
 		out := make(resource.List, len(x))

@@ -106,8 +106,10 @@ func (d *Draft) Unwritten() []resource.Desired {
 }
 
 // Refer finds the resource of a kind with an output of that value: one that has
-// its object already, or is about to. ok is false where the environment has none.
-func (d *Draft) Refer(kind, out, text string) (a resource.Address, ok bool) {
+// its object already, or is about to. Its fields are the spec's, and where that
+// does not have it yet, those that were read. ok is false where the environment
+// has none.
+func (d *Draft) Refer(kind, out, text string) (to resource.Desired, ok bool) {
 	objects := d.live()
 	for _, im := range d.imports {
 		if im.Seen == plan.Present {
@@ -115,11 +117,15 @@ func (d *Draft) Refer(kind, out, text string) (a resource.Address, ok bool) {
 		}
 	}
 	for _, o := range objects {
-		if o.Address.Type() == kind && (out == "id" && string(o.ID) == text || out != "id" && o.Fields.Text(out) == text) {
-			return o.Address, true
+		if o.Address.Type() != kind || !(out == "id" && string(o.ID) == text || out != "id" && o.Fields.Text(out) == text) {
+			continue
 		}
+		if i := slices.IndexFunc(d.Spec.Desired, func(w resource.Desired) bool { return w.Address == o.Address }); i >= 0 {
+			return d.Spec.Desired[i], true
+		}
+		return resource.Desired{Address: o.Address, Fields: o.Fields}, true
 	}
-	return resource.Address{}, false
+	return resource.Desired{}, false
 }
 
 // afterImport is what a person does next: what was adopted differs from the spec

@@ -35,7 +35,7 @@ func Sketch(objects []resource.Desired, kinds resource.Descriptors, refer Refer)
 		if i > 0 {
 			text.WriteString("\n")
 		}
-		s := sketch{refer: refer, env: o.Address.Env, beyond: refer.beyond(o, objects, kinds)}
+		s := sketch{refer: refer, env: o.Address.Env, beyond: refer.beyond(o, kinds)}
 		s.takes = func(at resource.Path, v resource.Value) bool { return takes.value(d.Kind, at, v) }
 		s.unread(d.Fields, resource.Path{})
 		text.WriteString(label(o.Address.Provider) + ": " + label(o.Address.Kind) + ": " + label(o.Address.Name) + ": {\n")
@@ -61,7 +61,7 @@ func Sketch(objects []resource.Desired, kinds resource.Descriptors, refer Refer)
 // beyond finds the parents of an object whose own block does not hold the
 // object's: a network may have further blocks, which its spec does not name, and
 // blocks would refuse the reference.
-func (refer Refer) beyond(o resource.Desired, objects []resource.Desired, kinds resource.Descriptors) map[string]resource.Address {
+func (refer Refer) beyond(o resource.Desired, kinds resource.Descriptors) map[string]resource.Address {
 	var out map[string]resource.Address
 	d := kinds[o.Address.Type()]
 	for _, f := range d.Fields {
@@ -70,24 +70,23 @@ func (refer Refer) beyond(o resource.Desired, objects []resource.Desired, kinds 
 		if err != nil || parent == nil {
 			continue
 		}
-		at, ok := refer(parent.Ref, cmp.Or(parent.RefOut, "id"), o.Fields.Text(parent.Name))
-		for _, up := range objects {
-			if !ok || up.Address != at {
-				continue
+		up, ok := refer(parent.Ref, cmp.Or(parent.RefOut, "id"), o.Fields.Text(parent.Name))
+		if !ok || kinds[up.Address.Type()] == nil {
+			continue
+		}
+		if outer, ok := ownBlock(kinds[up.Address.Type()], up.Fields); ok && !holds(outer, p) {
+			if out == nil {
+				out = map[string]resource.Address{}
 			}
-			if outer, ok := ownBlock(kinds[up.Address.Type()], up.Fields); ok && !holds(outer, p) {
-				if out == nil {
-					out = map[string]resource.Address{}
-				}
-				out[parent.Name] = up.Address
-			}
+			out[parent.Name] = up.Address
 		}
 	}
 	return out
 }
 
-// Refer finds the resource of a kind with an output of that value.
-type Refer func(kind, out, text string) (resource.Address, bool)
+// Refer finds the resource of a kind with an output of that value: its address,
+// and the fields that the spec gives it, or is about to.
+type Refer func(kind, out, text string) (resource.Desired, bool)
 
 // sketch is one object on its way into CUE.
 type sketch struct {
@@ -183,7 +182,8 @@ func (s *sketch) value(f *resource.Field, v resource.Value, path resource.Path) 
 			s.notes = append(s.notes, f.Name+" is "+up.Local()+", by its id, since the block lies in another block of it than the one in its file")
 		} else if f.Ref != "" {
 			out := cmp.Or(f.RefOut, "id")
-			if a, ok := s.refer(f.Ref, out, string(x)); ok && a.Env == s.env {
+			if to, ok := s.refer(f.Ref, out, string(x)); ok && to.Address.Env == s.env {
+				a := to.Address
 				return a.Type() + index(a.Name) + ".#out." + out
 			}
 		}

@@ -63,9 +63,9 @@ func TestSketchOfEveryKind(t *testing.T) {
 				}
 				objects = append(objects, resource.Desired{Address: d.Address, Fields: asLive(d.Fields)})
 			}
-			sketch, err := Sketch(objects, kinds, func(kind, out, text string) (resource.Address, bool) {
+			sketch, err := Sketch(objects, kinds, func(kind, out, text string) (resource.Desired, bool) {
 				a, ok := have[[3]string{kind, out, text}]
-				return a, ok
+				return resource.Desired{Address: a}, ok
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -152,8 +152,9 @@ func TestSketch(t *testing.T) {
 			"folder": resource.Unread{Why: "denied"}, "name": resource.String("db"), "datastore": resource.String("ds"), "cloudInit": resource.Map{"userData": resource.String("planted-word")},
 			"disks": resource.Map{"scsi0:0": resource.Map{"capacityMB": resource.Int(64), "thin": resource.Bool(true)}},
 		}},
-	}, kinds, func(kind, out, text string) (resource.Address, bool) {
-		return resource.Address{Env: "prod", Provider: "aws", Kind: "vpc", Name: "the-main"}, kind == "aws.vpc" && out == "id" && text == "vpc-1"
+	}, kinds, func(kind, out, text string) (resource.Desired, bool) {
+		main := resource.Address{Env: "prod", Provider: "aws", Kind: "vpc", Name: "the-main"}
+		return resource.Desired{Address: main, Fields: resource.Map{"cidrBlock": resource.String("10.0.0.0/16")}}, kind == "aws.vpc" && out == "id" && text == "vpc-1"
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -258,7 +259,7 @@ func TestSketchWritesWhatWasChosen(t *testing.T) {
 			t.Parallel()
 			provider, kind, _ := strings.Cut(c.kind, ".")
 			text, err := Sketch([]resource.Desired{{Address: resource.Address{Env: "prod", Provider: provider, Kind: kind, Name: "it"}, Fields: c.fields}}, kinds,
-				func(string, string, string) (resource.Address, bool) { return resource.Address{}, false })
+				func(string, string, string) (resource.Desired, bool) { return resource.Desired{}, false })
 			if err != nil {
 				t.Fatal(err)
 			}
