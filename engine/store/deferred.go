@@ -10,17 +10,20 @@ import (
 // behind.
 type Deferred struct {
 	Store
+	held *Memory                             // what it was told so far
 	open func(context.Context) (*SQL, error) // nil once it is made
 }
 
 // Defer gives a store that open makes at Keep.
 func Defer(open func(context.Context) (*SQL, error)) *Deferred {
-	return &Deferred{Store: NewMemory(), open: open}
+	held := NewMemory()
+	return &Deferred{Store: held, held: held, open: open}
 }
 
-// Keep makes the store, and takes over what it was told of environments that the
-// store does not know: another process may have made it meanwhile. It does
-// nothing once it has. No other call may be under way, and no lease be held.
+// Keep makes the store, and takes over what was evaluated, and what it was told of
+// environments that the store does not know: another process may have made it
+// meanwhile. It does nothing once it has. No other call may be under way, and no
+// lease be held.
 func (d *Deferred) Keep(ctx context.Context) error {
 	if d.open == nil {
 		return nil
@@ -37,10 +40,9 @@ func (d *Deferred) Keep(ctx context.Context) error {
 		}
 		err = errors.Join(err, have)
 	}
-	if err != nil {
+	if err = errors.Join(err, d.held.copyEvaluations(ctx, made)); err != nil {
 		return errors.Join(err, made.Close())
 	}
-	held := d.Store
 	d.Store, d.open = made, nil
-	return held.Close()
+	return d.held.Close()
 }

@@ -12,8 +12,8 @@ import (
 	"isobar.dev/engine/store"
 )
 
-// TestDeferred: nothing is on disk before Keep, and then what was told of
-// environments is, beside what another process wrote meanwhile.
+// TestDeferred: nothing is on disk before Keep, and then what was evaluated
+// and what was told of environments is, beside what another process wrote meanwhile.
 func TestDeferred(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "isobar.db")
@@ -27,6 +27,9 @@ func TestDeferred(t *testing.T) {
 		if err := d.PutEnvironment(ctx, store.Environment{Name: name, Note: "ours"}); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := d.PutEvaluation(ctx, "read", []byte(`{"name":"prod"}`), now); err != nil {
+		t.Fatal(err)
 	}
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("there is a file: %v", err)
@@ -53,6 +56,9 @@ func TestDeferred(t *testing.T) {
 		if got, err := d.Environment(ctx, name); err != nil || got.Note != note {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
+	}
+	if got, err := d.Evaluation(ctx, "read"); err != nil || string(got) != `{"name":"prod"}` {
+		t.Errorf("what was evaluated: %s, %v", got, err)
 	}
 	if opens != 2 {
 		t.Errorf("opened %d times", opens)

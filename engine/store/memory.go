@@ -339,6 +339,17 @@ func (m *Memory) Evaluation(ctx context.Context, digest string) (out []byte, err
 	return out, err
 }
 
+func (m *Memory) copyEvaluations(ctx context.Context, to Evaluations) error {
+	return m.with(ctx, func(d *memory) error {
+		for digest, e := range d.evaluations {
+			if err := to.PutEvaluation(ctx, digest, e.body, e.at); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // Head implements Heads.
 func (m *Memory) Head(ctx context.Context, repo string) (commit string, gen int64, err error) {
 	err = m.with(ctx, func(d *memory) error {
