@@ -141,6 +141,7 @@ func (a *app) once(ctx context.Context) (*reconcile.Once, error) {
 // records is what can be asked of a store, here or through its daemon.
 type records interface {
 	Environments(ctx context.Context) ([]view.Status, error)
+	Served(ctx context.Context) (bool, error)
 	Runs(ctx context.Context, env string, limit int) ([]view.RunLine, error)
 	Run(ctx context.Context, id string) (web.RunAnswer, error)
 	AuditLog(ctx context.Context, f store.AuditFilter) ([]view.AuditLine, error)
@@ -190,12 +191,18 @@ func elsewhere(p place) string {
 
 // throughSocket asks the process that holds the store.
 func (a *app) throughSocket(f func(records) error, socket string, held error) error {
-	err := f(web.NewClient(socket))
+	err := f(answering{web.NewClient(socket)})
 	if errors.Is(err, web.ErrNoDaemon) {
 		return held // by a process that has no socket: another one-shot command
 	}
 	return notLet(socket, err)
 }
+
+// answering is the daemon that answers for its store.
+type answering struct{ *web.Client }
+
+// Served implements records.
+func (answering) Served(context.Context) (bool, error) { return true, nil }
 
 // notLet makes of a socket's refusal to be opened one that says whose it is.
 func notLet(socket string, err error) error {
@@ -214,7 +221,7 @@ const (
 
 // shelf is a store that is read directly: nobody else holds it, or it is shared.
 type shelf struct {
-	store.Store
+	*store.SQL
 	shared bool
 }
 
@@ -229,7 +236,7 @@ func (s shelf) idle(ctx context.Context, env string) bool {
 
 // Environments implements records.
 func (s shelf) Environments(ctx context.Context) ([]view.Status, error) {
-	rows, err := s.Store.Environments(ctx)
+	rows, err := s.SQL.Environments(ctx)
 	for i := range rows {
 		if rows[i].State == string(store.Applying) && s.idle(ctx, rows[i].Name) {
 			rows[i].State, rows[i].Note = interrupted, interruptedNote
@@ -240,7 +247,7 @@ func (s shelf) Environments(ctx context.Context) ([]view.Status, error) {
 
 // Runs implements records.
 func (s shelf) Runs(ctx context.Context, env string, limit int) ([]view.RunLine, error) {
-	rows, err := s.Store.Runs(ctx, store.RunFilter{Env: env, Limit: limit})
+	rows, err := s.SQL.Runs(ctx, store.RunFilter{Env: env, Limit: limit})
 	for i := range rows {
 		s.lapse(ctx, &rows[i])
 	}
@@ -249,12 +256,12 @@ func (s shelf) Runs(ctx context.Context, env string, limit int) ([]view.RunLine,
 
 // Run implements records.
 func (s shelf) Run(ctx context.Context, id string) (web.RunAnswer, error) {
-	row, err := s.Store.Run(ctx, id)
+	row, err := s.SQL.Run(ctx, id)
 	if err != nil {
 		return web.RunAnswer{}, err
 	}
 	if s.lapse(ctx, &row); row.State == interrupted {
-		report, err := reconcile.Recorded(ctx, s.Store, &row)
+		report, err := reconcile.Recorded(ctx, s.SQL, &row)
 		if err != nil {
 			return web.RunAnswer{}, err
 		}

@@ -17,13 +17,18 @@ func (a *app) statusCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				served, err := r.Served(c.Context())
+				if err != nil {
+					return err
+				}
+				o := view.Overview{Environments: rows, Daemon: served}
 				switch a.output {
 				case "json":
-					a.write(view.StatusJSON(rows))
+					a.write(view.StatusJSON(o))
 				case "markdown":
-					fmt.Fprint(a.out, view.StatusMarkdown(rows))
+					fmt.Fprint(a.out, view.StatusMarkdown(o))
 				default:
-					fmt.Fprint(a.out, view.StatusText(rows, page(a.out)))
+					fmt.Fprint(a.out, view.StatusText(o, page(a.out)))
 				}
 				return nil
 			})

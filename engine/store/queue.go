@@ -271,6 +271,25 @@ AND NOT EXISTS (SELECT 1 FROM leases WHERE leases.env = inbox.key AND leases.own
 	return nil
 }
 
+// vacancy is how long the seat of those who run a queue may stand empty while
+// some of them live: they ask for one that is free every 5 to 6 seconds.
+const vacancy = 10 * time.Second
+
+// Served reports whether a process is known to run the queue of a store in
+// PostgreSQL, as daemons do: one of them has River's seat of the leader, for 15
+// seconds at a time, and leaves it when it stops. A store in a file has no queue:
+// a daemon that works on it lets nobody else open it.
+func (s *SQL) Served(ctx context.Context) (served bool, err error) {
+	if s.pg == nil {
+		return false, nil
+	}
+	err = s.read(ctx, func(tx *sql.Tx) error {
+		return tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM river_leader WHERE expires_at > clock_timestamp() - make_interval(secs => $1))`,
+			vacancy.Seconds()).Scan(&served)
+	})
+	return served, err
+}
+
 // Run works until ctx ends: do is called for a key that was woken, for several
 // keys at once but never more than workers. again > 0 has the key woken anew
 // after it. When ctx ends Run waits for the calls under way.

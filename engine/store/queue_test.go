@@ -224,3 +224,26 @@ func TestQueueServesTheUrgentFirst(t *testing.T) {
 		t.Errorf("served in the order %s, %v", got, err)
 	}
 }
+
+// TestServed: daemons work on a store as long as one of them has the seat of
+// their leader, or had it so lately that another may be about to take it.
+func TestServed(t *testing.T) {
+	t.Parallel()
+	url, schema := emptySchema(t)
+	s := openSchema(t, url, serversClock)
+	for _, c := range []struct {
+		seat string // when it is free again, counted from now; "" where nobody has it
+		want bool
+	}{{"", false}, {"12 seconds", true}, {"-2 seconds", true}, {"-1 minute", false}} {
+		text := `DELETE FROM ` + schema + `.river_leader`
+		if c.seat != "" {
+			text += `; INSERT INTO ` + schema + `.river_leader (leader_id, elected_at, expires_at) VALUES ('one', now(), now() + interval '` + c.seat + `')`
+		}
+		if err := cluster(t).Exec(t.Context(), text); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.Served(t.Context()); got != c.want || err != nil {
+			t.Errorf("seat taken for %q: %t, %v; want %t", c.seat, got, err, c.want)
+		}
+	}
+}

@@ -239,6 +239,15 @@ func status() []Status {
 	}
 }
 
+// followed are environments as a daemon leaves them that follows their repository.
+func followed(rows []Status) []Status {
+	for i := range rows {
+		rows[i].Repo = "shop"
+		rows[i].Checked += 3 * time.Hour
+	}
+	return rows
+}
+
 func runLines() []RunLine {
 	return []RunLine{
 		{ID: "r-12", Env: "prod", Commit: "3f2a91c77ab0d2", State: Partial, Changes: 5, Ago: 3 * time.Hour, Took: 80 * time.Second, Note: "1 failed", Trigger: "retry"},

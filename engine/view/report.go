@@ -157,6 +157,12 @@ type Status struct {
 	Note      string        `json:"note,omitempty"`
 }
 
+// Overview is every environment of a store at a glance.
+type Overview struct {
+	Environments []Status
+	Daemon       bool // a daemon is known to work on the store
+}
+
 // RunLine is one line of the list of runs.
 type RunLine struct {
 	ID      string        `json:"id"`

@@ -5,26 +5,56 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // StatusText renders the status table: an environment a line, with its
-// repository where there are several.
-func StatusText(rows []Status, pg Page) string {
-	if len(rows) == 0 {
+// repository where there are several. Below it stands that no daemon keeps it up
+// to date, where one did.
+func StatusText(o Overview, pg Page) string {
+	if len(o.Environments) == 0 {
 		return noEnvironments
 	}
-	return boldFirst(table(fit(statusCells(rows), pg.Width)), pg)
+	out := boldFirst(table(fit(statusCells(o.Environments), pg.Width)), pg)
+	if why := o.deserted(); why != "" {
+		out += "\n" + why + "\n"
+	}
+	return out
 }
 
 // StatusMarkdown renders the status table for a comment or a summary.
-func StatusMarkdown(rows []Status) string {
-	if len(rows) == 0 {
+func StatusMarkdown(o Overview) string {
+	if len(o.Environments) == 0 {
 		return noEnvironments
 	}
-	return pipes(statusCells(rows))
+	out := pipes(statusCells(o.Environments))
+	if why := o.deserted(); why != "" {
+		out += "\n" + why + "\n"
+	}
+	return out
 }
 
 const noEnvironments = "no environments yet: commit one under environments/NAME, then look again\n"
+
+// deserted says that no daemon works on a store that one worked on, and how old
+// what is told is. Environments that people alone work on have no repository of
+// a daemon's, and nobody expects one there.
+func (o Overview) deserted() string {
+	kept := func(s Status) bool { return s.Repo != "" }
+	if o.Daemon || !slices.ContainsFunc(o.Environments, kept) {
+		return ""
+	}
+	last := time.Duration(-1)
+	for _, s := range o.Environments {
+		if s.Checked >= 0 && (last < 0 || s.Checked < last) {
+			last = s.Checked
+		}
+	}
+	if last < 0 {
+		return "no daemon runs on this store, and nothing was checked yet: isobar serve starts one"
+	}
+	return "no daemon runs on this store; the last check was " + ago(last) + ": isobar serve starts one"
+}
 
 func statusCells(rows []Status) [][]string {
 	repos := make([]string, len(rows))
@@ -68,10 +98,11 @@ func boldFirst(t string, pg Page) string {
 	return ink(pg.Color).paint(bold, head) + "\n" + rest
 }
 
-// StatusJSON renders the status table as JSON: schema_version and environments.
-func StatusJSON(rows []Status) []byte {
-	out := make([]Status, len(rows))
-	for i, s := range rows {
+// StatusJSON renders the status table as JSON: schema_version, daemon and
+// environments.
+func StatusJSON(o Overview) []byte {
+	out := make([]Status, len(o.Environments))
+	for i, s := range o.Environments {
 		s.Seconds = -1
 		if s.Checked >= 0 {
 			s.Seconds = s.Checked.Seconds()
@@ -80,8 +111,9 @@ func StatusJSON(rows []Status) []byte {
 	}
 	return encode(struct {
 		Schema       int      `json:"schema_version"`
+		Daemon       bool     `json:"daemon"` // one is known to work on the store
 		Environments []Status `json:"environments"`
-	}{SchemaVersion, out})
+	}{SchemaVersion, o.Daemon, out})
 }
 
 // RunsText renders the list of runs, a run a line, in the order given.

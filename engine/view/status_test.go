@@ -10,7 +10,7 @@ import (
 func TestRepositoryColumn(t *testing.T) {
 	t.Parallel()
 	rows, runs := status(), runLines()
-	for _, text := range []string{StatusText(rows, Page{}), RunsText(runs, Page{})} {
+	for _, text := range []string{StatusText(Overview{Environments: rows}, Page{}), RunsText(runs, Page{})} {
 		if strings.Contains(text, "REPOSITORY") {
 			t.Errorf("one repository is named:\n%s", text)
 		}
@@ -22,8 +22,8 @@ func TestRepositoryColumn(t *testing.T) {
 		runs[i].Repo = []string{"shop", "base"}[i]
 	}
 	for text, want := range map[string]string{
-		StatusText(rows, Page{}): "lab          base        observe",
-		RunsText(runs, Page{}):   "r-11  staging      base        3f2a91c",
+		StatusText(Overview{Environments: rows}, Page{}): "lab          base        observe",
+		RunsText(runs, Page{}):                           "r-11  staging      base        3f2a91c",
 	} {
 		if !strings.Contains(text, want) || !strings.Contains(text, "ENVIRONMENT  REPOSITORY") {
 			t.Errorf("want %q in\n%s", want, text)
