@@ -46,7 +46,7 @@ func folderObject(inv *inventory, n *node) (resource.Object, bool) {
 	if at < 2 || chain[at-1].name != "vm" {
 		return resource.Object{}, false
 	}
-	f := resource.Map{"name": resource.String(n.name), "path": resource.String(inv.path(n))}
+	f := resource.Map{"name": resource.String(shown(n.name)), "path": resource.String(inv.path(n))}
 	if up := inv.path(chain[1]); up != "" {
 		f["parent"] = resource.String(up)
 	}
@@ -62,7 +62,7 @@ func createFolder(ctx context.Context, s *session, want resource.Object, _ resou
 	if err != nil {
 		return provider.Progress{}, err
 	}
-	got, err := methods.CreateFolder(ctx, s, &types.CreateFolder{This: parent.ref, Name: want.Fields.Text("name")})
+	got, err := methods.CreateFolder(ctx, s, &types.CreateFolder{This: parent.ref, Name: kept(want.Fields.Text("name"))})
 	if err != nil {
 		return provider.Progress{}, err
 	}
@@ -93,13 +93,13 @@ func updateFolder(ctx context.Context, s *session, ch change) (provider.Progress
 			p = handed(got.Returnval, "")
 		}
 	}
-	if to := ch.want.Fields.Text("name"); ch.has("name") && to != now.name {
+	if to := ch.want.Fields.Text("name"); ch.has("name") && to != shown(now.name) {
 		if p.Handle != "" {
 			if err := s.await(ctx, types.ManagedObjectReference{Type: "Task", Value: string(p.Handle)}); err != nil {
 				return provider.Progress{}, err
 			}
 		}
-		got, err := methods.Rename_Task(ctx, s, &types.Rename_Task{This: ch.ref, NewName: to})
+		got, err := methods.Rename_Task(ctx, s, &types.Rename_Task{This: ch.ref, NewName: kept(to)})
 		if err != nil {
 			return provider.Progress{}, err
 		}
@@ -118,7 +118,7 @@ func findFolder(ctx context.Context, s *session, in provider.Intent) (provider.P
 		return provider.Progress{}, nothing(err)
 	}
 	for _, n := range inv.sorted("Folder") {
-		if n.parent == parent.ref && n.name == in.Want.Fields.Text("name") {
+		if n.parent == parent.ref && shown(n.name) == in.Want.Fields.Text("name") {
 			return provider.Progress{Object: resource.Object{ID: resource.ID(n.ref.Value)}}, nil
 		}
 	}

@@ -240,9 +240,9 @@ func (inv *inventory) path(n *node) string {
 			parts = append(parts, below.name)
 		}
 		slices.Reverse(parts)
-		return strings.Join(parts, "/")
+		return join(parts)
 	}
-	return "/" + strings.Join(inv.names(n), "/")
+	return "/" + join(inv.names(n))
 }
 
 // within reports whether a node stands in the session's datacenter.

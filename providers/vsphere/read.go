@@ -117,8 +117,9 @@ func (s *session) answer(a *resource.Answer, q answering) {
 // own ("vm-123"), or by its path, from the top ("/DC0/vm/prod/db") or below the
 // datacenter's folder ("prod/db").
 func (inv *inventory) called(n *node, id resource.ID, name string) bool {
+	path := lower(name)
 	return strings.EqualFold(string(id), name) || n.ref.Value == name ||
-		inv.path(n) == name || "/"+strings.Join(inv.names(n), "/") == strings.TrimSuffix(name, "/")
+		inv.path(n) == path || "/"+join(inv.names(n)) == strings.TrimSuffix(path, "/")
 }
 
 // picks reports whether a selector means an object.

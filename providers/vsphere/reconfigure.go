@@ -103,7 +103,9 @@ func (u *updating) spec() (spec types.VirtualMachineConfigSpec, changed, still b
 		}
 		return false
 	}
-	text("name", u.now.name, &spec.Name)
+	if text("name", shown(u.now.name), &spec.Name) {
+		spec.Name = kept(spec.Name)
+	}
 	had, _ := u.now.text("config.annotation")
 	text("annotation", had, &spec.Annotation)
 	guest, _ := u.now.text("config.guestId")

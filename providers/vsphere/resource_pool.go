@@ -38,7 +38,7 @@ func poolObject(inv *inventory, n *node) (resource.Object, bool) {
 		return resource.Object{}, false
 	}
 	f := resource.Map{
-		"name": resource.String(n.name), "path": resource.String(inv.path(n)), "parent": resource.String(inv.path(parent)),
+		"name": resource.String(shown(n.name)), "path": resource.String(inv.path(n)), "parent": resource.String(inv.path(parent)),
 		"cpuAllocation":    allocationOf(n, "config.cpuAllocation"),
 		"memoryAllocation": allocationOf(n, "config.memoryAllocation"),
 	}
@@ -96,7 +96,7 @@ func createPool(ctx context.Context, s *session, want resource.Object, _ resourc
 		return provider.Progress{}, err
 	}
 	got, err := methods.CreateResourcePool(ctx, s, &types.CreateResourcePool{
-		This: parent.ref, Name: want.Fields.Text("name"), Spec: poolSpec(want.Fields),
+		This: parent.ref, Name: kept(want.Fields.Text("name")), Spec: poolSpec(want.Fields),
 	})
 	if err != nil {
 		return provider.Progress{}, err
@@ -112,8 +112,8 @@ func updatePool(ctx context.Context, s *session, ch change) (provider.Progress, 
 		if err != nil {
 			return provider.Progress{}, err
 		}
-		if to := ch.want.Fields.Text("name"); now != any(to) {
-			req.Name = to
+		if was, _ := now.(string); shown(was) != ch.want.Fields.Text("name") {
+			req.Name = kept(ch.want.Fields.Text("name"))
 		}
 	}
 	if ch.has("cpuAllocation", "memoryAllocation") {
@@ -159,7 +159,7 @@ func findPool(ctx context.Context, s *session, in provider.Intent) (provider.Pro
 		return provider.Progress{}, nothing(err)
 	}
 	for _, n := range inv.sorted("ResourcePool") {
-		if n.parent == parent.ref && n.name == in.Want.Fields.Text("name") {
+		if n.parent == parent.ref && shown(n.name) == in.Want.Fields.Text("name") {
 			return provider.Progress{Object: resource.Object{ID: resource.ID(n.ref.Value)}}, nil
 		}
 	}

@@ -60,7 +60,7 @@ func vmObject(inv *inventory, n *node) (resource.Object, bool) {
 			return resource.Object{}, false
 		}
 	}
-	f := resource.Map{"name": resource.String(n.name), "moid": resource.String(n.ref.Value)}
+	f := resource.Map{"name": resource.String(shown(n.name)), "moid": resource.String(n.ref.Value)}
 	if parent := inv.nodes[n.parent]; parent != nil {
 		if path := inv.path(parent); path != "" {
 			f["folder"] = resource.String(path)
@@ -139,7 +139,7 @@ func createVM(ctx context.Context, s *session, want resource.Object, m resource.
 		return provider.Progress{}, err
 	}
 	spec := types.VirtualMachineConfigSpec{
-		Name: f.Text("name"), InstanceUuid: string(id), GuestId: f.Text("guestId"), Firmware: f.Text("firmware"),
+		Name: kept(f.Text("name")), InstanceUuid: string(id), GuestId: f.Text("guestId"), Firmware: f.Text("firmware"),
 		NumCPUs: int32(intOr(f, "numCPUs", 1)), MemoryMB: intOr(f, "memoryMB", 1024), Annotation: f.Text("annotation"),
 		Files: &types.VirtualMachineFileInfo{VmPathName: "[" + hw.datastore + "]"}, DeviceChange: hw.changes,
 		ExtraConfig: append(markOptions(&m, id), guestInfo(mapOf(f["cloudInit"]), userData, metaData)...),
