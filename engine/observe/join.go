@@ -52,6 +52,10 @@ func (w *World) place(obj resource.Object, at Place, r Request, secret map[resou
 		w.Former = append(w.Former, obj)
 	}
 	if m.Env != r.Env {
+		if r.Gone != nil && r.Gone(m.Env) {
+			obj.Fields = nil // nobody compares it
+			w.Gone = append(w.Gone, obj)
+		}
 		return
 	}
 	switch e := r.Ledger.Holding(m.Token); {

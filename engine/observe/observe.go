@@ -28,7 +28,8 @@ type Kinds interface {
 type Request struct {
 	Estate   string
 	Env      string
-	Former   string // the name that the environment had before, "" for none
+	Former   string                // the name that the environment had before, "" for none
+	Gone     func(env string) bool // whether an environment is gone; nil: none is
 	Ledger   *ledger.State
 	Desired  []resource.Desired
 	Also     []Place                     // where objects are looked for by their marks, though neither the spec nor the ledger has any
@@ -55,6 +56,7 @@ type World struct {
 	Found  map[resource.Address]plan.Reading // what the lookups found that were asked: those without a pin, and those to refresh
 	Homes  map[string]string                 // token of a stray → the alias whose session sees it
 	Former []resource.Object                 // marked by this estate and the environment's former name
+	Gone   []resource.Object                 // marked by this estate and an environment that is gone
 	Strays []resource.Object                 // marked by this estate and environment, unknown to the ledger; several may bear one mark
 	Copies []resource.Object                 // that bear the mark of an object which the ledger knows by another id; without fields
 	Blind  map[string]string                 // alias → why it could not be read
@@ -97,7 +99,7 @@ func (o *Observer) Observe(ctx context.Context, r Request) World {
 		w.Wants += l.reads()
 		o.join(l, r, secret, &w)
 	}
-	for _, found := range [][]resource.Object{w.Former, w.Strays, w.Copies} {
+	for _, found := range [][]resource.Object{w.Former, w.Gone, w.Strays, w.Copies} {
 		sortMarked(found)
 	}
 	return w

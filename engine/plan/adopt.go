@@ -129,7 +129,11 @@ func (b *builder) claim(it *item, im Import) {
 	o := im.Object
 	switch {
 	case im.Seen == Absent:
-		it.hold(HeldRefused, im.Why, "look the id up, and whether the provider "+it.alias()+" looks at the place where the object is")
+		mend := "look the id up, and whether the provider " + it.alias() + " looks at the place where the object is"
+		if b.in.Former != "" {
+			mend = fmt.Sprintf("where it is gone, isobar apply %s has the ledger let go of it; else see whether the provider %s looks at the place where it is", b.in.Former, it.alias())
+		}
+		it.hold(HeldRefused, im.Why, mend)
 		return
 	case im.Seen != Present:
 		it.hold(HeldUnread, im.Named+" could not be read: "+im.Why, "")
@@ -163,9 +167,8 @@ func (b *builder) claim(it *item, im Import) {
 	if by := b.another(&o); by != 0 && !b.in.TakeOver && o.Mark.Estate == b.in.Estate && o.Mark.Env == b.in.Env {
 		it.hold(HeldElsewhere, fmt.Sprintf("store %s holds %s: its mark is on %s", by, b.in.Env, o.ID), b.letTheOther())
 	}
-	if m := o.Mark; !m.IsZero() && (m.Estate != b.in.Estate || m.Address != it.addr && m.Address != b.formerly(it.addr) && !it.rival(o.ID)) {
-		it.hold(HeldUnowned, fmt.Sprintf("%s bears the mark of %s, estate %s", o.ID, m.Address, m.Estate),
-			oneOwner)
+	if m := o.Mark; !m.IsZero() && (m.Estate != b.in.Estate || m.Address != it.addr && m.Address != b.formerly(it.addr) && !it.rival(o.ID) && !b.passed(m, it.addr)) {
+		it.hold(HeldUnowned, fmt.Sprintf("%s bears the mark of %s, estate %s", o.ID, m.Address, m.Estate), b.otherName(m))
 	}
 }
 

@@ -160,9 +160,9 @@ func (b *builder) wanted(it *item) {
 	case it.entry == nil:
 		b.create(it, Reason{Cause: CauseSpec, At: it.want.At})
 		b.stands(it)
-		if why, waits := b.in.Waiting[it.addr]; waits {
+		if w, waits := b.in.Waiting[it.addr]; waits {
 			it.held = nil
-			it.hold(HeldMove, why, "")
+			it.hold(HeldMove, w.Text, w.Mend)
 		}
 		b.undecided(it)
 		it.waits()
@@ -258,10 +258,13 @@ func (b *builder) compare(it *item) {
 	case len(it.diff.changes) > 0:
 		it.action, it.touched = Update, true
 	}
-	if it.unmarked() {
+	switch {
+	case it.unmarked():
 		it.reasons = append(it.reasons, it.markReason())
+	case b.returns(it):
+		it.reasons = append(it.reasons, it.returnReason())
 	}
-	if it.action == "" && (it.stray || it.moves() || it.misnamed() || it.unmarked()) {
+	if it.action == "" && (it.stray || it.moves() || it.misnamed() || it.unmarked() || b.returns(it)) {
 		it.action = Adopt
 	}
 	b.crossed(it)

@@ -194,7 +194,7 @@ func (b *builder) corrections(it *item) []Correction {
 		return nil // it may be found by its mark yet
 	}
 	if it.away {
-		c.Type, c.Why = ledger.Forgotten, "moved to "+b.in.Away[it.entry.Key].String()
+		c.Type, c.Why = ledger.Forgotten, MovedTo+b.in.Away[it.entry.Key].String()
 		return []Correction{c}
 	}
 	if it.lost {

@@ -126,8 +126,12 @@ func (g *graph) add(it *item) {
 		g.put(it, pinStep(it))
 	case Create, Replace, Delete, Adopt, Forget:
 	}
-	if it.want != nil && it.entry != nil && it.kind.Marked && it.live.Seen == Present && !it.replaces() && (it.moves() || it.misnamed() || it.unmarked()) {
-		g.put(it, it.markStep())
+	if it.want != nil && it.entry != nil && it.kind.Marked && it.live.Seen == Present && !it.replaces() && (it.moves() || it.misnamed() || it.unmarked() || g.b.returns(it)) {
+		s := it.markStep()
+		if g.b.returns(it) {
+			s.Over = it.live.Object.Mark.Token
+		}
+		g.put(it, s)
 	}
 }
 

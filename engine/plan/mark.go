@@ -58,11 +58,14 @@ func (b *builder) ofMark(it *item) []Note {
 	case it.bare() && it.kind.Named && !it.unmarked():
 		return []Note{{Address: it.addr, Drift: true, Text: fmt.Sprintf(
 			"%s: deleting it is refused until isobar import %s %s %s puts it back", MarkGone, b.in.Env, it.addr.Local(), it.live.Object.ID)}}
-	case m.IsZero() || b.ours(it):
+	case m.IsZero() || b.ours(it) || b.returns(it):
 		return nil
 	}
-	return []Note{{Address: it.addr, Drift: true, Text: fmt.Sprintf(
-		"%s bears %s: it is not marked again, and deleting it is refused while that is so", it.live.Object.ID, whose(m))}}
+	text := fmt.Sprintf("%s bears %s: it is not marked again, and deleting it is refused while that is so", it.live.Object.ID, whose(m))
+	if g := b.in.Gone[m.Token]; g.Mend != "" {
+		text += "; " + g.Mend
+	}
+	return []Note{{Address: it.addr, Drift: true, Text: text}}
 }
 
 // ours reports whether the live mark says that the item's object is ours, at
@@ -89,6 +92,10 @@ func (b *builder) confirm(it *item) {
 	}
 	if t := it.live.Trail; t != nil && t.Mark {
 		it.holdLate("its mark is not to be seen yet")
+		return
+	}
+	if g, gone := b.in.Gone[o.Mark.Token]; gone && o.Mark.Estate == b.in.Estate {
+		it.hold(HeldUnowned, fmt.Sprintf("%s bears %s, and that environment is gone", o.ID, whose(o.Mark)), b.fromGone(it, g))
 		return
 	}
 	if !o.Mark.IsZero() {

@@ -223,7 +223,8 @@ type Input struct {
 	Deletes   Budget
 	Holder    ledger.Holder                   // the store that plans; 0 heeds no other
 	Former    string                          // the environment's name before: the imports are what moves from there
-	Waiting   map[resource.Address]string     // what is to move from there and can't yet, with the reason: it is not made anew
+	Waiting   map[resource.Address]Wait       // what stands under a former name and can't be taken yet: it is not made anew
+	Gone      map[string]Gone                 // tokens of marks under names of environments that this estate no longer has
 	Away      map[ledger.Key]resource.Address // entries whose objects have moved to another environment's ledger
 	TakeOver  bool                            // the imports take objects over from another store
 	Destroy   bool                            // a person asked for everything to go

@@ -40,7 +40,7 @@ func (r *Runner) Discover(ctx context.Context, job Job, search Search) (*Discove
 	if d.Spec, err = r.Specs.Environment(ctx, job.Tree, job.Env); err != nil {
 		return nil, err
 	}
-	taken, err := r.taken(ctx, job.Env)
+	taken, err := r.taken(ctx, d)
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ func (r *Runner) arrive(ctx context.Context, d *Draft) error {
 		return err
 	}
 	var imports []Import
-	d.waiting = map[resource.Address]string{}
+	d.waiting = map[resource.Address]plan.Wait{}
 	for _, w := range r.missing(d) {
 		from := w.Address
 		from.Env = former
@@ -42,7 +42,7 @@ func (r *Runner) arrive(ctx context.Context, d *Draft) error {
 		switch {
 		case !known:
 		case e != nil && e.Open != nil, e != nil && !e.Made:
-			d.waiting[w.Address] = fmt.Sprintf("a call of %s for it is not settled: isobar plan %s settles it", former, former)
+			d.waiting[w.Address] = plan.Wait{Text: fmt.Sprintf("a call of %s for it is not settled: isobar plan %s settles it", former, former)}
 		case e != nil && desc.Lookup:
 			rec := e.Record
 			d.pins = append(d.pins, plan.Correction{Address: w.Address, Token: e.Token, Type: ledger.Pinned, Record: &rec})
@@ -53,7 +53,9 @@ func (r *Runner) arrive(ctx context.Context, d *Draft) error {
 			case len(found) == 1:
 				imports = append(imports, Import{Address: w.Address, Named: string(found[0].ID)})
 			case len(found) > 1:
-				d.waiting[w.Address] = fmt.Sprintf("%d objects bear the mark of %s: %s; of all but the right one, take the isobar: tags off by hand", len(found), from, idsOf(found))
+				d.waiting[w.Address] = plan.Wait{
+					Text: fmt.Sprintf("%d objects bear the mark of %s: %s; of all but the right one, take the isobar: tags off by hand", len(found), from, idsOf(found)),
+				}
 			}
 		}
 	}
@@ -186,7 +188,8 @@ func (r *Runner) depart(ctx context.Context, d *Draft, lost bool) error {
 	if err != nil {
 		return err
 	}
-	owned, pinned := map[ownedID]resource.Address{}, map[string]resource.Address{}
+	others := r.others(d, rows)
+	owned, pinned := map[ownedID][]*ledger.Entry{}, map[string][]*ledger.Entry{}
 	for _, row := range rows {
 		if row.Name == d.Job.Env {
 			continue
@@ -199,15 +202,16 @@ func (r *Runner) depart(ctx context.Context, d *Draft, lost bool) error {
 			if !e.Made || e.Open != nil && e.Open.Op == ledger.Adopt || e.Record.Scope == "" {
 				continue // not quite there yet, or nobody knows where
 			}
-			owned[ownedID{e.Address.Type(), e.Record.Scope, e.Record.ID}] = e.Address
-			pinned[e.Token] = e.Address
+			id := ownedID{e.Address.Type(), e.Record.Scope, e.Record.ID}
+			owned[id] = append(owned[id], e)
+			pinned[e.Token] = append(pinned[e.Token], e)
 		}
 	}
 	d.journal.View(func(s *ledger.State) {
 		for key, e := range s.Entries {
-			to, ok := owned[ownedID{e.Address.Type(), e.Record.Scope, e.Record.ID}]
+			to, ok := heir(d, others, e, owned[ownedID{e.Address.Type(), e.Record.Scope, e.Record.ID}])
 			if _, desc, known := r.Catalogue.Kind(e.Address.Type()); known && desc.Lookup {
-				to, ok = pinned[e.Token]
+				to, ok = heir(d, others, e, pinned[e.Token])
 			}
 			if ok && e.Open == nil {
 				d.away[key] = to
@@ -215,6 +219,22 @@ func (r *Runner) depart(ctx context.Context, d *Draft, lost bool) error {
 		}
 	})
 	return nil
+}
+
+// heir gives the resource that has an entry's object by now, of the entries of other
+// environments that hold it too. One whose environment is gone itself has it where
+// it took it later: the mark tells or, where there is none, the time.
+func heir(d *Draft, others environments, e *ledger.Entry, of []*ledger.Entry) (to resource.Address, ok bool) {
+	mark := d.world.Live[e.Key].Object.Mark
+	for _, o := range of {
+		switch {
+		case !others.gone(o.Address.Env):
+			return o.Address, true
+		case mark.Token == o.Token, mark.IsZero() && o.At.After(e.At):
+			to, ok = o.Address, true
+		}
+	}
+	return to, ok
 }
 
 // withPins gives a ledger with the lookups' pins that come from the former name.
@@ -230,10 +250,10 @@ func (d *Draft) withPins(s *ledger.State) *ledger.State {
 }
 
 // stayed gives what an import that can do nothing holds, with the reasons.
-func stayed(p *plan.Plan) map[resource.Address]string {
-	out := map[resource.Address]string{}
+func stayed(p *plan.Plan) map[resource.Address]plan.Wait {
+	out := map[resource.Address]plan.Wait{}
 	for _, h := range p.Held {
-		out[h.Address] = h.Text
+		out[h.Address] = plan.Wait{Text: h.Text, Mend: h.Mend}
 	}
 	return out
 }

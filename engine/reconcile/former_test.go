@@ -16,6 +16,7 @@ import (
 	"isobar.dev/engine/resource"
 	"isobar.dev/engine/spec"
 	"isobar.dev/engine/store"
+	"isobar.dev/engine/store/storetest"
 )
 
 // under gives what is wanted under another environment's name.
@@ -53,9 +54,8 @@ func lives() []resource.Desired {
 // moves renames an environment again and again, restarting what died, until the
 // plans under both names are empty.
 func (c trial) moves(ctx context.Context) (calls, writes int, err error) {
-	s := newSim(options{lag: c.lag, lagReads: c.lagReads, width: c.width})
-	s.want(lives()...)
-	if err := s.converge(ctx, nil, false); err != nil {
+	s, err := c.begun(ctx)
+	if err != nil {
 		return 0, 0, err
 	}
 	s.world.Publish("linux", "") // a newer image: a pin that was not kept would take it
@@ -63,14 +63,21 @@ func (c trial) moves(ctx context.Context) (calls, writes int, err error) {
 	want := s.rename(ctx, "prod", "live", lives())
 	s.store, s.writes = nil, 0
 	s.restart(writeFault(c.faults, 0))
-	b, last := s.bring(c), "nothing"
+	b := s.bring(c)
+	return b.gathers(ctx, want, "prod", "live")
+}
+
+// gathers looks at environments in turn, the last being the one that is there,
+// restarting what died, until nothing is left to do: then that one has all.
+func (b *bringing) gathers(ctx context.Context, want []resource.Desired, envs ...string) (calls, writes int, err error) {
+	there, last := envs[len(envs)-1], "nothing"
 	for range maxRuns {
 		busy := false
-		for _, env := range []string{"prod", "live"} { // the old name is looked at first: it must let nothing go too soon
-			s.env = env
-			d, err := s.draft(ctx)
+		for _, env := range envs { // the old names are looked at first: they must let nothing go too soon
+			b.env = env
+			d, err := b.draft(ctx)
 			if err == nil {
-				busy = busy || len(d.Plan.Steps)+len(d.Plan.Ledger) > 0 || env == "live" && len(d.Plan.Held) > 0
+				busy = busy || len(d.Plan.Steps)+len(d.Plan.Ledger) > 0 || env == there && len(d.Plan.Held) > 0
 			}
 			did, died, err := b.applied(ctx, d, err)
 			if err != nil {
@@ -78,28 +85,213 @@ func (c trial) moves(ctx context.Context) (calls, writes int, err error) {
 			}
 			busy, last = busy || died, env+": "+did
 		}
-		s.clock.pass(s.lag/2 + time.Second)
+		b.clock.pass(b.lag/2 + time.Second)
 		if !busy {
 			break
 		}
 	}
 	calls, writes = b.rest()
-	for _, env := range []string{"prod", "live"} {
-		s.env = env
-		d, err := s.draft(ctx)
+	for _, env := range envs {
+		b.env = env
+		d, err := b.draft(ctx)
 		switch {
 		case err != nil:
 			return 0, 0, err
 		case !d.Plan.Empty() || len(d.Plan.Ledger) > 0:
-			return 0, 0, fmt.Errorf("a plan of %s is left: %s; the last: %s", env, brief(d.Plan), last)
-		case env == "prod" && len(s.state().Entries) > 0:
-			return 0, 0, fmt.Errorf("prod still holds %d", len(s.state().Entries))
+			return 0, 0, fmt.Errorf("a plan of %s is left: %s, held %+v; the last: %s", env, brief(d.Plan), d.Plan.Held, last)
+		case env != there && len(b.state().Entries) > 0:
+			return 0, 0, fmt.Errorf("%s still holds %d", env, len(b.state().Entries))
 		}
 	}
 	if err := b.untouched(want); err != nil {
 		return 0, 0, fmt.Errorf("%w; the last: %s", err, last)
 	}
 	return calls, writes, nil
+}
+
+// begun is a sim with a small estate in prod, as a rename finds it.
+func (c trial) begun(ctx context.Context) (*sim, error) {
+	s := newSim(options{lag: c.lag, lagReads: c.lagReads, width: c.width})
+	s.want(lives()...)
+	if err := s.converge(ctx, nil, false); err != nil {
+		return nil, err
+	}
+	s.clock.pass(c.lag)
+	return s, s.under.PutEnvironment(ctx, store.Environment{Name: "prod", Resources: len(lives())})
+}
+
+// returns renames an environment, has one run of that, and takes the commit back.
+func (c trial) returns(ctx context.Context) (calls, writes int, err error) {
+	s, err := c.begun(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	s.rename(ctx, "prod", "live", lives())
+	s.store, s.writes, s.env = nil, 0, "live"
+	s.restart(writeFault(c.faults, 0))
+	b := s.bring(c)
+	d, err := b.draft(ctx)
+	if _, _, err = b.applied(ctx, d, err); err != nil {
+		return 0, 0, err
+	}
+	s.clock.pass(s.lag/2 + time.Second)
+	s.want(lives()...)
+	return b.gathers(ctx, lives(), "live", "prod")
+}
+
+// TestRenameTakenBackCrash is the law of a rename that is taken back: wherever it
+// came to, all is the first name's again in the end, each object once.
+func TestRenameTakenBackCrash(t *testing.T) {
+	t.Parallel()
+	everyFault(t, []trial{{width: 1}, {lag: 20 * time.Second, lagReads: 2, width: 1}}, trial.returns)
+}
+
+// twice renames an environment two times, and nothing looks at the first name in
+// between.
+func (c trial) twice(ctx context.Context) (calls, writes int, err error) {
+	s, err := c.begun(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	s.rename(ctx, "prod", "live", lives())
+	s.store, s.writes, s.env = nil, 0, "live"
+	s.restart(writeFault(c.faults, 0))
+	b := s.bring(c)
+	for range 3 { // each of which may die
+		d, err := b.draft(ctx)
+		if _, _, err = b.applied(ctx, d, err); err != nil {
+			return 0, 0, err
+		}
+		s.clock.pass(s.lag/2 + time.Second)
+	}
+	want := s.rename(ctx, "live", "third", lives())
+	return b.gathers(ctx, want, "live", "prod", "third")
+}
+
+// TestRenameTwiceCrash is the law of two renames in a row.
+func TestRenameTwiceCrash(t *testing.T) {
+	t.Parallel()
+	everyFault(t, []trial{{width: 1}}, trial.twice)
+}
+
+// setBack gives the store as it was before a rename.
+func (s *sim) setBack(t *testing.T, past []ledger.Event) {
+	t.Helper()
+	before := store.NewMemory()
+	_, err := before.Append(t.Context(), "prod", 0, 0, past)
+	must(t, errors.Join(err, before.PutEnvironment(t.Context(), store.Environment{Name: "prod"})))
+	s.reopen, s.store = func() store.Store { return before }, nil
+	s.restart(storetest.Fault{})
+}
+
+// TestRenamesAndAnOlderStore sets the store back to before two renames, or loses
+// it: by whichever name the last one asks, each object is moved there, and what
+// nothing asks for is held and not made again.
+func TestRenamesAndAnOlderStore(t *testing.T) {
+	t.Parallel()
+	begin := func(t *testing.T, back bool) *sim {
+		t.Helper()
+		s := newSim(options{})
+		s.holder = ledger.HolderOf("first")
+		s.restart(storetest.Fault{})
+		s.want(marked()...)
+		s.mustRun(t)
+		past, err := s.under.Events(t.Context(), "prod", 0)
+		must(t, err)
+		s.rename(t.Context(), "prod", "live", marked())
+		s.env = "live"
+		s.mustRun(t)
+		if !back {
+			past = nil
+		}
+		s.setBack(t, past)
+		return s
+	}
+	end := func(t *testing.T, s *sim) {
+		t.Helper()
+		for _, env := range []string{"prod", "live", "third"} {
+			s.env = env
+			_, out, err := s.run(t.Context())
+			must(t, err)
+			if d := s.mustDraft(t); !out.OK() || !d.Plan.Empty() || env != "third" && len(s.state().Entries) > 0 {
+				t.Fatalf("%s: %s", env, brief(d.Plan))
+			}
+		}
+		must(t, s.laws(under("third", marked()), nil))
+	}
+	for name, c := range map[string]struct {
+		back bool
+		from string
+	}{"set back, the second": {true, "live"}, "set back, the first": {true, "prod"}, "lost": {false, "live"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := begin(t, c.back)
+			s.rename(t.Context(), c.from, "third", marked())
+			s.env = "third"
+			s.mustRun(t)
+			end(t, s)
+		})
+	}
+	for name, from := range map[string]string{"lost, the first": "prod", "lost, none": ""} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := begin(t, false)
+			s.rename(t.Context(), from, "third", marked())
+			s.env = "third"
+			objects := len(s.world.Objects())
+			d := s.mustDraft(t)
+			for _, h := range d.Plan.Held {
+				if h.Why == plan.HeldMove && !strings.Contains(h.Mend, `movedFrom: "live" at the top of third`) {
+					t.Errorf("%s: the mend is %q", h.Address, h.Mend)
+				}
+			}
+			if out := s.Apply(t.Context(), d, nil); out.Err != nil || len(d.Plan.Held) != len(marked()) || len(s.world.Objects()) != objects {
+				t.Fatalf("%d objects of %d; %s\n%s", len(s.world.Objects()), objects, brief(d.Plan), results(out))
+			}
+			s.rename(t.Context(), "live", "third", marked())
+			s.mustRun(t)
+			end(t, s)
+		})
+	}
+	t.Run("let go of", func(t *testing.T) {
+		t.Parallel()
+		s := newSim(options{})
+		s.want(marked()...)
+		s.mustRun(t)
+		s.rename(t.Context(), "prod", "live", marked())
+		for _, env := range []string{"live", "prod"} {
+			s.env = env
+			s.mustRun(t)
+		}
+		s.want(marked()...)
+		d := s.mustDraft(t)
+		for _, h := range d.Plan.Held {
+			if h.Why == plan.HeldMove && !strings.Contains(h.Mend, `movedFrom: "live" at the top of prod`) {
+				t.Errorf("%s: the mend is %q", h.Address, h.Mend)
+			}
+		}
+		if len(d.Plan.Held) != len(marked()) || len(d.Plan.Steps) > 0 {
+			t.Fatalf("%s", brief(d.Plan))
+		}
+		s.rename(t.Context(), "live", "prod", marked())
+		for _, env := range []string{"prod", "live"} {
+			s.env = env
+			s.mustRun(t)
+		}
+		s.env = "prod"
+		s.settled(t, marked()...)
+	})
+	t.Run("another store's", func(t *testing.T) { // a branch on somebody's machine: its environment is none of ours
+		t.Parallel()
+		s := begin(t, false)
+		s.holder = ledger.HolderOf("second")
+		s.restart(storetest.Fault{})
+		s.rename(t.Context(), "", "third", marked())
+		s.env = "third"
+		if d := s.mustDraft(t); len(d.Plan.Changes) != len(marked()) || len(d.Plan.Held) > 0 {
+			t.Fatalf("%s", brief(d.Plan))
+		}
+	})
 }
 
 // TestRenameCrash is the law of renaming an environment: whatever befalls one

@@ -29,7 +29,7 @@ func (r *Runner) seek(ctx context.Context, d *Draft) {
 	for i := range d.Spec.Desired {
 		wanted[d.Spec.Desired[i].Address] = &d.Spec.Desired[i]
 	}
-	taken, terr := r.taken(ctx, d.Job.Env)
+	taken, terr := r.taken(ctx, d)
 	byAlias := map[string][]Import{}
 	for _, im := range d.Job.Imports {
 		name := cmp.Or(im.Alias, im.Address.Provider)

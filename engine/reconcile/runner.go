@@ -118,7 +118,8 @@ type Draft struct {
 	standing map[resource.Address]plan.Standing
 	former   string                          // the environment's name before, from which the job's imports move; "" for none
 	pins     []plan.Correction               // of lookups, that come along
-	waiting  map[resource.Address]string     // what can't move yet, with the reason
+	waiting  map[resource.Address]plan.Wait  // what can't move yet, with the reason
+	gone     map[string]plan.Gone            // marks of environments that are gone
 	away     map[ledger.Key]resource.Address // what is another environment's by now
 	only     map[string]string               // the sums of the steps that may be taken, by id; nil: all of the plan's
 }
@@ -186,7 +187,7 @@ func (r *Runner) Draft(ctx context.Context, job Job) (*Draft, error) {
 		return nil, err
 	}
 	r.seek(ctx, d)
-	if err := r.standing(ctx, d); err != nil {
+	if err := errors.Join(r.traces(ctx, d), r.standing(ctx, d)); err != nil {
 		return nil, err
 	}
 	if err := r.hear(ctx, d); err != nil {
@@ -268,7 +269,7 @@ func (r *Runner) look(ctx context.Context, d *Draft) {
 	started := r.Now()
 	d.journal.View(func(s *ledger.State) {
 		d.world = r.Observer.Observe(ctx, observe.Request{
-			Estate: d.Estate.ID, Env: d.Job.Env, Former: d.Spec.MovedFrom, Ledger: s, Desired: d.Spec.Desired, Also: r.leftovers(d, s),
+			Estate: d.Estate.ID, Env: d.Job.Env, Former: d.Spec.MovedFrom, Gone: d.departed, Ledger: s, Desired: d.Spec.Desired, Also: r.leftovers(d, s),
 			Sessions: d.opened.sessions(), Blind: d.opened.blind, Veil: d.veil, Refresh: d.Job.Refresh,
 		})
 	})
@@ -311,7 +312,7 @@ func (r *Runner) build(d *Draft, lost bool) *plan.Plan {
 // gone or empty, rather than edited.
 func (r *Runner) input(d *Draft, s *ledger.State, lost bool) plan.Input {
 	in := plan.Input{
-		Ledger: s, Applied: d.applied(s), Holder: r.Holder, TakeOver: d.Job.TakeOver, Former: d.former, Waiting: d.waiting, Away: d.away,
+		Ledger: s, Applied: d.applied(s), Holder: r.Holder, TakeOver: d.Job.TakeOver, Former: d.former, Waiting: d.waiting, Gone: d.gone, Away: d.away,
 		Destroy: d.Job.Destroy, Protected: d.protected, Scopes: d.opened.scopes(), Imports: d.imports,
 		Env: d.Job.Env, Estate: d.Estate.ID, Desired: d.Spec.Desired, Lost: lost,
 		Live: d.world.Live, Doubts: doubts(d.Open), Strays: d.world.Strays, Copies: d.world.Copies, Standing: d.standing, Kinds: r.kinds(), Outs: d.outs, Blind: d.world.Blind, Unready: d.unready,
@@ -410,7 +411,7 @@ func (r *Runner) Apply(ctx context.Context, d *Draft, progress func(apply.Result
 	run := r.order(d)
 	run.Progress = progress
 	out := &Outcome{Report: r.Engine.Apply(ctx, run)}
-	d.imports, d.former, d.pins, d.waiting = nil, "", nil, nil // asked for once
+	d.imports, d.former, d.pins = nil, "", nil // asked for once
 	if out.Err != nil || out.Stopped {
 		return out
 	}

@@ -42,7 +42,7 @@ func (r *Runner) standing(ctx context.Context, d *Draft) error {
 			}
 			if taken == nil {
 				var err error
-				if taken, err = r.taken(ctx, d.Job.Env); err != nil {
+				if taken, err = r.taken(ctx, d); err != nil {
 					return err
 				}
 			}

@@ -16,15 +16,18 @@ type ownedID struct {
 	id          resource.ID
 }
 
-// taken gives what the other environments of the store own.
-func (r *Runner) taken(ctx context.Context, env string) (owners, error) {
+// taken gives what the other environments of the store own; of two the one that is
+// there. What an environment takes from a former name those that are gone may still
+// hold: whether it may is said by the mark.
+func (r *Runner) taken(ctx context.Context, d *Draft) (owners, error) {
 	rows, err := r.Ledger.Environments(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out := owners{}
+	out, others := owners{}, r.others(d, rows)
 	for _, row := range rows {
-		if row.Name == env {
+		gone := others.gone(row.Name)
+		if row.Name == d.Job.Env || gone && d.former != "" {
 			continue
 		}
 		state, err := r.Ledger.State(ctx, row.Name)
@@ -32,8 +35,9 @@ func (r *Runner) taken(ctx context.Context, env string) (owners, error) {
 			return nil, err
 		}
 		for _, e := range state.Entries {
-			if e.Record.ID != "" {
-				out[ownedID{e.Address.Type(), e.Record.Scope, e.Record.ID}] = e.Address
+			id := ownedID{e.Address.Type(), e.Record.Scope, e.Record.ID}
+			if _, twice := out[id]; e.Record.ID != "" && !(twice && gone) {
+				out[id] = e.Address
 			}
 		}
 	}
