@@ -64,7 +64,7 @@ func (a *app) applyCommand() *cobra.Command {
 func nothingTaken(tries []*reconcile.Attempt) error {
 	var out diag.List
 	for _, t := range tries {
-		if len(t.Job.Imports) > 0 || len(t.Plan.Steps) == 0 {
+		if t.Rivalled || len(t.Plan.Steps) == 0 {
 			continue
 		}
 		f := errorf(diag.CommandTakeOver, "look whether the providers look at the right account and region; isobar apply "+t.Job.Env+" alone does what its plan says",

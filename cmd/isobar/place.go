@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -129,7 +130,7 @@ func (p place) holder(ctx context.Context, st store.Store) (ledger.Holder, error
 		if err != nil {
 			return 0, err
 		}
-		at = host + " " + resolved(abs)
+		at = host + " " + machine() + resolved(abs)
 	}
 	sql, is := st.(*store.SQL)
 	if !is { // it is not made yet: then it will be there
@@ -140,6 +141,16 @@ func (p place) holder(ctx context.Context, st store.Store) (ledger.Holder, error
 		return 0, err
 	}
 	return ledger.ParseHolder(kept)
+}
+
+// machine is the id that systemd gave this machine when it was set up, and a blank,
+// or nothing where there is none (machine-id(5)): hosts may share a name.
+func machine() string {
+	id, err := os.ReadFile("/etc/machine-id")
+	if err != nil || len(bytes.TrimSpace(id)) == 0 {
+		return ""
+	}
+	return string(bytes.TrimSpace(id)) + " "
 }
 
 // resolved gives a path without symbolic links, as far as it is there: the same

@@ -42,6 +42,7 @@ type Entry struct {
 	Prev resource.Map
 	Sent []Sent             // what updates that were settled as not done may still set, oldest first
 	Was  []resource.Address // where it was before: its mark may still say so
+	From resource.Address   // where its last move took it from; the zero one for none
 	Open *Open              // the one open intent, or nil
 }
 
@@ -348,7 +349,7 @@ func (s *State) moved(ev Event) error {
 		return fmt.Errorf("%s is taken", ev.Address)
 	}
 	s.drop(e)
-	e.Address, e.Was = ev.Address, append(slices.Clip(e.Was), *ev.From)
+	e.Address, e.From, e.Was = ev.Address, *ev.From, append(slices.Clip(e.Was), *ev.From)
 	s.put(e)
 	for _, o := range s.Entries {
 		o.Record.Deps = redirect(o.Record.Deps, *ev.From, e)

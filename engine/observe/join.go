@@ -28,7 +28,7 @@ func (o *Observer) join(l *look, r Request, secret map[resource.Address]resource
 			continue
 		}
 		seen := gather(l, k, desc)
-		if seen.markErr != nil {
+		if seen.markErr != nil && !k.beside {
 			w.Blind[l.alias] = seen.markErr.Error()
 		}
 		for _, e := range k.entries {

@@ -33,6 +33,7 @@ type Request struct {
 	Ledger   *ledger.State
 	Desired  []resource.Desired
 	Also     []Place                     // where objects are looked for by their marks, though neither the spec nor the ledger has any
+	Beside   []Place                     // the same, but what can't be read there is passed over
 	Sessions map[string]provider.Session // by alias
 	Blind    map[string]string           // alias → why it has no session
 	Veil     *provider.Veil              // hides what is secret in the spec or the ledger; nil hides it without telling values apart
@@ -129,6 +130,7 @@ type kindLook struct {
 	needs   map[resource.ID]aspects // what is asked of an object by its id
 	byMark  int                     // index into wants; -1 is none
 	byID    []int                   // indexes into wants, one for each set of aspects
+	beside  bool                    // nothing needs it: what can't be read is passed over
 }
 
 // reads counts what is asked; how it is parted by aspects does not tell.
@@ -203,6 +205,11 @@ func (o *Observer) looks(r Request, w World) []*look {
 	for _, e := range r.Ledger.GivenUp() { // its mark may show yet, where nothing else of its kind is looked for
 		if alias, why := o.sessionOf(r, e); why == "" && !o.looksUp(e.Address) {
 			at(alias, e.Address.Type())
+		}
+	}
+	for _, p := range r.Beside {
+		if l := lookAt(p.Alias); l != nil && l.byKind[p.Type] == nil {
+			at(p.Alias, p.Type).beside = true
 		}
 	}
 	var out []*look

@@ -248,6 +248,38 @@ func TestStrays(t *testing.T) {
 	}
 }
 
+// TestBeside: what neither spec nor ledger has is looked for by its mark, too, and
+// where that is refused nothing else is the worse for it.
+func TestBeside(t *testing.T) {
+	t.Parallel()
+	s := &stand{scope: "fake/main", read: func(_ context.Context, wants []resource.Want) []resource.Answer {
+		out := make([]resource.Answer, len(wants))
+		for i, w := range wants {
+			switch {
+			case w.Kind == "machine":
+				out[i].Err = &resource.Failure{Class: resource.Denied, Op: "read", Message: "not allowed"}
+			case w.Kind == "disk" && w.By.Estate != "":
+				out[i].Objects = []resource.Object{{ID: "d-1", Mark: mark("disk", "d", "t8")}}
+			case w.By.Estate != "":
+				out[i].Objects = []resource.Object{{ID: "n-1", Mark: mark("network", "main", "t1")}}
+			}
+		}
+		return out
+	}}
+	w := observe.New(kinds(), t0).Observe(t.Context(), observe.Request{
+		Estate: "e", Env: "prod", Ledger: folded(t, ledger.Record{ID: "n-1", Scope: "fake/main"}, nil), Sessions: map[string]provider.Session{"fake": s},
+		Beside: []observe.Place{{Alias: "fake", Type: "fake.disk"}, {Alias: "fake", Type: "fake.machine"}, {Alias: "gone", Type: "fake.disk"}},
+	})
+	if len(w.Strays) != 1 || w.Strays[0].ID != "d-1" || len(w.Blind) != 0 {
+		t.Errorf("strays are %v, blind %v", w.Strays, w.Blind)
+	}
+	for key, live := range w.Live {
+		if live.Seen == plan.Unread {
+			t.Errorf("%s is unread: %s", key.Address, live.Why)
+		}
+	}
+}
+
 // TestScopes finds an entry's session by the scope where it lives.
 func TestScopes(t *testing.T) {
 	t.Parallel()

@@ -15,13 +15,17 @@ import (
 func Build(in Input) *Plan {
 	b := newBuilder(in)
 	if len(in.Imports) > 0 {
+		if e := b.occupied(); e != nil && !in.TakeOver {
+			return b.bar(e)
+		}
 		b.strays()
 		return b.adopt()
 	}
 	b.decide()
-	if e := b.otherStore(); e != nil {
+	if e := b.otherStore(); e != nil && (len(e.items) > 0 || !in.TakeOver) { // to take over what the spec knows nothing of is to work there
 		return b.bar(e)
 	}
+	b.renamedEstate()
 	b.settleOrder()
 	b.protect()
 	g := b.steps()
@@ -186,8 +190,12 @@ func (b *builder) wanted(it *item) {
 		it.hold(HeldUnread, "what is there could not be read: "+why, "")
 	}
 	for _, r := range it.refs { // nothing is done on ground that may have moved
-		if t := b.byAddr[r.Address]; t != nil && t != it && t.entry != nil && t.entry.Open != nil {
+		switch t := b.byAddr[r.Address]; {
+		case t == nil || t == it || t.entry == nil:
+		case t.entry.Open != nil:
 			it.hold(HeldFollows, "it needs "+t.addr.Local()+", which is held: "+string(HeldDoubt), "")
+		case t.live.Seen == Unread && t.live.Trail != nil && it.action == Update && slices.ContainsFunc(it.diff.changes, func(c FieldChange) bool { return c.Path[0] == r.field }):
+			it.hold(HeldFollows, "it needs "+t.addr.Local()+", of which reads may not tell yet", "it goes on by itself once they do")
 		}
 	}
 }
@@ -278,6 +286,7 @@ func (b *builder) compare(it *item) {
 		it.holdHalfRead()
 		b.confirm(it)
 	}
+	b.foreign(it)
 	b.stay(it)
 }
 

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"isobar.dev/engine/ledger"
@@ -18,9 +19,10 @@ const HeldElsewhere HeldWhy = "held elsewhere"
 // elsewhere is what says that another store holds the environment.
 type elsewhere struct {
 	by    ledger.Holder
-	since time.Time      // the last of its marks was written
-	took  bool           // objects of this store's ledger are among them
-	items map[*item]bool // that bear its marks
+	since time.Time          // the last of its marks was written
+	took  bool               // objects of this store's ledger are among them
+	items map[*item]bool     // that bear its marks
+	rest  []*resource.Object // the same, of which the spec knows nothing
 }
 
 // otherStore looks for another store's marks on what this one would work on; nil
@@ -51,16 +53,55 @@ func (b *builder) otherStore() *elsewhere {
 		out.took = out.took || it.entry != nil && !it.stray
 		out.items[it] = true
 	}
+	if out == nil && !b.in.Destroy {
+		return b.occupied()
+	}
+	return out
+}
+
+// owns reports whether the ledger has an object that can bear a mark: the store
+// has worked on the environment.
+func (b *builder) owns() bool {
+	for _, e := range b.in.Ledger.Entries {
+		if e.Made && b.in.Kinds[e.Address.Type()].Marked {
+			return true
+		}
+	}
+	return false
+}
+
+// occupied is another store's work in an environment that is new to this one,
+// though their specs may have no address in common; nil for none.
+func (b *builder) occupied() *elsewhere {
+	if b.owns() {
+		return nil
+	}
+	var out *elsewhere
+	for i := range b.in.Strays {
+		o := &b.in.Strays[i]
+		by := b.another(o)
+		if by == 0 {
+			continue
+		}
+		if out == nil {
+			out = &elsewhere{items: map[*item]bool{}}
+		}
+		if at := ledger.TokenTime(o.Mark.Token); out.by == 0 || at.After(out.since) {
+			out.by, out.since = by, at
+		}
+		out.rest = append(out.rest, o)
+	}
 	return out
 }
 
 // Elsewhere gives the objects that bear another store's marks where this one
-// would work, by address.
-func Elsewhere(in Input) map[resource.Address]resource.ID {
+// would work, by address; there may be others of it that the spec knows nothing
+// of. It is false where no other store is seen to work on the environment.
+func Elsewhere(in Input) (map[resource.Address]resource.ID, bool) {
 	b := newBuilder(in)
 	e := b.otherStore()
 	if e == nil {
-		return nil
+		return nil, false
 	}
 	out := map[resource.Address]resource.ID{}
 	for it := range e.items {
@@ -68,7 +109,7 @@ func Elsewhere(in Input) map[resource.Address]resource.ID {
 			out[it.addr] = it.live.Object.ID
 		}
 	}
-	return out
+	return out, true
 }
 
 // bar is the plan of an environment that another store holds: nothing, not even
@@ -92,6 +133,16 @@ func (b *builder) bar(e *elsewhere) *Plan {
 			p.Held = append(p.Held, Held{Address: it.addr, Token: it.key().Token, Action: it.action, Why: HeldElsewhere, Text: text, Mend: mend})
 		}
 	}
+	for a := range b.in.Imports {
+		p.Held = append(p.Held, Held{Address: a, Action: Adopt, Why: HeldElsewhere, Text: text, Mend: mend})
+	}
+	for _, o := range e.rest {
+		if len(b.in.Imports) > 0 {
+			break
+		}
+		p.Held = append(p.Held, Held{Address: o.Mark.Address, Token: o.Mark.Token, Why: HeldElsewhere, Text: text, Mend: mend})
+	}
+	slices.SortStableFunc(p.Held, func(x, y Held) int { return x.Address.Compare(y.Address) })
 	return p
 }
 

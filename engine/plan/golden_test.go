@@ -23,8 +23,8 @@ var update = flag.Bool("update", false, "write want.json anew")
 // A golden's files, all JSON and all but want.json optional:
 //
 //	desired  address → {fields, meta, defaults}; defaults names the fields that nobody wrote
-//	ledger   token → {address, applied, outs, deps, meta, broken, bare, open, ended}; a later token at an address deposes an earlier one
-//	live     token → what differs from applied and outs, null for a field that is not there; "absent"; {"unread": why}; {"mark": estate, "" for none}; {"marked": the address that its mark has}
+//	ledger   token → {address, applied, outs, deps, meta, broken, bare, open, ended, from: the address that it was moved from}; a later token at an address deposes an earlier one
+//	live     token → what differs from applied and outs, null for a field that is not there; "absent"; {"unread": why}; {"mark": estate, "" for none}; {"marked": the address that its mark has}; {"estate": the estate that its mark has}
 //	found    address → {id, fields} that a lookup found; null for nothing; {"unread": why}
 //	strays   token → {address, id, fields, more: ids of others that bear this mark}
 //	copies   token of the ledger → ids that bear its mark too
@@ -44,6 +44,7 @@ type (
 		Deps          []ledger.Dep
 		Meta          resource.Lifecycle
 		Broken, Ended string
+		From          string
 		Bare          bool
 		Open          ledger.Op
 	}
@@ -244,7 +245,15 @@ func own(t *testing.T, in *plan.Input, token string, e goldenEntry, seen json.Ra
 		write(ledger.Event{Type: ledger.Pinned, Record: rec})
 		return
 	}
-	write(ledger.Event{Type: ledger.Adopted, Record: rec})
+	if e.From != "" {
+		from := parseLocal(t, e.From)
+		if err := in.Ledger.Apply(ledger.Event{Address: from, Token: token, Type: ledger.Adopted, Record: rec}); err != nil {
+			t.Fatal(err)
+		}
+		write(ledger.Event{Type: ledger.Moved, From: &from})
+	} else {
+		write(ledger.Event{Type: ledger.Adopted, Record: rec})
+	}
 	if e.Ended != "" {
 		write(ledger.Event{Type: ledger.Forgotten, Why: e.Ended})
 		return
@@ -292,6 +301,8 @@ func look(t *testing.T, o resource.Object, seen json.RawMessage) plan.Reading {
 			r.Object.Mark = resource.Mark{}
 		case k == "mark":
 			r.Object.Mark = resource.Mark{Estate: patch.Text(k), Env: "prod", Address: o.Address, Token: "theirs"}
+		case k == "estate":
+			r.Object.Mark.Estate = patch.Text(k)
 		case k == "marked":
 			r.Object.Mark.Address = parseLocal(t, patch.Text(k))
 		case null:

@@ -119,6 +119,11 @@ func collect(in *Input) []*item {
 	claimed := make(map[ledger.Key]bool, len(wants))
 	taken := map[string]bool{} // tokens of strays: what has no object of its own takes one that bears its mark
 	free, blocked := movements(in, wanted)
+	for a, e := range returned(in, wants, wanted) {
+		if free[a] == nil {
+			free[a] = e
+		}
+	}
 	moving := make(map[ledger.Key]bool, len(free))
 	for _, e := range free {
 		moving[e.Key] = true
@@ -131,7 +136,7 @@ func collect(in *Input) []*item {
 		if e := free[w.Address]; e != nil && it.entry == nil {
 			it.entry = e
 		}
-		if it.entry != nil && (claimed[it.entry.Key] || it.superseded(in, wanted)) {
+		if it.entry != nil && (claimed[it.entry.Key] || it.superseded(in, wanted) || it.gaveWay(in, wanted)) {
 			it.entry = nil
 		}
 		if it.entry != nil {

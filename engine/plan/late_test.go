@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -172,5 +173,42 @@ func TestWhatDriftedIsCounted(t *testing.T) {
 		if c.change.Drifted() != c.drifted || c.change.OnlyDrifted() != c.only {
 			t.Errorf("%s: drifted %v, only drifted %v", name, c.change.Drifted(), c.change.OnlyDrifted())
 		}
+	}
+}
+
+// What refers to an object of which reads may not tell yet is not led back to what
+// the ledger last knew of it: a store that was set back knows an older one.
+func TestNothingFollowsWhatReadsMayNotTellYet(t *testing.T) {
+	t.Parallel()
+	a, z := parseLocal(t, "t.group/a"), parseLocal(t, "t.group/z")
+	rules := func(peer resource.Value) resource.Map {
+		return resource.Map{"name": resource.String("z"), "rules": resource.List{resource.Map{"port": resource.Int(80), "peer": peer}}}
+	}
+	for name, c := range map[string]struct {
+		trail *plan.Trail
+		held  bool
+	}{
+		"too soon":            {&plan.Trail{Wrote: time.Unix(0, 0), Until: time.Unix(300, 0), Seen: time.Unix(100, 0)}, true},
+		"unread all the same": {nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := plan.Input{
+				Env: "prod", Estate: estate, Kinds: kinds(), Ledger: &ledger.State{}, Live: map[ledger.Key]plan.Reading{},
+				Desired: []resource.Desired{
+					{Address: a, Fields: resource.Map{"name": resource.String("a")}},
+					{Address: z, Fields: rules(resource.Ref{Address: a, Out: "id"})},
+				},
+			}
+			own(t, &in, "1", goldenEntry{Address: "t.group/a", Applied: resource.Map{"name": resource.String("a")}}, nil)
+			own(t, &in, "2", goldenEntry{Address: "t.group/z", Applied: rules(resource.String("group-1"))}, nil)
+			in.Live[ledger.Key{Address: a, Token: "1"}] = plan.Reading{Seen: plan.Unread, Why: "it was written lately", Trail: c.trail}
+			in.Live[ledger.Key{Address: z, Token: "2"}].Object.Fields["rules"] = rules(resource.String("group-9"))["rules"]
+			p := plan.Build(in)
+			held := slices.ContainsFunc(p.Held, func(h plan.Held) bool { return h.Address == z && h.Why == plan.HeldFollows })
+			if held != c.held || len(p.Steps) == 0 != c.held {
+				t.Errorf("steps %v, held %+v", p.Steps, p.Held)
+			}
+		})
 	}
 }

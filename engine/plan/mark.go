@@ -68,6 +68,37 @@ func (b *builder) ofMark(it *item) []Note {
 	return []Note{{Address: it.addr, Drift: true, Text: text}}
 }
 
+// foreign holds what is to be done to an object that another estate has marked as
+// its own since: two that put it back in turn would never end.
+func (b *builder) foreign(it *item) {
+	m := it.live.Object.Mark
+	if it.kind.Marked && !it.stray && it.action != "" && m.Estate != "" && m.Estate != b.in.Estate && m.Token != it.entry.Token {
+		it.hold(HeldUnowned, fmt.Sprintf("%s bears %s", it.live.Object.ID, whose(m)), oneOwner)
+	}
+}
+
+// renamedEstate holds all there is to do where the ledger's own objects bear their
+// marks under another estate's id: the id was changed, and under the new one they
+// are nobody's.
+func (b *builder) renamedEstate() {
+	was := ""
+	for _, it := range b.items {
+		m := it.live.Object.Mark
+		if it.entry != nil && !it.stray && it.live.Seen == Present && it.kind.Marked && m.Token == it.entry.Token && m.Estate != "" && m.Estate != b.in.Estate {
+			was = m.Estate
+		}
+	}
+	if was == "" {
+		return
+	}
+	for _, it := range b.items {
+		if it.action != "" && it.held == nil && !it.letGo() {
+			it.hold(HeldUnowned, fmt.Sprintf("the objects of %s bear the marks of the estate %s, and this one is %s", b.in.Env, was, b.in.Estate),
+				fmt.Sprintf("put estate: %q back into isobar.cue", was))
+		}
+	}
+}
+
 // ours reports whether the live mark says that the item's object is ours, at
 // whatever address.
 func (b *builder) ours(it *item) bool {

@@ -18,7 +18,7 @@ import (
 func strayed(in *Input, e *ledger.Entry) (to resource.Address, ok bool) {
 	r := in.Live[e.Key]
 	m := r.Object.Mark
-	if r.Seen != Present || e.Open != nil || e.Role != ledger.Current || m.Token != e.Token || m.Estate != in.Estate || m.Env != in.Env {
+	if r.Seen != Present || e.Open != nil || m.Token != e.Token || m.Estate != in.Estate || m.Env != in.Env {
 		return to, false
 	}
 	to = m.Address
@@ -42,6 +42,42 @@ func movements(in *Input, wanted map[resource.Address]bool) (free, blocked map[r
 	return free, blocked
 }
 
+// returned gives the entries that go back to where their last move took them from,
+// by that address: the spec has them there again and no more where they are, as
+// when a commit that renamed them was reverted.
+func returned(in *Input, wants []*resource.Desired, wanted map[resource.Address]bool) map[resource.Address]*ledger.Entry {
+	out := map[resource.Address]*ledger.Entry{}
+	onward := map[resource.Address]bool{} // what the spec moves to somewhere else
+	for _, w := range wants {
+		if w.Meta.MovedFrom != nil {
+			onward[*w.Meta.MovedFrom] = true
+		}
+	}
+	for _, e := range in.Ledger.Entries {
+		home := e.From
+		if home.IsZero() || wanted[e.Address] || onward[e.Address] || !wanted[home] || e.Open != nil || in.Live[e.Key].Seen != Present ||
+			in.Ledger.Current(home) != nil || newestStray(in, home) != nil {
+			continue
+		}
+		if had := out[home]; had == nil || had.Role != ledger.Current && e.Role == ledger.Current || had.Role == e.Role && had.Token < e.Token {
+			out[home] = e
+		}
+	}
+	return out
+}
+
+// gaveWay reports whether the entry's object has moved to an address that the spec
+// has no more, as its mark says, and another bears the mark of the item's address:
+// that one is the item's, and this one is nobody's to make it again.
+func (it *item) gaveWay(in *Input, wanted map[resource.Address]bool) bool {
+	to, ok := strayed(in, it.entry)
+	if !ok || wanted[to] || !it.kind.Marked {
+		return false
+	}
+	o := newestStray(in, it.addr)
+	return o != nil && foreign(in, o) == 0
+}
+
 // placed reports whether the live mark names where the entry is, or was before.
 func (it *item) placed() bool {
 	m := it.live.Object.Mark.Address
@@ -62,7 +98,13 @@ func (it *item) followsMark() bool {
 
 // ofMovement notes that the ledger follows a mark.
 func (it *item) ofMovement() []Note {
-	if it.want == nil || it.entry == nil || !it.followsMark() {
+	switch {
+	case it.want == nil || it.entry == nil:
+		return nil
+	case it.entry.From == it.addr && it.entry.Address != it.addr:
+		return []Note{{Address: it.addr, Ledger: true, Text: fmt.Sprintf(
+			"%s was %s, which is no more in the spec, and this before: it is this again", it.live.Object.ID, it.entry.Address.Local())}}
+	case !it.followsMark():
 		return nil
 	}
 	return []Note{{Address: it.addr, Ledger: true, Text: fmt.Sprintf(

@@ -107,8 +107,10 @@ func (b *builder) adrift(o *resource.Object) Held {
 
 // another gives the store that an object's mark names, 0 where it is this one or
 // where none is known.
-func (b *builder) another(o *resource.Object) ledger.Holder {
-	if by := ledger.HolderIn(o.Mark.Token); b.in.Holder != 0 && by != b.in.Holder {
+func (b *builder) another(o *resource.Object) ledger.Holder { return foreign(b.in, o) }
+
+func foreign(in *Input, o *resource.Object) ledger.Holder {
+	if by := ledger.HolderIn(o.Mark.Token); in.Holder != 0 && by != in.Holder {
 		return by
 	}
 	return 0

@@ -23,16 +23,28 @@ func (r *Runner) leftovers(d *Draft, s *ledger.State) []observe.Place {
 		out = append(out, observe.Place{Alias: cmp.Or(w.Meta.Alias, w.Address.Provider), Type: w.Address.Type()})
 	}
 	if len(s.Entries) == 0 {
-		for alias, p := range d.Spec.Providers {
-			for _, t := range slices.Sorted(maps.Keys(r.Catalogue.Descriptors)) {
-				if name, _, _ := strings.Cut(t, "."); name == p.Type {
-					out = append(out, observe.Place{Alias: alias, Type: t})
-				}
+		out = append(out, r.everywhere(d)...)
+	}
+	return slices.DeleteFunc(out, func(p observe.Place) bool { return !r.marked(p.Type) })
+}
+
+// everywhere is each place where objects of the environment may bear its mark:
+// all kinds of its providers. A store that was lost, or restored, does not know
+// where there are any, nor does one whose environment another store works on.
+func (r *Runner) everywhere(d *Draft) []observe.Place {
+	var out []observe.Place
+	for _, alias := range slices.Sorted(maps.Keys(d.Spec.Providers)) {
+		for _, t := range slices.Sorted(maps.Keys(r.Catalogue.Descriptors)) {
+			if name, _, _ := strings.Cut(t, "."); name == d.Spec.Providers[alias].Type && r.marked(t) {
+				out = append(out, observe.Place{Alias: alias, Type: t})
 			}
 		}
 	}
-	return slices.DeleteFunc(out, func(p observe.Place) bool {
-		k, desc, known := r.Catalogue.Kind(p.Type)
-		return !known || desc.Lookup || k.Unmarked
-	})
+	return out
+}
+
+// marked reports whether objects of a kind bear marks.
+func (r *Runner) marked(kind string) bool {
+	k, desc, known := r.Catalogue.Kind(kind)
+	return known && !desc.Lookup && !k.Unmarked
 }

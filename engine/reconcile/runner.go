@@ -101,6 +101,7 @@ type Draft struct {
 	Open     []apply.Unsettled // intents that could not be settled yet
 	Owned    int               // objects in the ledger
 	Unread   int               // objects that could not be read
+	Rivalled bool              // asked to take over: another store is seen to work on the environment
 
 	journal *apply.Journal
 	veil    *provider.Veil
@@ -269,7 +270,8 @@ func (r *Runner) look(ctx context.Context, d *Draft) {
 	started := r.Now()
 	d.journal.View(func(s *ledger.State) {
 		d.world = r.Observer.Observe(ctx, observe.Request{
-			Estate: d.Estate.ID, Env: d.Job.Env, Former: d.Spec.MovedFrom, Gone: d.departed, Ledger: s, Desired: d.Spec.Desired, Also: r.leftovers(d, s),
+			Estate: d.Estate.ID, Env: d.Job.Env, Former: d.Spec.MovedFrom, Gone: d.departed, Ledger: s, Desired: d.Spec.Desired,
+			Also: r.leftovers(d, s), Beside: r.everywhere(d),
 			Sessions: d.opened.sessions(), Blind: d.opened.blind, Veil: d.veil, Refresh: d.Job.Refresh,
 		})
 	})

@@ -18,7 +18,7 @@ func (r *Runner) takeOver(d *Draft) {
 		return
 	}
 	var taken map[resource.Address]resource.ID
-	d.journal.View(func(s *ledger.State) { taken = plan.Elsewhere(r.input(d, s, false)) })
+	d.journal.View(func(s *ledger.State) { taken, d.Rivalled = plan.Elsewhere(r.input(d, s, false)) })
 	for _, a := range slices.SortedFunc(maps.Keys(taken), resource.Address.Compare) {
 		d.Job.Imports = append(d.Job.Imports, Import{Address: a, Named: string(taken[a])})
 	}

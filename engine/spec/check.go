@@ -149,6 +149,10 @@ func (c *checker) moves() {
 		}
 		f := diag.Finding{Code: codeMovedFrom, Mend: "name the address that this resource had before"}
 		switch {
+		case from.Env != d.Address.Env && from.Env != c.env.MovedFrom:
+			f.Message = fmt.Sprintf("movedFrom: %s is another environment's, and a resource is renamed within its own", from)
+			f.Mend = fmt.Sprintf("to give its object to this one: isobar forget %s %s, take it out there and apply that, then isobar import %s %s ID",
+				from.Env, from.Local(), d.Address.Env, d.Address.Local())
 		case from.Type() != d.Address.Type():
 			f.Message = fmt.Sprintf("movedFrom: %s is no %s", from, d.Address.Type())
 		case c.byKey[*from] != nil:

@@ -199,11 +199,14 @@ aws: route_table: t: {vpcId: aws.vpc.main.#out.id, routes: [for i in [1, 2] {des
 		"meta across resources": {`aws: internet_gateway: {
 	g: $meta: {provider: "eu", ignoreChanges: ["tag"], movedFrom: "aws.vpc/x"}
 	h: $meta: movedFrom: "aws.internet_gateway/g"
+	i: $meta: movedFrom: "live/aws.internet_gateway/i"
 }`, []string{
 			"5:13 SPEC-116 aws.internet_gateway/g: there is no provider eu | providers here: aws",
 			"5:29 SPEC-119 aws.internet_gateway/g: ignoreChanges: aws.internet_gateway has no field tag | did you mean tags?",
 			"5:53 SPEC-118 aws.internet_gateway/g: movedFrom: prod/aws.vpc/x is no aws.internet_gateway | name the address that this resource had before",
 			"6:12 SPEC-118 aws.internet_gateway/h: movedFrom: aws.internet_gateway/g is still here | remove that resource, or movedFrom",
+			"7:12 SPEC-118 aws.internet_gateway/i: movedFrom: live/aws.internet_gateway/i is another environment's, and a resource is renamed within its own | " +
+				"to give its object to this one: isobar forget live aws.internet_gateway/i, take it out there and apply that, then isobar import prod aws.internet_gateway/i ID",
 		}},
 		"a name": {`aws: internet_gateway: "a b": {}`, []string{
 			"4:24 SPEC-122 aws.internet_gateway/a b: \"a b\" cannot name a resource | use letters, digits, _, . and -, at most 128, the first a letter, digit or _",

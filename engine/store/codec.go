@@ -81,6 +81,7 @@ type entryBody struct {
 	Prev   resource.Map       `json:"prev,omitempty"`
 	Sent   []ledger.Sent      `json:"sent,omitempty"`
 	Was    []resource.Address `json:"was,omitempty"`
+	From   resource.Address   `json:"from,omitzero"`
 	Open   *openBody          `json:"open,omitempty"`
 }
 
@@ -93,7 +94,7 @@ type openBody struct {
 }
 
 func encodeEntry(e *ledger.Entry) (string, error) {
-	b := entryBody{Record: e.Record, Made: e.Made, At: millis(e.At), Prev: e.Prev, Sent: e.Sent, Was: e.Was}
+	b := entryBody{Record: e.Record, Made: e.Made, At: millis(e.At), Prev: e.Prev, Sent: e.Sent, Was: e.Was, From: e.From}
 	if o := e.Open; o != nil {
 		b.Open = &openBody{Intent: o.Intent, Run: o.Run, At: millis(o.At), Handle: o.Handle, Doubt: o.Doubt}
 	}
@@ -115,7 +116,7 @@ func decodeEntry(address, token, role, body string) (*ledger.Entry, error) {
 	}
 	e := &ledger.Entry{
 		Key: ledger.Key{Address: a, Token: token}, Role: ledger.Role(role),
-		Record: b.Record, Made: b.Made, At: fromMillis(b.At), Prev: b.Prev, Sent: b.Sent, Was: b.Was,
+		Record: b.Record, Made: b.Made, At: fromMillis(b.At), Prev: b.Prev, Sent: b.Sent, Was: b.Was, From: b.From,
 	}
 	if o := b.Open; o != nil {
 		e.Open = &ledger.Open{Intent: o.Intent, Run: o.Run, At: fromMillis(o.At), Handle: o.Handle, Doubt: o.Doubt}
