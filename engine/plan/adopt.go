@@ -164,8 +164,8 @@ func (b *builder) claim(it *item, im Import) {
 		it.hold(HeldUnowned, fmt.Sprintf("%s is the object of %s", o.ID, e.Address.Local()),
 			"to give the resource another name, write $meta: movedFrom: \""+e.Address.Local()+"\"")
 	}
-	if by := b.another(&o); by != 0 && !b.in.TakeOver && o.Mark.Estate == b.in.Estate && o.Mark.Env == b.in.Env {
-		it.hold(HeldElsewhere, fmt.Sprintf("store %s holds %s: its mark is on %s", by, b.in.Env, o.ID), b.letTheOther())
+	if by := b.another(&o); by != 0 && !b.in.TakeOver && o.Mark.Estate == b.in.Estate && (o.Mark.Env == b.in.Env || o.Mark.Env == b.in.Former) {
+		it.hold(HeldElsewhere, fmt.Sprintf("store %s holds %s: its mark is on %s", by, o.Mark.Env, o.ID), b.letTheOther())
 	}
 	if m := o.Mark; !m.IsZero() && (m.Estate != b.in.Estate || m.Address != it.addr && m.Address != b.formerly(it.addr) && !it.rival(o.ID) && !b.passed(m, it.addr)) {
 		it.hold(HeldUnowned, fmt.Sprintf("%s bears the mark of %s, estate %s", o.ID, m.Address, m.Estate), b.otherName(m))
