@@ -116,6 +116,7 @@ type Draft struct {
 	protected map[resource.Address]bool
 	undone    []resource.Desired // what the spec of a destroy has
 
+	lost     []plan.Note // of what bears the marks of environments that nobody knows
 	standing map[resource.Address]plan.Standing
 	former   string                          // the environment's name before, from which the job's imports move; "" for none
 	pins     []plan.Correction               // of lookups, that come along
@@ -296,6 +297,9 @@ func (r *Runner) build(d *Draft, lost bool) *plan.Plan {
 			p.Ledger = append(slices.Clone(d.pins), p.Ledger...)
 		}
 	})
+	if len(d.Job.Imports) == 0 && !d.Job.Destroy {
+		p.Notes = append(p.Notes, d.lost...)
+	}
 	d.Unread = 0
 	for _, live := range d.world.Live {
 		if live.Seen == plan.Unread && live.Trail == nil { // else it was read, too soon

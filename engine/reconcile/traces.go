@@ -72,7 +72,7 @@ func (r *Runner) traces(ctx context.Context, d *Draft) error {
 		return m.IsZero() || m.Estate != d.Estate.ID || !d.departed(m.Env) || ledger.HolderIn(m.Token) != r.Holder
 	})
 	left := r.unclaimed(d)
-	if len(found)+len(left) == 0 {
+	if d.lost = nil; len(found)+len(left)+len(d.world.Gone) == 0 {
 		return nil
 	}
 	rows, err := r.Ledger.Environments(ctx)
@@ -88,6 +88,9 @@ func (r *Runner) traces(ctx context.Context, d *Draft) error {
 		if err := d.trace(ctx, r, others, owned, &found[i]); err != nil {
 			return err
 		}
+	}
+	if err := r.lost(ctx, d, others, owned); err != nil {
+		return err
 	}
 	return r.beside(ctx, d, others, owned, left)
 }
