@@ -196,6 +196,9 @@ func (r *Runner) Draft(ctx context.Context, job Job) (*Draft, error) {
 		return nil, err
 	}
 	d.Plan = r.build(d, lost)
+	if err := r.leaned(ctx, d); err != nil {
+		return nil, err
+	}
 	d.Findings, err = r.judge(ctx, d)
 	return d, err
 }
