@@ -32,6 +32,7 @@ func (t *taking) update() event {
 	rec.Deps = t.aspectDeps()
 	left := t.outstanding(live, changes)
 	if len(left) == 0 {
+		rec.Outs = t.outsNow(live)
 		if err := t.write(ledger.Event{Type: ledger.Settled, Record: &rec}); err != nil {
 			return t.unwritten(err)
 		}
@@ -210,6 +211,21 @@ func (t *taking) outsAfter(live, told resource.Object) resource.Map {
 			maps.Copy(outs, t.desc.Outputs(ans[0].Objects[0]))
 		}
 		break
+	}
+	return outs
+}
+
+// outsNow is the outputs of an object that is as wanted already: what brought it
+// there, such as a step on what it is in, may have changed them too.
+func (t *taking) outsNow(live resource.Object) resource.Map {
+	outs := maps.Clone(t.entry.Record.Outs)
+	if outs == nil {
+		outs = resource.Map{}
+	}
+	for name, v := range t.desc.Outputs(live) {
+		if !resource.HasUnread(v) {
+			outs[name] = v
+		}
 	}
 	return outs
 }
