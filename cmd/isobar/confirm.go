@@ -35,7 +35,8 @@ func (a *app) forgetCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "forget ENV ADDRESS…", Short: "Let go of objects: they stay, and isobar no longer manages them", Args: cobra.MinimumNArgs(2),
 		Long: "Names objects that are not to be deleted once their spec is gone, but let go of: the next plan takes isobar's mark off\n" +
-			"them and leaves them as they are. It may be said before the spec is edited, or of what is planned to be deleted.",
+			"them and leaves them as they are. It may be said before the spec is edited, or of what is planned to be deleted.\n" +
+			"The word is on the object: it holds where the object or its environment is renamed, and where another object takes its place.",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.say(c.Context(), args, word(store.Release, undo))
 		},

@@ -263,6 +263,7 @@ func (b *builder) compare(it *item) {
 	case replace:
 		it.action, it.fresh = Replace, true
 		it.first = it.first || it.want.Meta.CreateBeforeDestroy
+		b.spare(it)
 	case len(it.diff.changes) > 0:
 		it.action, it.touched = Update, true
 	}

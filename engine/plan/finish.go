@@ -53,7 +53,7 @@ func (b *builder) finish(g *graph) *Plan {
 	for _, it := range b.items {
 		taken := b.corrections(it)
 		p.Ledger, p.Notes = append(p.Ledger, taken...), append(append(p.Notes, it.ofMeta(taken)...), it.ofDefaults()...)
-		p.Notes = append(append(p.Notes, it.ofRestored()...), it.ofMovement()...)
+		p.Notes = append(append(append(p.Notes, it.ofRestored()...), it.ofMovement()...), b.ofWord(it)...)
 		switch {
 		case it.held != nil:
 			h := *it.held
@@ -122,7 +122,7 @@ func (b *builder) change(it *item) Change {
 	}
 	c := Change{
 		Address: it.addr, Action: it.action, Token: it.key().Token, Reasons: b.followed(it.reasons), First: it.first && it.replaces(),
-		Disruptive: it.replaces(), Named: it.named,
+		Disruptive: it.replaces(), Named: it.named, Spares: it.replaces() && it.spared != "",
 	}
 	if it.entry != nil && !it.lost {
 		c.ID = it.entry.Record.ID

@@ -271,6 +271,10 @@ func (g *graph) linkGoing(it *item) {
 		return // it stays, and so may what refers to it
 	}
 	del := g.steps[it.deleteID()]
+	if it.spared != "" {
+		g.turnAway(it, del)
+		return
+	}
 	for _, y := range g.b.dependants(it) {
 		update := g.steps[y.it.updateID(y.dep.Aspect)]
 		if update != nil && update.it != y.it { // another object's of the same address
@@ -279,7 +283,7 @@ func (g *graph) linkGoing(it *item) {
 		switch {
 		case y.field != "" && !y.it.goes() && y.it.held == nil && !y.it.changes(y.field):
 			it.hold(HeldFollows, y.it.addr.Local()+" refers to it by "+y.field+", and nothing here changes that", "take the reference out by hand")
-		case y.it.letGo():
+		case y.it.letGo() || y.it.spared != "":
 			it.hold(HeldFollows, y.it.addr.Local()+" refers to it, and is let go of as it is",
 				fmt.Sprintf("let go of both: isobar forget %s %s, or delete both", g.b.in.Env, Named))
 		case y.it.goes():

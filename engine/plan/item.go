@@ -36,6 +36,7 @@ type item struct {
 	settled  bool              // another object was found for it: see settleOn
 	instead  resource.ID       // the object that it had, where a stray is as the spec wants it
 	left     bool              // entry was made to replace the one that stays
+	spared   string            // replace: who asked that the old one be let go of: it is not deleted
 	beside   bool              // first only since another name lets the new one stand beside the old
 	held     *Held
 	output   func(resource.Ref) resource.Value // of a reference, as far as it is known
@@ -99,7 +100,7 @@ func (it *item) replaces() bool { return it.action == Replace }
 func (it *item) letGo() bool { return it.named && it.action == Forget && !it.kind.Lookup }
 
 // releases reports whether what goes is let go of and not deleted.
-func (it *item) releases() bool { return it.action == Forget || it.kind.Found }
+func (it *item) releases() bool { return it.action == Forget || it.kind.Found || it.spared != "" }
 
 // goes reports whether the entry's object is deleted or released.
 func (it *item) goes() bool {

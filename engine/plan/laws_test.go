@@ -305,7 +305,7 @@ func safeStep(in *plan.Input, s *plan.Step, held map[resource.Address]bool) erro
 		return fmt.Errorf("marks what is another's, or not known by its id")
 	case s.Op == ledger.Release && in.Released[e.Key] == "" && !in.Kinds[s.Address.Type()].Found:
 		return fmt.Errorf("nobody lets go of it")
-	case s.Op == ledger.Delete && in.Released[e.Key] != "" && !slices.ContainsFunc(in.Desired, func(d resource.Desired) bool { return d.Address == s.Address }):
+	case s.Op == ledger.Delete && in.Released[e.Key] != "" && !in.Kinds[s.Address.Type()].Found:
 		return fmt.Errorf("a person lets go of it")
 	case s.Op == ledger.Update || s.Op == ledger.Clear || s.Op == ledger.Adopt || s.Op == ledger.Release:
 		return nil

@@ -62,7 +62,12 @@ func (b *builder) replaced(it *item) bool {
 
 // name takes in what a person said of an item that nothing wants.
 func (b *builder) name(it *item) {
-	if by := b.in.Released[it.entry.Key]; by != "" && !it.kind.Lookup {
+	by := b.in.Released[it.entry.Key]
+	if why := b.in.Awaited[it.entry.Key]; by != "" && why != "" {
+		it.hold(HeldMove, fmt.Sprintf("it is to be let go of, requested by %s, and %s", by, why), "")
+		return
+	}
+	if by != "" && !it.kind.Lookup {
 		it.named, it.action = true, Forget
 		it.reasons = []Reason{{Cause: CauseSpec, Text: "let go of, requested by " + by}}
 		return

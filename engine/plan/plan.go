@@ -73,6 +73,7 @@ type Change struct {
 	Fields     []FieldChange // sorted by path; for a creation each field set
 	Disruptive bool          // service is interrupted
 	First      bool          // replace: the new one is made before the old one goes
+	Spares     bool          // replace: the old one is let go of and not deleted, as a person asked
 	Reasons    []Reason      // why, the weightiest first
 	At         resource.Position
 	Drifter    string // who changed it outside, where a provider knows; "" else
@@ -225,6 +226,7 @@ type Input struct {
 	Former    string                          // the environment's name before: the imports are what moves from there
 	Waiting   map[resource.Address]Wait       // what stands under a former name and can't be taken yet: it is not made anew
 	Gone      map[string]Gone                 // tokens of marks under names of environments that this estate no longer has
+	Awaited   map[ledger.Key]string           // entries that another environment is to take, or may be, in words: no word to let go of them is followed yet
 	Away      map[ledger.Key]resource.Address // entries whose objects have moved to another environment's ledger
 	TakeOver  bool                            // the imports take objects over from another store
 	Destroy   bool                            // a person asked for everything to go

@@ -52,6 +52,11 @@ func (it *item) uniqueInTheWay() {
 		if !f.Unique || it.resolved[f.Name] == nil || !same(&f, it.resolved[f.Name], it.live.Object.Fields[f.Name]) || it.elsewhere(&f) {
 			continue
 		}
+		if it.spared != "" {
+			it.hold(HeldUnique, fmt.Sprintf("it is to be let go of and not deleted, requested by %s, and %s must be unique: the new one can't stand beside it", it.spared, f.Name),
+				fmt.Sprintf("change %s too; or take the word back: isobar forget --undo %s %s", f.Name, it.addr.Env, it.addr.Local()))
+			return
+		}
 		it.hold(HeldUnique, fmt.Sprintf("the new one must be made before the old one goes, and %s must be unique", f.Name),
 			"change "+f.Name+" too, or leave createBeforeDestroy out")
 	}
@@ -116,7 +121,7 @@ func (b *builder) protect() {
 // spends reports whether the item counts for the budget: what a person named
 // does not.
 func (it *item) spends() bool {
-	return (it.action == Delete || it.replaces()) && it.entry.Role == ledger.Current && !it.named
+	return (it.action == Delete || it.replaces() && it.spared == "") && it.entry.Role == ledger.Current && !it.named
 }
 
 // Excess is how far a plan goes beyond a budget of deletes.
@@ -138,7 +143,7 @@ func (p *Plan) Excess(bu Budget, owned int) *Excess {
 	limit, bounded := bu.limit(owned)
 	n := 0
 	for i := range p.Changes {
-		if c := &p.Changes[i]; (c.Action == Delete || c.Action == Replace) && !c.Deposed && !c.Named {
+		if c := &p.Changes[i]; (c.Action == Delete || c.Action == Replace) && !c.Deposed && !c.Named && !c.Spares {
 			n++
 		}
 	}

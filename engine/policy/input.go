@@ -249,6 +249,9 @@ func actions(c *plan.Change) []*ast.Term {
 	case plan.Forget:
 		return []*ast.Term{text("forget")}
 	case plan.Replace:
+		if c.Spares {
+			return []*ast.Term{text("create"), text("forget")}
+		}
 		if c.First {
 			return []*ast.Term{text("create"), text("delete")}
 		}

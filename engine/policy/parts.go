@@ -86,6 +86,11 @@ func (d *Document) split(c *plan.Change) []*ast.Term {
 func partActions(c *plan.Change, touched, before, after bool) *ast.Term {
 	word := "no-op"
 	switch {
+	case c.Action == plan.Replace && c.Spares && before:
+		word = "forget"
+		if after {
+			return list([]*ast.Term{text("create"), text(word)})
+		}
 	case c.Action == plan.Replace && before && after:
 		return list([]*ast.Term{text("delete"), text("create")})
 	case c.Action == plan.Forget:

@@ -68,7 +68,8 @@ func (c trial) moves(ctx context.Context) (calls, writes int, err error) {
 }
 
 // gathers looks at environments in turn, the last being the one that is there,
-// restarting what died, until nothing is left to do: then that one has all.
+// restarting what died, until nothing is left to do: then that one has all, and what
+// ann said of one of them.
 func (b *bringing) gathers(ctx context.Context, want []resource.Desired, envs ...string) (calls, writes int, err error) {
 	there, last := envs[len(envs)-1], "nothing"
 	for range maxRuns {
@@ -106,6 +107,11 @@ func (b *bringing) gathers(ctx context.Context, want []resource.Desired, envs ..
 	if err := b.untouched(want); err != nil {
 		return 0, 0, fmt.Errorf("%w; the last: %s", err, last)
 	}
+	less := slices.DeleteFunc(want, func(d resource.Desired) bool { return d.Address.Local() == "fake.record/api" })
+	b.specs.put("c", commit{envs: map[string]environment{there: {Environment: spec.Environment{Desired: less}}}})
+	if d, err := b.draft(ctx); err != nil || len(d.Plan.Changes) != 1 || d.Plan.Changes[0].Action != plan.Forget {
+		return 0, 0, fmt.Errorf("the word did not come along: %w, %s", err, brief(d.Plan))
+	}
 	return calls, writes, nil
 }
 
@@ -117,7 +123,10 @@ func (c trial) begun(ctx context.Context) (*sim, error) {
 		return nil, err
 	}
 	s.clock.pass(c.lag)
-	return s, s.under.PutEnvironment(ctx, store.Environment{Name: "prod", Resources: len(lives())})
+	if err := s.under.PutEnvironment(ctx, store.Environment{Name: "prod", Resources: len(lives())}); err != nil {
+		return nil, err
+	}
+	return s, s.says(ctx, "prod", "fake.record/api", store.Release)
 }
 
 // returns renames an environment, has one run of that, and takes the commit back.
@@ -297,7 +306,7 @@ func TestRenamesAndAnOlderStore(t *testing.T) {
 // TestRenameCrash is the law of renaming an environment: whatever befalls one
 // call or one write of it, in the end all is under the new name and nothing under
 // the old one, each object once, and nothing of the objects but their marks has
-// changed; lookups keep what they found.
+// changed; lookups keep what they found, and objects what was said of them.
 func TestRenameCrash(t *testing.T) {
 	t.Parallel()
 	everyFault(t, []trial{{width: 1}, {lag: 20 * time.Second, lagReads: 2, width: 1}}, trial.moves)

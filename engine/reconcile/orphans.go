@@ -17,12 +17,6 @@ import (
 	"isobar.dev/engine/store"
 )
 
-// Words tells what people said of objects by name. It fails with
-// store.ErrNotFound where nobody said anything.
-type Words interface {
-	Approval(ctx context.Context, env, digest string) (store.Approval, error)
-}
-
 // Word is what a person says of objects: to delete orphans, to let go of
 // objects, or to take back what was said before.
 type Word struct {
@@ -52,6 +46,10 @@ func say(ctx context.Context, st store.Store, w Word, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	said, err := spoken(ctx, st, st, w.Env, tokensOf(state), nil)
+	if err != nil {
+		return err
+	}
 	var objects []string
 	for _, text := range w.Addresses {
 		found, err := named(row, state, w, text)
@@ -59,17 +57,18 @@ func say(ctx context.Context, st store.Store, w Word, now time.Time) error {
 			return err
 		}
 		if w.Verdict == store.Keep {
-			if found, err = spokenOf(ctx, st, w.Env, found); err == nil && len(found) == 0 {
-				err = fmt.Errorf("%w: nobody said anything of %s that could be taken back", ErrNotNamed, text)
-			}
-			if err != nil {
-				return err
+			if found = spokenOf(said, found); len(found) == 0 {
+				return fmt.Errorf("%w: nobody said anything of %s that could be taken back", ErrNotNamed, text)
 			}
 		}
 		objects = append(objects, found...)
 	}
 	for _, o := range objects {
-		if err := st.PutApproval(ctx, store.Approval{Env: w.Env, Digest: o, By: w.By, At: now, Verdict: w.Verdict}); err != nil {
+		at := now
+		if last, ok := said[tokenIn(o)]; ok && !at.After(last.At) { // which may be kept under another name: the later of the two counts
+			at = last.At.Add(time.Millisecond)
+		}
+		if err := st.PutApproval(ctx, store.Approval{Env: w.Env, Digest: o, By: w.By, At: at, Verdict: w.Verdict}); err != nil {
 			return err
 		}
 	}
@@ -77,19 +76,11 @@ func say(ctx context.Context, st store.Store, w Word, now time.Time) error {
 }
 
 // spokenOf leaves those objects of which a word is in force.
-func spokenOf(ctx context.Context, st store.Store, env string, objects []string) ([]string, error) {
-	var out []string
-	for _, o := range objects {
-		word, err := st.Approval(ctx, env, o)
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-		case err != nil:
-			return nil, err
-		case word.Verdict != store.Keep:
-			out = append(out, o)
-		}
-	}
-	return out, nil
+func spokenOf(said map[string]store.Approval, objects []string) []string {
+	return slices.DeleteFunc(slices.Clone(objects), func(o string) bool {
+		word, ok := said[tokenIn(o)]
+		return !ok || word.Verdict == store.Keep
+	})
 }
 
 // named gives the objects at an address that a word may be on: for a deletion
@@ -160,8 +151,8 @@ type words struct {
 	confirmed, released map[ledger.Key]string // with who said so
 }
 
-// hear gathers what people said of the objects that nothing wants: only they
-// are asked about.
+// hear gathers what people said of the objects: to delete only of those that
+// nothing wants.
 func (r *Runner) hear(ctx context.Context, d *Draft) error {
 	d.words = words{map[ledger.Key]string{}, map[ledger.Key]string{}}
 	if r.Words == nil || d.Job.Imports != nil {
@@ -171,34 +162,33 @@ func (r *Runner) hear(ctx context.Context, d *Draft) error {
 	for i := range d.Spec.Desired {
 		wanted[d.Spec.Desired[i].Address] = true
 	}
-	var keys []ledger.Key
+	unwanted := map[ledger.Key]bool{}
+	var tokens map[ownedID]string
 	d.journal.View(func(s *ledger.State) {
-		for _, e := range s.Sorted() {
-			if !wanted[e.Address] || e.Role == ledger.Deposed {
-				keys = append(keys, e.Key)
-			}
+		for k, e := range s.Entries {
+			unwanted[k] = !wanted[k.Address] || e.Role == ledger.Deposed
 		}
+		tokens = tokensOf(s)
 	})
-	for i := range d.world.Strays {
-		keys = append(keys, ledger.Key{Address: d.world.Strays[i].Mark.Address, Token: d.world.Strays[i].Mark.Token})
+	said, err := spoken(ctx, r.Words, r.Ledger, d.Job.Env, tokens, d.Estate.Environments)
+	if err != nil {
+		return err
 	}
-	for _, k := range keys {
-		a, err := r.Words.Approval(ctx, d.Job.Env, objectName(k))
-		if errors.Is(err, store.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
+	for i := range d.world.Strays {
+		unwanted[ledger.Key{Address: d.world.Strays[i].Mark.Address, Token: d.world.Strays[i].Mark.Token}] = true
+	}
+	for k, asked := range unwanted {
+		a, ok := said[k.Token]
 		since, waits := d.Job.Orphans[objectName(k)]
 		switch {
+		case !ok:
 		case a.Verdict == store.Release:
 			d.words.released[k] = a.By
-		case a.Verdict == store.Delete && waits && !a.At.Before(since):
+		case a.Verdict == store.Delete && asked && waits && !a.At.Before(since):
 			d.words.confirmed[k] = a.By
 		}
 	}
-	return nil
+	return r.await(ctx, d)
 }
 
 // orphans gives what waits to be named after a draft, with since when: what was

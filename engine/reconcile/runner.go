@@ -122,6 +122,7 @@ type Draft struct {
 	pins     []plan.Correction               // of lookups, that come along
 	waiting  map[resource.Address]plan.Wait  // what can't move yet, with the reason
 	gone     map[string]plan.Gone            // marks of environments that are gone
+	awaited  map[ledger.Key]string           // what another environment is to have
 	away     map[ledger.Key]resource.Address // what is another environment's by now
 	only     map[string]string               // the sums of the steps that may be taken, by id; nil: all of the plan's
 }
@@ -321,7 +322,7 @@ func (r *Runner) build(d *Draft, lost bool) *plan.Plan {
 // gone or empty, rather than edited.
 func (r *Runner) input(d *Draft, s *ledger.State, lost bool) plan.Input {
 	in := plan.Input{
-		Ledger: s, Applied: d.applied(s), Holder: r.Holder, TakeOver: d.Job.TakeOver, Former: d.former, Waiting: d.waiting, Gone: d.gone, Away: d.away,
+		Ledger: s, Applied: d.applied(s), Holder: r.Holder, TakeOver: d.Job.TakeOver, Former: d.former, Waiting: d.waiting, Gone: d.gone, Awaited: d.awaited, Away: d.away,
 		Destroy: d.Job.Destroy, Protected: d.protected, Scopes: d.opened.scopes(), Imports: d.imports,
 		Env: d.Job.Env, Estate: d.Estate.ID, Desired: d.Spec.Desired, Lost: lost,
 		Live: d.world.Live, Doubts: doubts(d.Open), Strays: d.world.Strays, Copies: d.world.Copies, Standing: d.standing, Kinds: r.kinds(), Outs: d.outs, Blind: d.world.Blind, Unready: d.unready,
@@ -419,6 +420,9 @@ func (r *Runner) Apply(ctx context.Context, d *Draft, progress func(apply.Result
 	ctx = provider.WithCaller(ctx, d.Job.Env)
 	run := r.order(d)
 	run.Progress = progress
+	if err := r.carry(ctx, d); err != nil {
+		return &Outcome{Report: &apply.Report{Err: err}}
+	}
 	out := &Outcome{Report: r.Engine.Apply(ctx, run)}
 	d.imports, d.former, d.pins = nil, "", nil // asked for once
 	if out.Err != nil || out.Stopped {
@@ -440,6 +444,9 @@ func (r *Runner) Apply(ctx context.Context, d *Draft, progress func(apply.Result
 func (r *Runner) correct(ctx context.Context, d *Draft) error {
 	if len(d.Plan.Steps) > 0 || d.Denied() {
 		return nil // with the steps, once they may be taken
+	}
+	if err := r.carry(ctx, d); err != nil {
+		return err
 	}
 	return r.Engine.Correct(ctx, r.order(d))
 }

@@ -206,10 +206,10 @@ func (s *sim) restart(f storetest.Fault) {
 	s.Runner = newRunner(s, s.store)
 }
 
-func newRunner(s *sim, st reconcile.Ledger) *reconcile.Runner {
+func newRunner(s *sim, st store.Store) *reconcile.Runner {
 	cat := fake.Catalogue(s.world)
 	return &reconcile.Runner{
-		Specs: s.specs, Ledger: st, Catalogue: cat,
+		Specs: s.specs, Ledger: st, Words: st, Catalogue: cat,
 		Sessions: &reconcile.Sessions{Catalogue: cat, Options: provider.Options{
 			Clock: provider.Clock{Now: s.clock.now, Sleep: s.clock.sleep, Random: func() float64 { return 0.5 }},
 		}},

@@ -98,6 +98,21 @@ func (m *Memory) Approval(ctx context.Context, env, digest string) (out Approval
 	return out, err
 }
 
+// Words implements Approvals.
+func (m *Memory) Words(ctx context.Context, env string) (out []Approval, err error) {
+	err = m.with(ctx, func(d *memory) error {
+		out = nil
+		for key, a := range d.approvals {
+			if key[0] == env && a.Verdict.OfObject() {
+				out = append(out, a)
+			}
+		}
+		slices.SortFunc(out, func(a, b Approval) int { return strings.Compare(a.Digest, b.Digest) })
+		return nil
+	})
+	return out, err
+}
+
 // Consume implements Approvals.
 func (m *Memory) Consume(ctx context.Context, env, digest, run string, at time.Time) (out Approval, err error) {
 	err = m.with(ctx, func(d *memory) error {

@@ -177,7 +177,7 @@ func step(t *rapid.T, p *pair) {
 		})
 		_, _ = both(t, p, func(s store.Store) ([]store.Environment, error) { return s.Environments(ctx) })
 	case "approve":
-		verdict := rapid.SampledFrom([]store.Verdict{store.Approve, store.Approve, store.Reject, "x"}).Draw(t, "verdict")
+		verdict := rapid.SampledFrom([]store.Verdict{store.Approve, store.Approve, store.Reject, store.Release, "x"}).Draw(t, "verdict")
 		asked := time.Time{}
 		if rapid.Bool().Draw(t, "asked") {
 			asked = at.Add(time.Duration(rapid.IntRange(-2, 0).Draw(t, "ago")) * time.Second)
@@ -188,6 +188,7 @@ func step(t *rapid.T, p *pair) {
 	case "consume":
 		_, _ = both(t, p, func(s store.Store) (store.Approval, error) { return s.Consume(ctx, env, key, who, at) })
 		_, _ = both(t, p, func(s store.Store) (store.Approval, error) { return s.Approval(ctx, env, key) })
+		_, _ = both(t, p, func(s store.Store) ([]store.Approval, error) { return s.Words(ctx, env) })
 	case "send":
 		sendSome(t, p, store.Message{Key: store.MessageOfRun(key), Thread: store.MessageOfRun(who), Channel: who, NotBefore: at, Body: body})
 	case "seen":

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -151,6 +153,25 @@ func (s *SQL) Approval(ctx context.Context, env, digest string) (Approval, error
 		out, err = approval(ctx, tx, env, digest)
 		return err
 	})
+	return out, err
+}
+
+// Words implements Approvals.
+func (s *SQL) Words(ctx context.Context, env string) (out []Approval, err error) {
+	err = s.read(ctx, func(tx *sql.Tx) error {
+		out = nil
+		return rows(ctx, tx, func(r *sql.Rows) error {
+			a, at := Approval{Env: env}, int64(0)
+			if err := r.Scan(&a.Digest, &a.By, &at, &a.Verdict); err != nil {
+				return err
+			}
+			a.At = fromMillis(at)
+			out = append(out, a)
+			return nil
+		}, `SELECT digest, by_whom, at, verdict FROM approvals WHERE env = $1 AND verdict IN ($2, $3, $4)`,
+			env, string(Delete), string(Release), string(Keep))
+	})
+	slices.SortFunc(out, func(a, b Approval) int { return strings.Compare(a.Digest, b.Digest) }) // as Go compares
 	return out, err
 }
 

@@ -95,6 +95,8 @@ type Approvals interface {
 	PutApproval(ctx context.Context, a Approval) error
 	// Approval fails with ErrNotFound.
 	Approval(ctx context.Context, env, digest string) (Approval, error)
+	// Words gives the verdicts on objects of an environment, by their digests.
+	Words(ctx context.Context, env string) ([]Approval, error)
 	// Consume uses an approval up for a run. It may be repeated for the same
 	// run; for another it fails with ErrConsumed. ErrRejected and ErrNotFound
 	// say that there is no approval to use.

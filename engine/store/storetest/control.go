@@ -74,6 +74,15 @@ func approvals(t *testing.T, s store.Store) {
 	must(t, s.PutApproval(ctx, store.Approval{Env: "prod", Digest: "aws.vpc/main t1", By: "ann", At: now, Verdict: store.Delete}))
 	_, err = s.Consume(ctx, "prod", "aws.vpc/main t1", "r1", now) // a word on an object lets no plan through
 	wantErr(t, err, store.ErrRefused)
+	let := store.Approval{Env: "prod", Digest: "aws.vpc/main t0", By: "eve", At: now, Verdict: store.Release}
+	must(t, s.PutApproval(ctx, let))
+	words, err := s.Words(ctx, "prod")
+	must(t, err)
+	let.At = kept(now)
+	same(t, words, []store.Approval{let, {Env: "prod", Digest: "aws.vpc/main t1", By: "ann", At: kept(now), Verdict: store.Delete}})
+	if words, err = s.Words(ctx, "dev"); len(words) > 0 || err != nil {
+		t.Errorf("dev has %v, %v", words, err)
+	}
 	must(t, s.PutApproval(ctx, a)) // a new verdict on the same plan
 	_, err = s.Consume(ctx, "prod", "d1", "r2", now)
 	must(t, err)

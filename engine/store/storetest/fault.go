@@ -281,6 +281,11 @@ func (f *Faulty) PutApproval(ctx context.Context, a store.Approval) error {
 	return f.write(func() error { return f.under.PutApproval(ctx, a) })
 }
 
+// Words implements store.Store.
+func (f *Faulty) Words(ctx context.Context, env string) ([]store.Approval, error) {
+	return read(f, func() ([]store.Approval, error) { return f.under.Words(ctx, env) })
+}
+
 // Approval implements store.Store.
 func (f *Faulty) Approval(ctx context.Context, env, digest string) (store.Approval, error) {
 	return read(f, func() (store.Approval, error) { return f.under.Approval(ctx, env, digest) })
