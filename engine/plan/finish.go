@@ -236,9 +236,6 @@ func (b *builder) corrections(it *item) []Correction {
 	c.Record = &rec
 	switch {
 	case it.stray:
-		if it.replaces() {
-			rec.Applied = nil
-		}
 		c.Type, c.Address = ledger.Adopted, it.entry.Address
 		if from := it.entry.Address; from != it.addr {
 			return append(out, c, Correction{Address: it.addr, Token: it.entry.Token, Type: ledger.Moved, From: &from})
