@@ -39,7 +39,26 @@ listed(x) := [x] if {
 anybody(statement) if {
 	statement.Effect == "Allow"
 	everybody(statement)
-	count(object.get(statement, "Condition", {})) == 0
+	not narrowed(statement)
+}
+
+# narrowed holds for a statement whose condition says who or from where: that TLS is
+# used does not, nor does a value that anything has.
+narrowed(statement) if {
+	some keys in statement.Condition
+	some key, value in keys
+	lower(key) != "aws:securetransport"
+	every v in listed(value) {
+		not anything(v)
+	}
+}
+
+anything("*")
+
+anything(v) if {
+	is_string(v)
+	contains(v, "/")
+	plan.world(v)
 }
 
 everybody(statement) if statement.Principal == "*"

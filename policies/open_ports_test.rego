@@ -39,8 +39,13 @@ test_ipv6_is_denied if {
 	ids(found) == {"RDP (port 3389) is open to the world"}
 }
 
-test_half_the_world_is_denied if {
-	found := deny_open_admin_port with input as group(tcp(22, 22, "128.0.0.0/1"))
+test_a_part_of_the_world_is_denied if {
+	every cidr in ["128.0.0.0/1", "64.0.0.0/2", "8.0.0.0/7"] {
+		found := deny_open_admin_port with input as group(tcp(22, 22, cidr))
+		count(found) == 1
+	}
+	rule := {"protocol": "tcp", "from_port": 22, "to_port": 22, "cidr_blocks": [], "ipv6_cidr_blocks": ["2000::/3"]}
+	found := deny_open_admin_port with input as group(rule)
 	count(found) == 1
 }
 

@@ -46,11 +46,18 @@ production if regex.match(`(^|_)(prod|production|live)(_|$)`, input.isobar.envir
 # takes_tags tells whether a type has a tags field.
 takes_tags(type) if "tags" in input.isobar.kinds[type].fields
 
-# world holds for an address block that covers at least half of all addresses.
+# world holds for an address block that is larger than any that one holder has: a /8
+# of IPv4, and a /16 of IPv6, of which 2000::/3 is all that is in use.
+# https://www.iana.org/assignments/ipv4-address-space
+# https://www.iana.org/assignments/ipv6-unicast-address-assignments
 world(cidr) if {
 	parts := split(cidr, "/")
-	parts[1] in {"0", "1"}
+	to_number(parts[1]) < narrowest(cidr)
 }
+
+narrowest(cidr) := 16 if contains(cidr, ":")
+
+narrowest(cidr) := 8 if not contains(cidr, ":")
 
 # open_to_world are the ingress rules of a security group that let anybody in.
 open_to_world(group) := {rule |

@@ -26,7 +26,7 @@ deny_unblocked_bucket contains decision if {
 # METADATA
 # title: A bucket's policy lets anybody in
 # description: >-
-#   A statement that allows something to everybody, without a condition, publishes
+#   A statement that allows something to everybody, without a condition that says who or from where, publishes
 #   the objects or lets strangers write, list or delete them.
 # custom:
 #   id: S3-002

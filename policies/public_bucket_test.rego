@@ -66,6 +66,17 @@ test_everybody_under_a_condition_is_fine if {
 	count(found) == 0
 }
 
+test_a_condition_that_names_nobody_is_denied if {
+	every condition in [
+		{"Bool": {"aws:SecureTransport": "true"}},
+		{"IpAddress": {"aws:SourceIp": ["10.0.0.0/8", "0.0.0.0/0"]}},
+		{"StringLike": {"aws:SourceArn": "*"}},
+	] {
+		found := deny_public_bucket_policy with input as bucket_policy([object.union(allowing("*"), {"Condition": condition})])
+		count(found) == 1
+	}
+}
+
 test_denying_everybody_is_fine if {
 	found := deny_public_bucket_policy with input as bucket_policy([object.union(allowing("*"), {"Effect": "Deny"})])
 	count(found) == 0

@@ -36,7 +36,13 @@ func (a *app) drift(ctx context.Context, o *reconcile.Once, envs []string) error
 		if len(shown[i].Plan.Changes) > 0 {
 			a.code = exitChanges
 		}
-		unread = unread || len(shown[i].Plan.Held) > 0
+		for j := range shown[i].Plan.Held {
+			if shown[i].Plan.Held[j].Outgrown() {
+				a.code = exitChanges
+			} else {
+				unread = true
+			}
+		}
 	}
 	if unread {
 		a.code = exitError

@@ -26,7 +26,8 @@ func (a *app) backupCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "backup FILE", Short: "Copy the store to a file, also while a daemon runs", Args: cobra.ExactArgs(1),
 		Long: "The copy is the store at one moment, with everything that was recorded before it. It is read back and its audit log\n" +
-			"proved before it gets its name. Only you may read it: it holds no secrets, but all that isobar knows of your clouds.",
+			"proved before it gets its name. Only you may read it: it holds no value of a {$secret: …}, but all that isobar knows of\n" +
+			"your clouds, also what a spec has in plain text.",
 		RunE: func(c *cobra.Command, args []string) error {
 			if at, err := a.localStore(); err == nil && at.shared() {
 				return errorf(diag.StoreBackup, "type pg_dump --format=custom --file="+shellWord(args[0])+" "+shellWord(at.String()),

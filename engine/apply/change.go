@@ -47,6 +47,13 @@ func (t *taking) update() event {
 			object.Fields[c.Path[0]] = c.After
 		}
 	}
+	for _, p := range t.step.Left {
+		if v := withValue(object.Fields[p[0]], p[1:], valueAt(live.Fields[p[0]], p[1:])); v != nil {
+			object.Fields[p[0]] = v
+		} else {
+			delete(object.Fields, p[0])
+		}
+	}
 	p, err := t.account.Session.Update(t.calls, live, object, left)
 	p, err = t.hearOut(p, err)
 	if err == nil {
@@ -161,6 +168,25 @@ func valueAt(v resource.Value, p resource.Path) resource.Value {
 		v = m[e]
 	}
 	return v
+}
+
+// withValue is v with another value where a path leads through maps; v itself is
+// not written to, and stays as it is where the path leads nowhere.
+func withValue(v resource.Value, p resource.Path, to resource.Value) resource.Value {
+	if len(p) == 0 {
+		return to
+	}
+	m, ok := v.(resource.Map)
+	if !ok {
+		return v
+	}
+	m = maps.Clone(m)
+	if next := withValue(m[p[0]], p[1:], to); next != nil {
+		m[p[0]] = next
+	} else {
+		delete(m, p[0])
+	}
+	return m
 }
 
 func bothEmpty(a, b resource.Value) bool { return resource.Empty(a) && resource.Empty(b) }

@@ -230,7 +230,7 @@ func (b *builder) match(it *item) {
 		it.hold(HeldUnread, it.notRead(p), "see to that, then type the same import again")
 	}
 	if len(it.diff.refused) > 0 {
-		it.hold(HeldRefused, it.diff.refused[0]+", and the spec asks for less than there is", "write the spec as the object is")
+		it.hold(HeldRefused, it.diff.refused[0], "write the spec as the object is")
 	}
 }
 

@@ -281,7 +281,7 @@ func (b *builder) compare(it *item) {
 		it.holdField(p)
 	}
 	if len(it.diff.refused) > 0 && !replace {
-		it.hold(HeldRefused, strings.Join(it.diff.refused, "; "), "set it back, or make a new resource")
+		it.hold(HeldRefused, strings.Join(it.diff.refused, "; "), "write what it is, or make a new resource")
 	}
 	if replace {
 		it.holdHalfRead()

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 
 	"isobar.dev/engine/resource"
@@ -19,6 +20,7 @@ type differ struct {
 	anew    bool              // it is to be made anew: its defaults are what they are now
 	fought  map[string]string // fields that are not put back, by FieldName
 	paused  []resource.Path   // of them, those that were changed outside
+	grown   []FieldChange     // of fields that can only grow, and were made larger outside
 }
 
 // object compares all top-level fields.
@@ -234,8 +236,13 @@ func (d *differ) add(path resource.Path, f *resource.Field, t trio, immutable bo
 		return false
 	}
 	c.Conflict = moved && !f.Unseen() && t.applied != nil && !same(f, t.live, t.applied) && c.Cause != CauseDependency
-	if f.GrowOnly && shrinks(t.live, t.want) {
-		d.refused = append(d.refused, path.String()+" can only grow")
+	switch {
+	case !f.GrowOnly || !shrinks(t.live, t.want):
+	case c.Cause == CauseDrift:
+		d.grown = append(d.grown, c)
+		return false
+	default:
+		d.refused = append(d.refused, fmt.Sprintf("%s can only grow: it is %s, and the spec says %s", path, resource.Encode(t.live), resource.Encode(t.want)))
 	}
 	d.changes = append(d.changes, c)
 	return true

@@ -69,12 +69,12 @@ func (b *builder) finish(g *graph) *Plan {
 		case it.want != nil:
 			late := it.late()
 			p.Notes, p.Late = append(p.Notes, b.ofMark(it)...), append(p.Late, late...)
-			if it.diff == nil || len(it.diff.paused) == 0 {
+			if it.diff == nil || len(it.diff.paused)+len(it.diff.grown) == 0 {
 				p.Kept += 1 - len(late)
 			}
 		}
 		if it.held == nil {
-			p.Held = append(p.Held, b.fought(it)...)
+			p.Held = append(append(p.Held, b.fought(it)...), b.outgrown(it)...)
 		}
 	}
 	p.Notes = append(append(p.Notes, b.renames()...), b.ofCopies()...)
@@ -312,13 +312,18 @@ func (s *Step) put(buf []byte, deps []ledger.Dep) []byte {
 	for _, c := range s.Changes {
 		buf = putValue(putValue(put(buf, c.Path.String()), c.Before), c.After)
 	}
+	var left []string
+	for _, p := range s.Left {
+		left = append(left, p.String())
+	}
 	rest, _ := json.Marshal(struct {
 		Meta    resource.Lifecycle
 		Deps    []ledger.Dep
 		Deposes bool
 		Outs    resource.Map `json:",omitempty"`
 		Over    string       `json:",omitempty"`
-	}{s.Meta, deps, s.Deposes, s.Outs, s.Over}) // plain data always encodes
+		Left    []string     `json:",omitempty"`
+	}{s.Meta, deps, s.Deposes, s.Outs, s.Over, left}) // plain data always encodes
 	return put(buf, string(rest))
 }
 

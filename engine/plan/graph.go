@@ -117,7 +117,7 @@ func (g *graph) add(it *item) {
 		case it.releases():
 			op = ledger.Release
 		}
-		g.put(it, Step{ID: it.deleteID(), Op: op, Token: it.entry.Token, Live: it.entry.Record.ID, Meta: it.entry.Record.Meta})
+		g.put(it, Step{ID: it.deleteID(), Op: op, Token: it.entry.Token, Live: it.entry.Record.ID, Meta: it.entry.Record.Meta, Want: it.manner(op)})
 	}
 	switch it.action {
 	case Update:
@@ -135,6 +135,24 @@ func (g *graph) add(it *item) {
 	}
 }
 
+// manner is what the ledger has of isobar's own settings on an object that is
+// deleted: they say how, and so what a person consents to.
+func (it *item) manner(op ledger.Op) resource.Map {
+	var out resource.Map
+	for i := range it.kind.Fields {
+		f := &it.kind.Fields[i]
+		v := it.entry.Record.Applied[f.Name]
+		if op != ledger.Delete || !f.Setting || v == nil || f.DefaultsTo != nil && same(f, v, f.DefaultsTo.Value) {
+			continue
+		}
+		if out == nil {
+			out = resource.Map{}
+		}
+		out[f.Name] = v
+	}
+	return out
+}
+
 func (g *graph) addUpdates(it *item) {
 	aspects := map[string]bool{}
 	for _, c := range it.diff.changes {
@@ -144,6 +162,11 @@ func (g *graph) addUpdates(it *item) {
 		s := Step{
 			ID: it.updateID(aspect), Op: ledger.Update, Token: it.entry.Token, Aspect: aspect, Live: it.live.Object.ID,
 			Want: aspectFields(it, aspect), Before: resource.Map{}, Meta: it.want.Meta, Deps: depsOf(g.b, it),
+		}
+		for _, p := range it.diff.leftAlone() {
+			if it.aspectOf(p) == aspect {
+				s.Left = append(s.Left, p)
+			}
 		}
 		for _, c := range it.diff.changes {
 			if it.aspectOf(c.Path) != aspect {

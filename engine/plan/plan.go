@@ -134,9 +134,10 @@ type Step struct {
 	Address resource.Address
 	Token   string // of the existing object; "" for a create, for updates of what is created and for an import, which has none yet
 	Aspect  string
-	Want    resource.Map      // create: all fields without aspect; update, clear: the aspect's whole fields; Refs unresolved. Import: the fields in which spec and object agree, and the write-only ones; pin: the lookup's fields
+	Want    resource.Map      // create: all fields without aspect; update, clear: the aspect's whole fields; Refs unresolved. Import: the fields in which spec and object agree, and the write-only ones; pin: the lookup's fields; delete: the settings that say how, where they are not the defaults
 	Outs    resource.Map      // pin: what was found
 	Changes []resource.Change // update, clear: what differs; After may hold Refs
+	Left    []resource.Path   // update: what is left as it is live, whatever Want says of it
 	Before  resource.Map      // the live value of each top-level field touched, as planned; pin: what was pinned before
 	Live    resource.ID       // of the existing object; pin: of what was found
 	Needs   []string          // ids of the steps that must be done first, sorted

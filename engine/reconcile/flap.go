@@ -36,16 +36,17 @@ func (d *Draft) paused(now time.Time) map[string]string {
 	return d.limit().Paused(d.Job.Flaps, now)
 }
 
-// left counts the objects that drifted and of which nothing is put back.
-func (d *Draft) left() int {
+// leftAlone counts the objects that drifted and of which a plan puts nothing back.
+func leftAlone(p *plan.Plan) int {
 	objects := map[resource.Address]bool{}
-	for _, h := range d.Plan.Held {
-		objects[h.Address] = objects[h.Address] || h.Why == plan.HeldFlapping
+	for i := range p.Held {
+		if h := &p.Held[i]; h.Why == plan.HeldFlapping || h.Outgrown() {
+			objects[h.Address] = true
+		}
 	}
-	for i := range d.Plan.Changes {
-		delete(objects, d.Plan.Changes[i].Address)
+	for i := range p.Changes {
+		delete(objects, p.Changes[i].Address)
 	}
-	maps.DeleteFunc(objects, func(_ resource.Address, fought bool) bool { return !fought })
 	return len(objects)
 }
 

@@ -22,6 +22,11 @@ func (r *Runner) lost(ctx context.Context, d *Draft, others environments, owned 
 		if ledger.HolderIn(m.Token) != r.Holder || !others.gone(m.Env) || m.Env == d.Spec.MovedFrom || owned[livingID{m.Address.Type(), o.ID}] {
 			continue
 		}
+		here := m.Address
+		here.Env = d.Job.Env
+		if _, told := d.waiting[here]; told { // with what takes it
+			continue
+		}
 		s, err := others.state(ctx, m.Env)
 		if err != nil {
 			return err

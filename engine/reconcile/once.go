@@ -70,6 +70,7 @@ func (o *Once) Draft(ctx context.Context, job Job) (*Attempt, error) {
 		}
 		row.State, row.Note = state, note
 		row.Drift, _ = a.Drift()
+		row.Drift += leftAlone(a.Plan)
 		row.Resources, row.Unread, row.Orphans = a.Owned, a.Unread, a.orphans(o.Runner.Now())
 	})
 }
@@ -152,7 +153,7 @@ func (o *Once) Apply(ctx context.Context, a *Attempt, progress func(view.Step)) 
 		row.State, row.Note = state, note
 		a.journal.View(func(s *ledger.State) { row.Resources = len(s.Entries) })
 		if out.OK() {
-			row.Drift = 0
+			row.Drift = leftAlone(&plan.Plan{Held: a.Plan.Held})
 		}
 	})
 	return run, errors.Join(out.Err, o.Store.PutRun(keep, a.Run), err)
@@ -203,7 +204,7 @@ func (a *Attempt) view(out *Outcome) *view.Run {
 	if out.After != nil {
 		r.Drift, r.Late = len(out.After.Changes), out.After.Unsure()
 	}
-	if out.Err != nil {
+	if r.Why = out.unmet(); out.Err != nil {
 		r.Why = out.Err.Error()
 	}
 	if len(a.Job.Imports) > 0 {

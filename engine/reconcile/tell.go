@@ -222,6 +222,9 @@ func (t *turn) viewRun(state view.State) *view.Run {
 		r.Drift, r.Late = len(out.After.Changes), out.After.Unsure()
 	}
 	r.Halt = out.Halt
+	if why := out.unmet(); why != "" {
+		r.Why = why
+	}
 	if out.Err != nil {
 		r.Why = out.Err.Error()
 	}

@@ -89,10 +89,10 @@ func (r *Runner) traces(ctx context.Context, d *Draft) error {
 			return err
 		}
 	}
-	if err := r.lost(ctx, d, others, owned); err != nil {
+	if err := r.beside(ctx, d, others, owned, left); err != nil {
 		return err
 	}
-	return r.beside(ctx, d, others, owned, left)
+	return r.lost(ctx, d, others, owned)
 }
 
 // living gives what the other environments that are there own.

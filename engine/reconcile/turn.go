@@ -272,7 +272,7 @@ func (t *turn) learn(draft *Draft) {
 	t.rules.Mode = cycle.Mode(t.row.Mode)
 	t.row.Digest, t.row.Resources, t.row.Unread, t.row.Absent = draft.Spec.Digest, draft.Owned, draft.Unread, draft.absent()
 	t.row.Drift, _ = draft.Drift()
-	t.row.Drift += draft.left()
+	t.row.Drift += leftAlone(draft.Plan)
 	t.row.Orphans = draft.orphans(t.d.Runner.Now())
 	keepFlaps(&t.row, draft.flaps(t.d.Runner.Now()))
 	t.row.State, t.row.Note = stateWords(draft)
@@ -442,7 +442,7 @@ func (t *turn) finish(out *Outcome) {
 	t.row.CheckedAt = t.run.Ended
 	t.run.State, t.row.State = out.words()
 	if out.OK() {
-		t.row.Drift = t.draft.left()
+		t.row.Drift = leftAlone(&plan.Plan{Held: t.draft.Plan.Held})
 	}
 	why := out.firstFault()
 	t.row.Note = cmp.Or(why, besides(out.After))
@@ -493,7 +493,7 @@ func (o *Outcome) firstFault() string {
 			return o.Results[i].Step.Address.Local() + ": " + err.Error()
 		}
 	}
-	return ""
+	return o.unmet()
 }
 
 // progress tells how a step went, in the log and in the run's thread.

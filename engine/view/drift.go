@@ -1,6 +1,9 @@
 package view
 
-import "isobar.dev/engine/plan"
+import (
+	"isobar.dev/engine/plan"
+	"isobar.dev/engine/resource"
+)
 
 // Drifted is the plan's report reduced to what was changed outside: changes
 // that have no such cause are left out, and so are fields and policy's
@@ -21,11 +24,25 @@ func (p *Plan) Drifted() *Plan {
 		}
 	}
 	for _, h := range p.Plan.Held {
-		if h.Why == plan.HeldUnread || h.Why == plan.HeldLate || h.Why == plan.HeldDoubt || h.Why == plan.HeldFlapping {
+		if h.Why == plan.HeldUnread || h.Why == plan.HeldLate || h.Why == plan.HeldDoubt || h.Why == plan.HeldFlapping || h.Outgrown() {
 			out.Plan.Held = append(out.Plan.Held, h)
 		}
 	}
 	return &out
+}
+
+// drifts counts the resources that drifted.
+func (p *Plan) drifts() int {
+	of := map[resource.Address]bool{}
+	for i := range p.Plan.Changes {
+		of[p.Plan.Changes[i].Address] = true
+	}
+	for i := range p.Plan.Held {
+		if p.Plan.Held[i].Outgrown() {
+			of[p.Plan.Held[i].Address] = true
+		}
+	}
+	return len(of)
 }
 
 // drifted reports whether drift is among a change's causes, and leaves only

@@ -105,7 +105,9 @@ func Markdown(plans []*Plan, detail bool) string {
 	total, held := 0, 0
 	for i, p := range plans {
 		names[i] = Escape(p.Plan.Env)
-		total += len(p.Plan.Changes)
+		if total += len(p.Plan.Changes); verb == "drift" {
+			total += p.drifts() - len(p.Plan.Changes)
+		}
 		held += len(p.Plan.Held)
 	}
 	title := "### isobar " + verb + " · " + strings.Join(names, ", ") + " · "

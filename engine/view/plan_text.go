@@ -53,6 +53,9 @@ func (p *Plan) headline() string {
 
 func (p *Plan) outcome() string {
 	n := len(p.Plan.Changes)
+	if p.drift {
+		n = p.drifts()
+	}
 	switch {
 	case p.drift && n == 0 && len(p.Plan.Held) > 0:
 		return join(", ", "no drift seen", notKnown(p.Plan.Late)) // some of it may not have been read
