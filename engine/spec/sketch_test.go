@@ -223,7 +223,7 @@ func TestSketchWritesWhatWasChosen(t *testing.T) {
 		"io2":             {"aws.volume", speed("io2", 100, 4000), []string{"iops: 100", `volumeType: "io2"`}},
 		"out of range":    {"aws.volume", speed("io2", 300000, 0), []string{`volumeType: "io2"`, "// iops is 300000" + refused}},
 		"volume, rest":    {"aws.volume", resource.Map{"kmsKeyId": resource.String(key), "snapshotId": resource.String("snap-0a1b2c3d")}, []string{`kmsKeyId: "` + key + `"`, `snapshotId: "snap-0a1b2c3d"`}},
-		"volume, refused": {"aws.volume", resource.Map{"kmsKeyId": resource.String("alias/x")}, []string{`// kmsKeyId is "alias/x"` + refused}},
+		"volume, refused": {"aws.volume", resource.Map{"kmsKeyId": resource.String("no key")}, []string{`// kmsKeyId is "no key"` + refused}},
 		"root": {
 			"aws.instance",
 			resource.Map{
@@ -242,8 +242,8 @@ func TestSketchWritesWhatWasChosen(t *testing.T) {
 		},
 		"bucket, refused": {
 			"aws.bucket",
-			resource.Map{"encryption": resource.Map{"sseAlgorithm": resource.String("aws:kms"), "kmsMasterKeyId": resource.String("alias/x"), "bucketKeyEnabled": resource.Bool(false)}},
-			[]string{`sseAlgorithm: "aws:kms"`, `// encryption.kmsMasterKeyId is "alias/x"` + refused},
+			resource.Map{"encryption": resource.Map{"sseAlgorithm": resource.String("aws:kms"), "kmsMasterKeyId": resource.String("no key"), "bucketKeyEnabled": resource.Bool(false)}},
+			[]string{`sseAlgorithm: "aws:kms"`, `// encryption.kmsMasterKeyId is "no key"` + refused},
 		},
 		"subnet": {"aws.subnet", resource.Map{"availabilityZone": resource.String("eu-west-1b")}, []string{`availabilityZone: "eu-west-1b"`}},
 		"vm": {

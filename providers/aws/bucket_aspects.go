@@ -165,7 +165,7 @@ func readEncryption(ctx context.Context, s *session, id *string) (resource.Value
 }
 
 // writeEncryption changes what is wanted of a bucket's encryption and keeps
-// the rest of it; a key goes with its algorithm.
+// the rest of it; a key goes with an algorithm that has none.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketEncryption.html
 func writeEncryption(ctx context.Context, s *session, id *string, ch change) error {
 	want, _ := ch.want.Fields[fieldEncryption].(resource.Map)
@@ -177,7 +177,7 @@ func writeEncryption(ctx context.Context, s *session, id *string, ch change) err
 		return err
 	}
 	next := types.ServerSideEncryptionByDefault{SSEAlgorithm: types.ServerSideEncryption(want.Text("sseAlgorithm"))}
-	if was := rule.ApplyServerSideEncryptionByDefault; was != nil && was.SSEAlgorithm == next.SSEAlgorithm {
+	if was := rule.ApplyServerSideEncryptionByDefault; was != nil && (was.SSEAlgorithm == next.SSEAlgorithm || ofKMS(was) && ofKMS(&next)) {
 		next.KMSMasterKeyID = was.KMSMasterKeyID
 	}
 	if key := optional(want, "kmsMasterKeyId"); key != nil {
@@ -189,6 +189,11 @@ func writeEncryption(ctx context.Context, s *session, id *string, ch change) err
 		Bucket: id, ExpectedBucketOwner: &s.account,
 		ServerSideEncryptionConfiguration: &types.ServerSideEncryptionConfiguration{Rules: []types.ServerSideEncryptionRule{rule}},
 	})
+}
+
+// ofKMS reports whether a default encrypts with a key of KMS.
+func ofKMS(d *types.ServerSideEncryptionByDefault) bool {
+	return d.SSEAlgorithm == types.ServerSideEncryptionAwsKms || d.SSEAlgorithm == types.ServerSideEncryptionAwsKmsDsse
 }
 
 func readAccessBlock(ctx context.Context, s *session, id *string) (resource.Value, error) {

@@ -340,6 +340,9 @@ func TestEncryptionKeepsWhatIsNotOurs(t *testing.T) {
 	if got := set(rule("sseAlgorithm", "aws:kms")); got.Text("kmsMasterKeyId") != testKey || got["bucketKeyEnabled"] != resource.Bool(true) {
 		t.Errorf("the key was lost: %s", resource.Encode(got))
 	}
+	if got := set(rule("sseAlgorithm", "aws:kms:dsse")); got.Text("kmsMasterKeyId") != testKey {
+		t.Errorf("the key is lost with the number of layers: %s", resource.Encode(got))
+	}
 	if got := set(rule("sseAlgorithm", "AES256")); got["kmsMasterKeyId"] != nil {
 		t.Errorf("a key of KMS stays with another algorithm: %s", resource.Encode(got))
 	}
