@@ -100,7 +100,7 @@ func named(row store.Environment, state *ledger.State, w Word, text string) ([]s
 		return nil, fmt.Errorf("%w: %s is no orphan (%s)", ErrNotNamed, text, orphanNames(row))
 	}
 	if w.Verdict == store.Keep || w.Verdict == store.Release && len(found) == 0 { // a stray may bear the mark of something wanted
-		for _, e := range onesMeant(state.At(a)) {
+		for _, e := range state.At(a) { // with what was replaced and waits to be deleted: a person thinks of either
 			found[objectName(e.Key)] = true
 		}
 	}
@@ -108,16 +108,6 @@ func named(row store.Environment, state *ledger.State, w Word, text string) ([]s
 		return nil, fmt.Errorf("%w: isobar owns no %s in %s", ErrNotNamed, text, w.Env)
 	}
 	return slices.Sorted(maps.Keys(found)), nil
-}
-
-// onesMeant gives those objects of an address that a word is on: the replaced ones
-// that wait to be deleted, where there are such, and else its own.
-func onesMeant(at []*ledger.Entry) []*ledger.Entry {
-	left := slices.DeleteFunc(slices.Clone(at), func(e *ledger.Entry) bool { return e.Role != ledger.Deposed })
-	if len(left) > 0 {
-		return left
-	}
-	return at
 }
 
 // orphanNames lists what waits to be named.

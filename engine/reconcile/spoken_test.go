@@ -13,6 +13,7 @@ import (
 	"isobar.dev/engine/resource"
 	"isobar.dev/engine/spec"
 	"isobar.dev/engine/store"
+	"isobar.dev/providers/fake"
 )
 
 // says has ann say something of an object of an environment.
@@ -224,4 +225,40 @@ func TestAnObjectReplacedUnderAWordStays(t *testing.T) {
 		t.Errorf("the new one: %s", brief(p))
 	}
 	s.unmarked(t, id)
+}
+
+// TestAWordIsOnAllThatAnAddressHas: beside what was replaced and could not be
+// deleted, it is on the current object, too.
+func TestAWordIsOnAllThatAnAddressHas(t *testing.T) {
+	t.Parallel()
+	s := newSim(options{})
+	must(t, s.under.PutEnvironment(t.Context(), store.Environment{Name: "prod"}))
+	made := func(kind string) resource.Desired {
+		d := spare("e", kind)
+		d.Meta.CreateBeforeDestroy = true
+		return d
+	}
+	s.want(kept(), made("fast"))
+	s.mustRun(t)
+	old := s.id("disk", "e")
+	s.world.OnCall(func(c fake.Call) fake.Decision {
+		if c.Op == "delete" {
+			return fake.Decision{Before: &resource.Failure{Class: resource.Denied, Message: "no"}}
+		}
+		return fake.Decision{}
+	})
+	s.want(kept(), made("slow"))
+	if _, out, err := s.run(t.Context()); err != nil || out.OK() {
+		t.Fatalf("the old one is gone: %v", err)
+	}
+	s.world.OnCall(nil)
+	must(t, s.says(t.Context(), "prod", "fake.disk/e", store.Release))
+	now := s.state().Current(at("disk", "e")).Record.ID
+	s.want(kept())
+	s.mustRun(t)
+	if old == now {
+		t.Fatal("nothing was replaced")
+	}
+	s.unmarked(t, old)
+	s.unmarked(t, now)
 }
