@@ -84,7 +84,10 @@ func Compile(ctx context.Context, mods []Module, kinds resource.Descriptors) (*E
 	if found.Errors() > 0 {
 		return nil, found.Sorted()
 	}
-	found = append(found, idle(k.rules, kinds, false)...)
+	found = append(append(found, limits(k.rules)...), idle(k.rules, kinds, false)...)
+	if found.Errors() > 0 {
+		return nil, found.Sorted()
+	}
 	probes := plantProbes(k.rules)
 	c := newCompiler().WithPathConflictsCheck(taken(k.data))
 	if c.Compile(k.rules); c.Failed() {

@@ -119,3 +119,27 @@ func TestRepositorySetsLimits(t *testing.T) {
 		}
 	}
 }
+
+// TestLimits: a repository's figures replace those that there are, by ones of their
+// sort.
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"vm_cpus := 64":                       "",
+		"vm_cpus := count(input.isobar.live)": "",
+		"bare_metal := true":                  "",
+		`vm_cpus := "64"`:                     "POL-305 policies/limits.rego:3:1 the limit vm_cpus is a string, and the rules want a number | write a number",
+		"bare_metal := 1":                     "POL-305 policies/limits.rego:3:1 the limit bare_metal is a number, and the rules want a boolean | write a boolean",
+		"vm_cpu := 512":                       "POL-310 policies/limits.rego:3:1 no rule asks for the limit vm_cpu | did you mean vm_cpus?",
+	} {
+		mods := append(pack(t, false), policy.Module{Path: "policies/limits.rego", Source: "package isobar.limits\n\n" + line + "\n"})
+		e, found := policy.Compile(t.Context(), mods, nil)
+		var got []string
+		for _, f := range found {
+			got = append(got, string(f.Code)+" "+f.Where.String()+" "+f.Message+" | "+f.Mend)
+		}
+		if s := strings.Join(got, "\n"); s != want || (e == nil) != strings.HasPrefix(want, "POL-305") {
+			t.Errorf("%s: %s", line, s)
+		}
+	}
+}

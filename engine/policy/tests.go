@@ -41,7 +41,10 @@ func Test(ctx context.Context, mods []Module, kinds resource.Descriptors) ([]Tes
 		return nil, found.Sorted()
 	}
 	strays, _ := k.roster.strays(k.rules)
-	found = append(append(found, idle(k.rules, kinds, true)...), strays...)
+	found = append(append(append(found, limits(k.rules)...), idle(k.rules, kinds, true)...), strays...)
+	if found.Errors() > 0 {
+		return nil, found.Sorted()
+	}
 	c, store := newCompiler().WithEnablePrintStatements(true).WithPathConflictsCheck(taken(k.data)), shelf(k.data)
 	txn, err := store.NewTransaction(ctx)
 	if err != nil {

@@ -3,6 +3,7 @@ package view
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"isobar.dev/engine/plan"
@@ -42,7 +43,23 @@ func (r *row) fit(limit int) string {
 	case b <= half:
 		return brief(r.what, limit-wide(arrow)-b) + arrow + r.to
 	}
-	return brief(r.what, half) + arrow + brief(r.to, half)
+	what, to := apart(r.what, r.to, half)
+	return brief(what, half) + arrow + brief(to, half)
+}
+
+// apart cuts off what two long texts begin with alike, so that where they differ is
+// within the limit.
+func apart(a, b string, limit int) (string, string) {
+	const before = 12 // characters that stay, to find the place by
+	x, y := []rune(a), []rune(b)
+	n := 0
+	for n < min(len(x), len(y)) && x[n] == y[n] {
+		n++
+	}
+	if n -= before; n+2*before <= limit {
+		return a, b
+	}
+	return "…" + string(x[n:]), "…" + string(y[n:])
 }
 
 // ordered gives the plan's changes by risk, then address.
@@ -255,16 +272,34 @@ func asList(v resource.Value) (resource.List, bool) {
 // order differs.
 func elements(path string, before, after resource.List) []row {
 	var out []row
-	for _, e := range lacking(before, after) {
+	gone, come := lacking(before, after), lacking(after, before)
+	if len(gone) == 1 && len(come) == 1 {
+		if out := changed(path, before, gone[0], come[0]); out != nil {
+			return out
+		}
+	}
+	for _, e := range gone {
 		out = append(out, row{what: "- " + element(e, path)})
 	}
-	for _, e := range lacking(after, before) {
+	for _, e := range come {
 		out = append(out, row{what: "+ " + element(e, path)})
 	}
 	if len(out) > 0 {
 		out[0].path = path
 	}
 	return out
+}
+
+// changed writes a list's one element that became another one key by key, where it
+// is long: the ends of two long lines do not tell them apart. It is nil for others.
+func changed(path string, list resource.List, gone, come resource.Value) []row {
+	was, ok1 := gone.(resource.Map)
+	is, ok2 := come.(resource.Map)
+	if _, rule := ruleText(gone, path); rule || !ok1 || !ok2 || max(wide(text(gone)), wide(text(come))) <= foldAt/2 {
+		return nil
+	}
+	at := slices.IndexFunc(list, func(e resource.Value) bool { return resource.Equal(e, gone) })
+	return keys(path+"."+strconv.Itoa(at), was, is)
 }
 
 func element(e resource.Value, path string) string {

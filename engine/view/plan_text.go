@@ -13,6 +13,9 @@ import (
 // foldAt bounds values where no width is given, in characters.
 const foldAt = 160
 
+// foldDetail bounds values where somebody wants to see all of them, in characters.
+const foldDetail = 2000
+
 // Text renders the plan for a terminal: the outcome first, then what happens
 // by risk with its causes, what is held, the findings, and the next step last.
 func (p *Plan) Text(pg Page) string {
@@ -180,6 +183,9 @@ func (e *entry) writeRows(b *strings.Builder, l layout) {
 	limit := foldAt
 	if l.Width > 0 {
 		limit = max(l.Width-indent-paths-2, 20)
+	}
+	if l.Detail {
+		limit = foldDetail
 	}
 	for i := range e.rows {
 		e.rows[i].what, e.rows[i].to = e.rows[i].fit(limit), ""
