@@ -115,6 +115,12 @@ func (s *settings) giveToken(r spec.ServerRepo) string {
 // the old one stays in force.
 func (a *app) reload(ctx context.Context, o *office, d *reconcile.Daemon, log *slog.Logger) {
 	before := o.settings()
+	if before.name == "" { // all is in the flags: what waits is tried at once
+		if d.Refollow(ctx, o.repos()) == nil {
+			log.InfoContext(ctx, "hung up: there is no server's file to read anew, and what waits is tried at once")
+		}
+		return
+	}
 	s, err := a.readSettings(ctx)
 	if err == nil && len(s.Repos) == 0 {
 		err = noRepos(s.name)

@@ -216,9 +216,7 @@ func (a *app) serve(ctx context.Context, set *settings) (err error) {
 	if err != nil {
 		return err
 	}
-	if set.name != "" {
-		defer a.hangups(ctx, keep, d, log)()
-	}
+	defer a.hangups(ctx, keep, d, log)()
 	names := make([]string, len(d.Repos))
 	for i := range d.Repos {
 		names[i] = d.Repos[i].Name
@@ -259,11 +257,13 @@ func (a *app) servedStore(set *settings) (place, error) {
 	return at.sharedBeside()
 }
 
-// hangups reads the server's file anew at each SIGHUP, until what it returns is
-// called.
+// hangups reads the server's file, where there is one, anew at each SIGHUP, until
+// what it returns is called.
 func (a *app) hangups(ctx context.Context, keep *office, d *reconcile.Daemon, log *slog.Logger) (end func()) {
-	for _, f := range append(keep.now.Warnings, keep.now.sources()...) {
-		log.WarnContext(ctx, "the server's file", told(f)...)
+	if keep.now.name != "" {
+		for _, f := range append(keep.now.Warnings, keep.now.sources()...) {
+			log.WarnContext(ctx, "the server's file", told(f)...)
+		}
 	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGHUP)

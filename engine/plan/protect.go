@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -130,10 +131,14 @@ type Excess struct {
 	Owned    int    // objects that the environment owns
 	Limit    int    // how many may go at once, unasked
 	Settings string // what says so in the spec: "deletes: max: 2"
+	Undoes   string // not so: an object that would be replaced only since it was changed outside, "aws.instance/web"
 }
 
 // Text says it in words.
 func (e *Excess) Text() string {
+	if e.Undoes != "" {
+		return fmt.Sprintf("%s would be replaced only since it was changed outside, which mode auto does not do unasked", e.Undoes)
+	}
 	return fmt.Sprintf("%d of %d objects would be deleted or replaced, and at most %d may be at once (%s)", e.Goes, e.Owned, e.Limit, e.Settings)
 }
 
@@ -151,6 +156,20 @@ func (p *Plan) Excess(bu Budget, owned int) *Excess {
 		return nil
 	}
 	return &Excess{Goes: n, Owned: owned, Limit: limit, Settings: bu.words()}
+}
+
+// Undoing is an object that the plan replaces though nobody asked for it: the spec
+// is as it was, and what was changed outside can't be put back in place. It is nil
+// where there is none.
+func (p *Plan) Undoing() *Excess {
+	for i := range p.Changes {
+		c := &p.Changes[i]
+		replaces := slices.ContainsFunc(c.Fields, func(f FieldChange) bool { return f.Replaces })
+		if c.Action == Replace && !c.Spares && replaces && !slices.ContainsFunc(c.Fields, func(f FieldChange) bool { return f.Replaces && f.Cause != CauseDrift }) {
+			return &Excess{Undoes: c.Address.Local()}
+		}
+	}
+	return nil
 }
 
 // words names the settings of a spec that the budget is made of.

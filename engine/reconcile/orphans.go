@@ -46,7 +46,7 @@ func say(ctx context.Context, st store.Store, w Word, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	said, err := spoken(ctx, st, st, w.Env, tokensOf(state), nil)
+	said, err := hearing{st, st}.spoken(ctx, w.Env, tokensOf(state), nil)
 	if err != nil {
 		return err
 	}
@@ -160,7 +160,7 @@ func (r *Runner) hear(ctx context.Context, d *Draft) error {
 		}
 		tokens = tokensOf(s)
 	})
-	said, err := spoken(ctx, r.Words, r.Ledger, d.Job.Env, tokens, d.Estate.Environments)
+	said, err := hearing{r.Words, r.Ledger}.spoken(ctx, d.Job.Env, tokens, d.Estate.Environments)
 	if err != nil {
 		return err
 	}

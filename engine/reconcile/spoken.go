@@ -30,16 +30,22 @@ type Words interface {
 // tokenIn is the token in a name that objectName made.
 func tokenIn(name string) string { return name[strings.LastIndexByte(name, ' ')+1:] }
 
+// hearing is where words are, and what they are on.
+type hearing struct {
+	words  Words
+	ledger Ledger
+}
+
 // spoken gives the last word on each object of an environment, by its token; tokens
 // are those that its ledger owns. Words in other environments, but those of apart,
 // count where their ledgers have the very object: to be deleted it has to be named
 // here.
-func spoken(ctx context.Context, words Words, led Ledger, env string, tokens map[ownedID]string, apart []string) (map[string]store.Approval, error) {
-	out, err := lastWords(ctx, words, env)
+func (h hearing) spoken(ctx context.Context, env string, tokens map[ownedID]string, apart []string) (map[string]store.Approval, error) {
+	out, err := lastWords(ctx, h.words, env)
 	if err != nil || len(tokens) == 0 {
 		return out, err
 	}
-	rows, err := led.Environments(ctx)
+	rows, err := h.ledger.Environments(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +60,7 @@ func spoken(ctx context.Context, words Words, led Ledger, env string, tokens map
 		if row.Name == env || slices.Contains(apart, row.Name) || repo != "" && row.Repo != "" && row.Repo != repo {
 			continue
 		}
-		there, err := lastWords(ctx, words, row.Name)
+		there, err := lastWords(ctx, h.words, row.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -62,7 +68,7 @@ func spoken(ctx context.Context, words Words, led Ledger, env string, tokens map
 		if len(there) == 0 {
 			continue
 		}
-		s, err := led.State(ctx, row.Name)
+		s, err := h.ledger.State(ctx, row.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -118,7 +124,7 @@ func (r *Runner) carry(ctx context.Context, d *Draft) error {
 			return err
 		}
 		states[to.Env] = s
-		said, err := spoken(ctx, r.Words, r.Ledger, to.Env, tokensOf(s), nil)
+		said, err := hearing{r.Words, r.Ledger}.spoken(ctx, to.Env, tokensOf(s), nil)
 		if err != nil {
 			return err
 		}

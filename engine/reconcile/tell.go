@@ -272,13 +272,14 @@ func (d *Draft) ViewPlan(kinds resource.Descriptors, subject string) *view.Plan 
 	}
 }
 
-// over is how far the draft goes beyond the environment's budget of deletes, nil
-// where it does not or where a person asked for all to go.
+// over is how far the draft goes beyond the environment's budget of deletes, or what
+// it would make anew only to undo what somebody did outside; nil where it does not or
+// where a person asked for all to go.
 func (d *Draft) over() *plan.Excess {
 	if d.Job.Destroy {
 		return nil
 	}
-	return d.Plan.Excess(budget(d.Spec.Deletes), d.Owned)
+	return cmp.Or(d.Plan.Excess(budget(d.Spec.Deletes), d.Owned), d.Plan.Undoing())
 }
 
 // keepRun writes the run with its plan and report.

@@ -90,10 +90,11 @@ type HeldJSON struct {
 
 // OverJSON is how far a plan goes beyond its budget of deletes.
 type OverJSON struct {
-	Goes     int    `json:"goes"`     // objects that would be deleted or replaced
-	Owned    int    `json:"owned"`    // objects that the environment owns
-	Limit    int    `json:"limit"`    // how many may go at once, unasked
-	Settings string `json:"settings"` // what says so in the spec
+	Goes     int    `json:"goes"`             // objects that would be deleted or replaced
+	Owned    int    `json:"owned"`            // objects that the environment owns
+	Limit    int    `json:"limit"`            // how many may go at once, unasked
+	Settings string `json:"settings"`         // what says so in the spec
+	Undoes   string `json:"undoes,omitempty"` // not so: the address of what would be replaced only since it was changed outside
 	Text     string `json:"text"`
 }
 
@@ -101,14 +102,14 @@ func overJSON(e *plan.Excess) *OverJSON {
 	if e == nil {
 		return nil
 	}
-	return &OverJSON{Goes: e.Goes, Owned: e.Owned, Limit: e.Limit, Settings: e.Settings, Text: e.Text()}
+	return &OverJSON{Goes: e.Goes, Owned: e.Owned, Limit: e.Limit, Settings: e.Settings, Undoes: e.Undoes, Text: e.Text()}
 }
 
 func (o *OverJSON) excess() *plan.Excess {
 	if o == nil {
 		return nil
 	}
-	return &plan.Excess{Goes: o.Goes, Owned: o.Owned, Limit: o.Limit, Settings: o.Settings}
+	return &plan.Excess{Goes: o.Goes, Owned: o.Owned, Limit: o.Limit, Settings: o.Settings, Undoes: o.Undoes}
 }
 
 // NoteJSON is a note of a plan.
