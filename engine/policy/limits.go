@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -40,11 +41,12 @@ func limits(mods map[string]*ast.Module) diag.List {
 			name := ruleName(r)
 			f := diag.Finding{Where: at(r.Loc()), Subject: name}
 			want, is := known[name]
+			names := slices.Sorted(maps.Keys(known))
 			switch {
 			case !is:
 				f.Code, f.Severity = diag.PolicyIdle, diag.Warning
-				f.Message, f.Mend = "no rule asks for the limit "+name, "limits: "+strings.Join(sortedNames(known), ", ")
-				if near := spelling.Nearest(name, sortedNames(known)); near != "" {
+				f.Message, f.Mend = "no rule asks for the limit "+name, "limits: "+strings.Join(names, ", ")
+				if near := spelling.Nearest(name, names); near != "" {
 					f.Mend = "did you mean " + near + "?"
 				}
 			case r.Head.Value == nil || !ast.IsConstant(r.Head.Value.Value) || ast.ValueName(r.Head.Value.Value) == want:
@@ -56,14 +58,5 @@ func limits(mods map[string]*ast.Module) diag.List {
 			out = append(out, f)
 		}
 	}
-	return out
-}
-
-func sortedNames(m map[string]string) []string {
-	out := make([]string, 0, len(m))
-	for k := range m {
-		out = append(out, k)
-	}
-	slices.Sort(out)
 	return out
 }
