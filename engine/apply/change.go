@@ -56,8 +56,8 @@ func (t *taking) update() event {
 	}
 	p, err := t.account.Session.Update(t.calls, live, object, left)
 	p, err = t.hearOut(p, err)
+	t.x.trail.set(t.entry.Key, left) // refused or not: one of several calls may have been heard
 	if err == nil {
-		t.x.trail.set(t.entry.Key, left)
 		rec.Outs = t.outsAfter(live, p.Object)
 	}
 	return t.outcome(ledger.Event{Type: ledger.Done, Record: &rec}, err)

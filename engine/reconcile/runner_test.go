@@ -231,6 +231,46 @@ func TestConflictsWait(t *testing.T) {
 	s.settled(t, want...)
 }
 
+// An update of several calls, of which the first was done and the second refused,
+// finds its own half when it tries again.
+func TestHalfAnUpdateIsOurs(t *testing.T) {
+	t.Parallel()
+	for name, refusals := range map[string]int{"passes": 1, "stays": 100} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, want := built(t, 0)
+			id, tries := s.id("group", "x"), 0
+			s.world.OnCall(func(c fake.Call) fake.Decision {
+				if c.Op != "update" || c.ID != id || tries >= refusals {
+					return fake.Decision{}
+				}
+				if tries++; tries == 1 {
+					must(t, s.world.Mutate("group", id, func(f resource.Map) { f["rules"] = resource.List{} }))
+				}
+				return fake.Decision{Before: &resource.Failure{Class: resource.Conflict, Op: "fake:authorize", Message: "busy", RequestID: "req-7"}}
+			})
+			for i := range want {
+				if want[i].Address == at("group", "x") {
+					want[i].Fields["rules"] = resource.List{resource.Map{"port": resource.Int(8443)}}
+				}
+			}
+			s.want(want...)
+			_, out, err := s.run(t.Context())
+			must(t, err)
+			if name == "stays" {
+				if out.Count(apply.Failed) != 1 || !strings.Contains(results(out), "busy") {
+					t.Fatalf("%s", results(out))
+				}
+				s.world.OnCall(nil)
+				s.mustRun(t)
+			} else if !out.OK() {
+				t.Fatalf("%s", results(out))
+			}
+			s.settled(t, want...)
+		})
+	}
+}
+
 func TestConflictThatStaysEnds(t *testing.T) {
 	t.Parallel()
 	s := newSim(options{})

@@ -62,7 +62,7 @@ func createFolder(ctx context.Context, s *session, want resource.Object, _ resou
 	if err != nil {
 		return provider.Progress{}, err
 	}
-	got, err := methods.CreateFolder(ctx, s, &types.CreateFolder{This: parent.ref, Name: kept(want.Fields.Text("name"))})
+	got, err := methods.CreateFolder(ctx, s, &types.CreateFolder{This: parent.ref, Name: sent(want.Fields.Text("name"))})
 	if err != nil {
 		return provider.Progress{}, err
 	}

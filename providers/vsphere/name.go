@@ -21,6 +21,18 @@ func shown(kept string) string {
 	return strings.NewReplacer("%25", "%", "%2f", "/", "%2F", "/", "%5c", `\`, "%5C", `\`).Replace(kept)
 }
 
+// sent gives a name as the calls that make a folder or a machine take it: they
+// escape / and \ themselves, and a % that starts no escape.
+// https://developer.broadcom.com/xapis/vsphere-web-services-api/latest/vim.vm.ConfigSpec.html
+func sent(name string) string {
+	for _, escape := range []string{"%25", "%2f", "%2F", "%5c", "%5C"} {
+		if strings.Contains(name, escape) {
+			return kept(name)
+		}
+	}
+	return name
+}
+
 // join makes a path of names as a vCenter keeps them.
 func join(names []string) string { return lower(strings.Join(names, "/")) }
 

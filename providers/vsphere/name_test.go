@@ -25,6 +25,15 @@ func TestNames(t *testing.T) {
 	}
 }
 
+func TestNamesAreSent(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{"db": "db", `a/b\c`: `a/b\c`, "50%": "50%", "a%2fb": "a%252fb", "1/%5C": "1%2f%255C"} {
+		if got := sent(name); got != want {
+			t.Errorf("%s is sent as %s, want %s", name, got, want)
+		}
+	}
+}
+
 func TestNamesComeBack(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -34,6 +34,8 @@ func (s *session) Read(ctx context.Context, wants []resource.Want) []resource.An
 			out[i].Err = err
 		case len(w.By.Filter) > 0:
 			out[i].Err = invalid("vsphere:Read", "lists of a vCenter take no filter")
+		case w.By.IDs == nil && s.datacenter != "" && inv.datacenter == nil:
+			out[i].Err = invalid("vsphere:Read", inv.why) // what would be made has no place; what is known by id is read
 		default:
 			s.answer(&out[i], answering{inv: inv, whole: whole, kind: k, by: w.By})
 		}

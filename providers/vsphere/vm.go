@@ -139,7 +139,7 @@ func createVM(ctx context.Context, s *session, want resource.Object, m resource.
 		return provider.Progress{}, err
 	}
 	spec := types.VirtualMachineConfigSpec{
-		Name: kept(f.Text("name")), InstanceUuid: string(id), GuestId: f.Text("guestId"), Firmware: f.Text("firmware"),
+		Name: sent(f.Text("name")), InstanceUuid: string(id), GuestId: f.Text("guestId"), Firmware: f.Text("firmware"),
 		NumCPUs: int32(intOr(f, "numCPUs", 1)), MemoryMB: intOr(f, "memoryMB", 1024), Annotation: f.Text("annotation"),
 		Files: &types.VirtualMachineFileInfo{VmPathName: "[" + hw.datastore + "]"}, DeviceChange: hw.changes,
 		ExtraConfig: append(markOptions(&m, id), guestInfo(mapOf(f["cloudInit"]), userData, metaData)...),
