@@ -65,6 +65,7 @@ func house() map[string]room {
 		"cmd/gen":                      {9, leaf},
 		"engine":                       {9, leaf},
 		"engine/lab/fault":             {0, lab},
+		"engine/lab/forge":             {0, lab},
 		"engine/lab/gitd":              {0, lab},
 		"engine/lab/moto":              {0, lab},
 		"engine/lab/postgres":          {0, lab},
