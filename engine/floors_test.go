@@ -93,6 +93,8 @@ func owners() map[string][]string {
 		"github.com/google/go-github":         {"engine/forge"},
 		"code.gitea.io/sdk":                   {"engine/forge"},
 		"gitlab.com/gitlab-org/api/client-go": {"engine/forge"},
+		"github.com/golang-jwt":               {"engine/forge"},
+		"github.com/bluekeyes/go-gitdiff":     {"engine/forge"},
 		"github.com/vmware/govmomi":           {"providers/vsphere", "engine/lab/vcsim"},
 	}
 }
