@@ -35,6 +35,7 @@ func house() map[string]room {
 		"engine/ledger":                {1, pure},
 		"engine/spelling":              {1, pure},
 		"engine/plan":                  {2, pure},
+		"engine/review":                {2, pure},
 		"engine/view":                  {3, pure},
 		"engine/cycle":                 {3, pure},
 		"engine/discover":              {3, pure},
