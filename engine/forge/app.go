@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"sync"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -32,7 +31,7 @@ type appAuth struct {
 	owner, name string
 	now         func() time.Time
 
-	mu           sync.Mutex
+	turn         turn // to read and write what follows
 	installation int64
 	token        string
 	ends         time.Time
@@ -47,13 +46,15 @@ func newAppAuth(o Options, base *url.URL, next http.RoundTripper) (*appAuth, err
 	if err != nil {
 		return nil, err
 	}
-	return &appAuth{asApp: asApp, owner: owner, name: name, now: o.Now, installation: o.App.Installation}, nil
+	return &appAuth{asApp: asApp, owner: owner, name: name, now: o.Now, turn: newTurn(), installation: o.App.Installation}, nil
 }
 
-// authorize holds the lock while it gets a token, so that a burst gets one.
+// authorize keeps its turn while it gets a token, so that a burst gets one.
 func (a *appAuth) authorize(r *http.Request) (string, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	if err := a.turn.take(r.Context()); err != nil {
+		return "", err
+	}
+	defer a.turn.leave()
 	if a.token == "" || !a.now().Before(a.ends.Add(-earlier)) {
 		if err := a.renew(r.Context()); err != nil {
 			return "", err
@@ -64,12 +65,11 @@ func (a *appAuth) authorize(r *http.Request) (string, error) {
 }
 
 // refused drops the token, so that the next call gets another.
-func (a *appAuth) refused(secret string) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if secret == "" {
+func (a *appAuth) refused(ctx context.Context, secret string) bool {
+	if secret == "" || a.turn.take(ctx) != nil {
 		return false
 	}
+	defer a.turn.leave()
 	if a.token == secret {
 		a.token = ""
 	}
@@ -143,4 +143,4 @@ func (j *jwtAuth) authorize(r *http.Request) (string, error) {
 	return text, nil
 }
 
-func (*jwtAuth) refused(string) bool { return false }
+func (*jwtAuth) refused(context.Context, string) bool { return false }

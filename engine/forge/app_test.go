@@ -1,6 +1,7 @@
 package forge
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -130,4 +131,22 @@ func TestAppTokenLost(t *testing.T) {
 	w.lab.Break(labforge.Fault{Kind: labforge.Lost, Path: "/access_tokens"})
 	_, err := w.Comment(t.Context(), 1, "plan")
 	class(t, err, resource.Transient)
+}
+
+// Who waits for another's token leaves with the context.
+func TestWaitForTurn(t *testing.T) {
+	t.Parallel()
+	o := newOnce()
+	must(t, o.turn.take(t.Context()))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := o.get(ctx, func() (string, error) { return "us", nil })
+	class(t, err, resource.Transient)
+	o.turn.leave()
+	got, err := o.get(t.Context(), func() (string, error) { return "us", nil })
+	must(t, err)
+	same(t, "answer", got, "us")
+	got, err = o.get(t.Context(), func() (string, error) { return "", errors.New("asked again") })
+	must(t, err)
+	same(t, "answer kept", got, "us")
 }

@@ -21,7 +21,7 @@ const giteaPage = 50
 type giteaForge struct {
 	wire        *wire
 	owner, name string
-	self        once
+	self        *once
 }
 
 func newGitea(o Options, base *url.URL, next http.RoundTripper) (Forge, error) {
@@ -30,7 +30,7 @@ func newGitea(o Options, base *url.URL, next http.RoundTripper) (Forge, error) {
 		return nil, err
 	}
 	auth := bearer{token: o.Token, header: "Authorization", prefix: "token "} // https://docs.gitea.com/development/api-usage#authentication
-	return &giteaForge{wire: newWire(o, base, next, auth), owner: owner, name: name}, nil
+	return &giteaForge{wire: newWire(o, base, next, auth), owner: owner, name: name, self: newOnce()}, nil
 }
 
 // api gives a client for one call: the SDK holds the context, not the call. It asks
@@ -46,7 +46,7 @@ func (*giteaForge) Name() Kind { return Gitea }
 func (*giteaForge) MaxComment() int { return 65536 }
 
 func (g *giteaForge) Self(ctx context.Context) (string, error) {
-	return g.self.get(func() (string, error) {
+	return g.self.get(ctx, func() (string, error) {
 		api, err := g.api(ctx)
 		if err != nil {
 			return "", classify("gitea: who are we", reading, err)

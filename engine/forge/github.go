@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/google/go-github/v93/github"
@@ -26,7 +25,7 @@ type gitHub struct {
 	api         *github.Client
 	app         *appAuth // nil with a token
 	owner, name string
-	self        once
+	self        *once
 }
 
 func newGitHub(o Options, web *url.URL, next http.RoundTripper) (Forge, error) {
@@ -35,7 +34,7 @@ func newGitHub(o Options, web *url.URL, next http.RoundTripper) (Forge, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &gitHub{owner: owner, name: name}
+	g := &gitHub{owner: owner, name: name, self: newOnce()}
 	var auth authorizer = bearer{token: o.Token, header: "Authorization", prefix: "Bearer "}
 	if o.App != nil {
 		if o.App.ID == "" || o.App.Key == nil {
@@ -88,7 +87,7 @@ func (*gitHub) MaxComment() int { return 65536 }
 
 // Self is the user of a token, or "SLUG[bot]" for an App.
 func (g *gitHub) Self(ctx context.Context) (string, error) {
-	return g.self.get(func() (string, error) {
+	return g.self.get(ctx, func() (string, error) {
 		if g.app != nil {
 			a, _, err := g.app.asApp.Apps.Get(ctx, "")
 			return a.GetSlug() + "[bot]", classify("github: who are we", reading, err)
@@ -96,26 +95,6 @@ func (g *gitHub) Self(ctx context.Context) (string, error) {
 		u, _, err := g.api.Users.Get(ctx, "")
 		return u.GetLogin(), classify("github: who are we", reading, err)
 	})
-}
-
-// once keeps the first answer that is no error. Safe for concurrent use.
-type once struct {
-	mu    sync.Mutex
-	value string
-}
-
-func (o *once) get(ask func() (string, error)) (string, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.value != "" {
-		return o.value, nil
-	}
-	v, err := ask()
-	if err != nil {
-		return "", err
-	}
-	o.value = v
-	return v, nil
 }
 
 // pages calls for each page until there is no next one.

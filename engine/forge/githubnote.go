@@ -80,7 +80,7 @@ func (g *gitHub) note(ctx context.Context, p Pull, notes []placed) error {
 		return classify(op, writing, err)
 	}
 	event, side := "COMMENT", "RIGHT"
-	review := &github.PullRequestReviewRequest{CommitID: &p.Head, Event: &event}
+	review := &github.PullRequestReviewRequest{CommitID: &p.Head, Event: &event, Body: new("")}
 	for _, n := range notes {
 		review.Comments = append(review.Comments, &github.DraftReviewComment{Path: &n.Path, Line: &n.Line, Side: &side, Body: &n.text})
 	}

@@ -23,7 +23,7 @@ const notesPage = 20
 type gitLab struct {
 	api  *gitlab.Client
 	repo string
-	self once
+	self *once
 }
 
 func newGitLab(o Options, base *url.URL, next http.RoundTripper) (Forge, error) {
@@ -37,7 +37,7 @@ func newGitLab(o Options, base *url.URL, next http.RoundTripper) (Forge, error) 
 	if err != nil {
 		return nil, invalid("forge", "the forge's address is not one that GitLab's client takes")
 	}
-	return &gitLab{api: api, repo: o.Repo}, nil
+	return &gitLab{api: api, repo: o.Repo, self: newOnce()}, nil
 }
 
 // unlimited keeps the SDK from waiting: the wire knows the forge's limits.
@@ -54,7 +54,7 @@ func (*gitLab) MaxComment() int { return 1_000_000 }
 // Self implements Forge.
 // https://docs.gitlab.com/api/users/#retrieve-the-current-user
 func (g *gitLab) Self(ctx context.Context) (string, error) {
-	return g.self.get(func() (string, error) {
+	return g.self.get(ctx, func() (string, error) {
 		u, _, err := g.api.Users.CurrentUser(gitlab.WithContext(ctx))
 		if err != nil {
 			return "", classify("gitlab: who are we", reading, err)

@@ -43,7 +43,7 @@ type authorizer interface {
 	authorize(r *http.Request) (secret string, err error)
 	// refused tells that the forge took the credential for a wrong one, and asks
 	// whether another try has another.
-	refused(secret string) bool
+	refused(ctx context.Context, secret string) bool
 }
 
 func newWire(o Options, base *url.URL, next http.RoundTripper, auth authorizer) *wire {
@@ -83,7 +83,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	for again := false; ; again = true {
 		out, secret, err := w.send(r, again)
 		var f *resource.Failure
-		if again || !errors.As(err, &f) || f.Code != "401" || !w.auth.refused(secret) || r.Body != nil && r.GetBody == nil {
+		if again || !errors.As(err, &f) || f.Code != "401" || !w.auth.refused(r.Context(), secret) || r.Body != nil && r.GetBody == nil {
 			return out, err
 		}
 	}
@@ -179,4 +179,4 @@ func (b bearer) authorize(r *http.Request) (string, error) {
 	return token, nil
 }
 
-func (bearer) refused(string) bool { return false }
+func (bearer) refused(context.Context, string) bool { return false }

@@ -53,6 +53,27 @@ func TestThrottled(t *testing.T) {
 	}
 }
 
+// An answer that says that it was the last one of the hour is taken at its word.
+func TestLastCall(t *testing.T) {
+	t.Parallel()
+	c := &clock{at: time.Unix(1_800_000_000, 0)}
+	asked := 0
+	srv := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		asked++
+		w.Header().Set("Date", c.Now().UTC().Add(-time.Hour).Format(http.TimeFormat)) // the forge's clock is slow
+		w.Header().Set("X-Ratelimit-Remaining", "0")
+		w.Header().Set("X-Ratelimit-Reset", fmt.Sprint(c.Now().Add(-time.Hour).Add(10*time.Minute).Unix()))
+		_, _ = w.Write([]byte("[]"))
+	})
+	f := speak(t, Options{Kind: GitHub, URL: srv.URL, Repo: "a/b", Token: (&text{s: "t"}).get, Now: c.Now})
+	_, err := f.Pulls(t.Context())
+	must(t, err)
+	_, err = f.Pulls(t.Context())
+	class(t, err, resource.Throttled)
+	same(t, "after", after(err), 10*time.Minute)
+	same(t, "asked", asked, 1)
+}
+
 func after(err error) time.Duration {
 	var f *resource.Failure
 	if errors.As(err, &f) {
