@@ -56,7 +56,7 @@ type Event struct {
 	Handle  resource.Handle   `json:"handle,omitempty"`
 	Record  *Record           `json:"record,omitempty"`
 	Gone    bool              `json:"gone,omitempty"`   // the object is gone
-	Beside  bool              `json:"beside,omitempty"` // adopted to be deleted: the address keeps the current object that it has
+	Beside  bool              `json:"beside,omitempty"` // adopted to be deleted: the address keeps the current object that it has; moved: it deposes that one, which moves too
 	Fault   *Fault            `json:"fault,omitempty"`
 	From    *resource.Address `json:"from,omitempty"` // the old address
 	Why     string            `json:"why,omitempty"`

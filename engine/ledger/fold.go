@@ -345,12 +345,16 @@ func (s *State) moved(ev Event) error {
 	if e == nil {
 		return errNoEntry
 	}
-	if s.Current(ev.Address) != nil && e.Role == Current {
+	if s.Current(ev.Address) != nil && e.Role == Current && !ev.Beside {
 		return fmt.Errorf("%s is taken", ev.Address)
 	}
 	s.drop(e)
 	e.Address, e.From, e.Was = ev.Address, *ev.From, append(slices.Clip(e.Was), *ev.From)
-	s.put(e)
+	if ev.Beside {
+		s.enthrone(e)
+	} else {
+		s.put(e)
+	}
 	for _, o := range s.Entries {
 		o.Record.Deps = redirect(o.Record.Deps, *ev.From, e)
 		if o.Open != nil {

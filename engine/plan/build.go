@@ -134,6 +134,7 @@ func (b *builder) decide() {
 			it.fresh = true
 		}
 	}
+	b.exchange()
 	b.settleOn()
 	b.strays()
 	queue := slices.Clone(b.items)

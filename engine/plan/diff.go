@@ -105,9 +105,18 @@ func (d *differ) node(path resource.Path, f *resource.Field, t trio, immutable b
 		return t.want
 	case same(f, t.want, t.applied) && d.ignored(path):
 		return t.applied
+	case d.spared(path, t):
+		return t.want
 	}
 	d.add(path, f, t, immutable)
 	return t.applied
+}
+
+// spared reports whether a node of an object that was found by its mark is left as
+// it is: the spec ignores what others make of it, and the ledger, which would tell
+// whether the spec changed since, does not know it.
+func (d *differ) spared(path resource.Path, t trio) bool {
+	return d.item.stray && t.applied == nil && t.want != nil && !resource.Empty(t.live) && d.ignored(path)
 }
 
 // unstamped reports whether a wanted value is a secret that could not be had.
@@ -172,8 +181,11 @@ func (d *differ) elements(path resource.Path, f *resource.Field, t trio, immutab
 	if same(f, after, live) {
 		return t.want
 	}
-	if same(f, t.want, t.applied) && d.ignored(path) {
+	switch {
+	case same(f, t.want, t.applied) && d.ignored(path):
 		return t.applied
+	case d.spared(path, t):
+		return t.want
 	}
 	ours := minus(f, live, minus(f, live, append(slices.Clone(applied), want...)))
 	if !d.add(path, f, trio{t.want, t.applied, ours}, immutable) { // why is a matter of ours alone

@@ -53,7 +53,7 @@ func (b *builder) finish(g *graph) *Plan {
 	for _, it := range b.items {
 		taken := b.corrections(it)
 		p.Ledger, p.Notes = append(p.Ledger, taken...), append(append(p.Notes, it.ofMeta(taken)...), it.ofDefaults()...)
-		p.Notes = append(append(append(p.Notes, it.ofRestored()...), it.ofMovement()...), b.ofWord(it)...)
+		p.Notes = slices.Concat(p.Notes, it.ofRestored(), it.ofMovement(), b.ofDeparture(it), b.ofWord(it))
 		switch {
 		case it.held != nil:
 			h := *it.held
@@ -203,7 +203,9 @@ func (b *builder) corrections(it *item) []Correction {
 	}
 	if it.want != nil && !it.stray && it.entry.Address != it.addr { // held or not: what refers to it looks for it here
 		from := it.entry.Address
-		out = append(out, Correction{Address: it.addr, Token: it.entry.Token, Type: ledger.Moved, From: &from})
+		out = append(out, Correction{
+			Address: it.addr, Token: it.entry.Token, Type: ledger.Moved, From: &from, Beside: b.in.Ledger.Current(it.addr) != nil && it.entry.Role == ledger.Current,
+		})
 	}
 	if it.restored {
 		out = append(out, Correction{Address: it.addr, Token: it.entry.Token, Type: ledger.Restored, Why: "the spec wants it again"})

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
 
@@ -24,7 +25,7 @@ var update = flag.Bool("update", false, "write want.json anew")
 //
 //	desired  address → {fields, meta, defaults}; defaults names the fields that nobody wrote
 //	ledger   token → {address, applied, outs, deps, meta, broken, bare, open, ended, from: the address that it was moved from}; a later token at an address deposes an earlier one
-//	live     token → what differs from applied and outs, null for a field that is not there; "absent"; {"unread": why}; {"mark": estate, "" for none}; {"marked": the address that its mark has}; {"estate": the estate that its mark has}
+//	live     token → what differs from applied and outs, null for a field that is not there; "absent"; {"unread": why}; {"mark": estate, "" for none}; {"marked": the address that its mark has}; {"estate": the estate that its mark has}; {"elsewhere": the environment whose mark it bears}; {"late": true}: not to be seen yet
 //	found    address → {id, fields} that a lookup found; null for nothing; {"unread": why}
 //	strays   token → {address, id, fields, more: ids of others that bear this mark}
 //	copies   token of the ledger → ids that bear its mark too
@@ -305,6 +306,12 @@ func look(t *testing.T, o resource.Object, seen json.RawMessage) plan.Reading {
 			r.Object.Mark.Estate = patch.Text(k)
 		case k == "marked":
 			r.Object.Mark.Address = parseLocal(t, patch.Text(k))
+		case k == "elsewhere":
+			a := o.Address
+			a.Env = patch.Text(k)
+			r.Object.Mark = resource.Mark{Estate: estate, Env: a.Env, Address: a, Token: "theirs"}
+		case k == "late":
+			r.Seen, r.Trail = plan.Unread, &plan.Trail{Wrote: time.Unix(0, 0), Seen: time.Unix(60, 0), Until: time.Unix(300, 0)}
 		case null:
 			delete(r.Object.Fields, k)
 		default:

@@ -137,7 +137,7 @@ func collect(in *Input) []*item {
 		if e := free[w.Address]; e != nil && it.entry == nil {
 			it.entry = e
 		}
-		if it.entry != nil && (claimed[it.entry.Key] || it.superseded(in, wanted) || it.gaveWay(in, wanted)) {
+		if it.entry != nil && (claimed[it.entry.Key] || it.superseded(in, wanted) || it.gaveWay(in, wanted) || it.went(in)) {
 			it.entry = nil
 		}
 		if it.entry != nil {

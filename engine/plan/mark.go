@@ -68,12 +68,21 @@ func (b *builder) ofMark(it *item) []Note {
 	return []Note{{Address: it.addr, Drift: true, Text: text}}
 }
 
-// foreign holds what is to be done to an object that another estate has marked as
-// its own since: two that put it back in turn would never end.
+// foreign holds what is to be done to an object that another estate, or another
+// environment of this one, has marked as its own since: two that put it back in turn
+// would never end.
 func (b *builder) foreign(it *item) {
 	m := it.live.Object.Mark
-	if it.kind.Marked && !it.stray && it.action != "" && m.Estate != "" && m.Estate != b.in.Estate && m.Token != it.entry.Token {
+	switch {
+	case it.stray || it.action == "":
+	case it.kind.Marked && m.Estate != "" && m.Estate != b.in.Estate && m.Token != it.entry.Token:
 		it.hold(HeldUnowned, fmt.Sprintf("%s bears %s", it.live.Object.ID, whose(m)), oneOwner)
+	case it.usurped(b.in) && !b.returns(it):
+		mend := fmt.Sprintf("where that one manages it, let go of it here: isobar forget %s %s; else take its isobar: tags off by hand, and it is marked again", b.in.Env, it.addr.Local())
+		if g := b.in.Gone[m.Token]; g.Mend != "" {
+			mend = g.Mend
+		}
+		it.hold(HeldUnowned, fmt.Sprintf("%s bears %s", it.live.Object.ID, whose(m)), mend)
 	}
 }
 

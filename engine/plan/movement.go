@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"isobar.dev/engine/ledger"
@@ -66,6 +67,66 @@ func returned(in *Input, wants []*resource.Desired, wanted map[resource.Address]
 	return out
 }
 
+// exchange lets objects that changed places, as all their marks say, be where they
+// are by now. Where the spec describes them rather as the ledger has them the marks
+// are wrong, and a person says so.
+func (b *builder) exchange() {
+	for _, it := range b.items {
+		ring := b.ring(it)
+		was, now := 0, 0
+		for i, x := range ring {
+			x.resolve(b)
+			was, now = was+b.effort(x, x), now+b.effort(x, ring[(i+1)%len(ring)])
+		}
+		if len(ring) == 0 || now > was {
+			continue
+		}
+		entry, live := ring[0].entry, ring[0].live
+		for i, x := range ring {
+			if i == len(ring)-1 {
+				x.entry, x.live = entry, live
+			} else {
+				x.entry, x.live = ring[i+1].entry, ring[i+1].live
+			}
+			b.byKey[x.entry.Key] = x
+		}
+	}
+}
+
+// ring gives the items of which each has in the ledger the object that bears the
+// mark of the one before it, and the first that of the last; nil where they end
+// elsewhere.
+func (b *builder) ring(it *item) []*item {
+	ring := []*item{it}
+	for at := it; ; {
+		if at == nil || at.want == nil || at.entry == nil || at.stray || !at.kind.Marked || at.entry.Address != at.addr || at.entry.Role != ledger.Current {
+			return nil
+		}
+		to, ok := strayed(b.in, at.entry)
+		if at = b.byAddr[to]; !ok {
+			return nil
+		}
+		if at == it {
+			break
+		}
+		if ring = append(ring, at); len(ring) > len(b.byAddr) {
+			return nil // it leads into another ring
+		}
+	}
+	slices.Reverse(ring)
+	return ring
+}
+
+// effort is what it would take to make the object of y what x wants.
+func (b *builder) effort(x, y *item) int {
+	d := b.tried(x, y)
+	n := len(d.changes) + len(d.refused)
+	if replacing(d) {
+		n += 1000
+	}
+	return n
+}
+
 // gaveWay reports whether the entry's object has moved to an address that the spec
 // has no more, as its mark says, and another bears the mark of the item's address:
 // that one is the item's, and this one is nobody's to make it again.
@@ -76,6 +137,39 @@ func (it *item) gaveWay(in *Input, wanted map[resource.Address]bool) bool {
 	}
 	o := newestStray(in, it.addr)
 	return o != nil && foreign(in, o) == 0
+}
+
+// usurped reports whether the live mark is another environment's of this estate,
+// written by it since: the token is none of ours.
+func (it *item) usurped(in *Input) bool {
+	m := it.live.Object.Mark
+	return it.kind.Marked && it.live.Seen == Present && m.Estate == in.Estate && m.Env != in.Env && m.Env != "" && m.Token != it.entry.Token
+}
+
+// went reports whether the entry's object is another environment's by now, so that
+// the item has none: that one's ledger says so; or its mark does, and another object
+// bears the mark of the item's address.
+func (it *item) went(in *Input) bool {
+	key := it.entry.Key
+	if _, away := in.Away[key]; away {
+		return true
+	}
+	of := &item{entry: it.entry, kind: it.kind, live: in.Live[key]}
+	if it.entry.Open != nil || !of.usurped(in) {
+		return false
+	}
+	if _, gone := in.Gone[of.live.Object.Mark.Token]; gone {
+		return false
+	}
+	if o := newestStray(in, it.addr); o == nil || foreign(in, o) != 0 || twins(in, o) != nil {
+		return false
+	}
+	in.Away = maps.Clone(in.Away)
+	if in.Away == nil {
+		in.Away = map[ledger.Key]resource.Address{}
+	}
+	in.Away[key] = of.live.Object.Mark.Address
+	return true
 }
 
 // placed reports whether the live mark names where the entry is, or was before.
@@ -111,6 +205,14 @@ func (it *item) ofMovement() []Note {
 		"%s was %s and bears this address's mark: it was moved, the ledger takes it in", it.live.Object.ID, it.entry.Address.Local())}}
 }
 
+// ofDeparture notes that the ledger lets go of what is another environment's.
+func (b *builder) ofDeparture(it *item) []Note {
+	if !it.away || b.in.Lost || b.in.Destroy {
+		return nil
+	}
+	return []Note{{Address: it.addr, Ledger: true, Text: fmt.Sprintf("%s is the object of %s, as its mark says: the ledger lets go of it", it.entry.Record.ID, b.in.Away[it.entry.Key])}}
+}
+
 // waits holds an item whose object the ledger has elsewhere, until another one has
 // made room.
 func (it *item) waits() {
@@ -133,6 +235,9 @@ func (b *builder) crossed(it *item) {
 
 // whichOf mends what the ledger and the mark tell differently.
 func (b *builder) whichOf(it *item, to resource.Address) string {
+	if b.ring(it) != nil {
+		return fmt.Sprintf("where the mark is wrong, as the spec has it, set its tag %s to %s by hand; else write into the spec which is which", resource.MarkAddress, it.entry.Address)
+	}
 	return fmt.Sprintf("with %s in the spec, and nothing else there in the ledger, isobar apply %s takes the move in; where the mark is wrong, set its tag %s to %s by hand",
 		to.Local(), b.in.Env, resource.MarkAddress, it.entry.Address)
 }

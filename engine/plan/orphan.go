@@ -96,6 +96,8 @@ func (b *builder) adrift(o *resource.Object) Held {
 			b.in.Env, Named, b.in.Env, Named),
 	}
 	switch by, it := b.another(o), b.byAddr[o.Mark.Address]; {
+	case it != nil && it.entry != nil && it.live.Seen == Unread:
+		return it.whichLives(o)
 	case by == 0 && it != nil && it.entry != nil:
 		h.Text = fmt.Sprintf("%s bears its mark, but its object is %s, and the ledger does not know this one", o.ID, it.entry.Record.ID)
 		h.Mend = fmt.Sprintf("delete it: isobar confirm %s %s, or let go of it: isobar forget %s %s", b.in.Env, Named, b.in.Env, Named)
@@ -108,6 +110,16 @@ func (b *builder) adrift(o *resource.Object) Held {
 			"isobar confirm %s %s, or let go of it: isobar forget %s %s", b.in.Env, Named, b.in.Env, Named)
 	}
 	return h
+}
+
+// whichLives holds a stray at the address of an object that can't be seen: either
+// may be the one that lives, as where a store is older than a replacement.
+func (it *item) whichLives(o *resource.Object) Held {
+	of := &item{addr: it.addr, live: it.live, action: Delete}
+	of.holdUnseen()
+	of.held.Token = o.Mark.Token
+	of.held.Text = fmt.Sprintf("%s bears its mark, and whether %s, which the ledger has, is there yet can't be told: %s", o.ID, it.entry.Record.ID, of.held.Text)
+	return *of.held
 }
 
 // another gives the store that an object's mark names, 0 where it is this one or

@@ -196,7 +196,7 @@ type Correction struct {
 	Address resource.Address
 	Token   string
 	Type    ledger.Type // Settled, Adopted, Forgotten or Moved
-	Beside  bool        // of Adopted: it is to go, and deposes nothing
+	Beside  bool        // of Adopted: it is to go, and deposes nothing; of Moved: it changes places
 	Record  *ledger.Record
 	From    *resource.Address
 	Why     string

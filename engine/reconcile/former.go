@@ -177,11 +177,12 @@ func (r *Runner) looksRenamed(ctx context.Context, d *Draft) error {
 	return nil
 }
 
-// depart finds which objects of an environment that is gone, or is to be
-// destroyed, another one's ledger has by now.
+// depart finds which objects another environment's ledger has by now: of one that
+// is gone, or is to be destroyed; of any other where their marks say so too.
 func (r *Runner) depart(ctx context.Context, d *Draft, lost bool) error {
 	d.away = map[ledger.Key]resource.Address{}
-	if !lost && !d.Job.Destroy {
+	stays := !lost && !d.Job.Destroy
+	if stays && (d.Job.Imports != nil || !d.strewn()) {
 		return nil
 	}
 	rows, err := r.Ledger.Environments(ctx)
@@ -213,12 +214,23 @@ func (r *Runner) depart(ctx context.Context, d *Draft, lost bool) error {
 			if _, desc, known := r.Catalogue.Kind(e.Address.Type()); known && desc.Lookup {
 				to, ok = heir(d, others, e, pinned[e.Token])
 			}
-			if ok && e.Open == nil {
+			if ok && e.Open == nil && (!stays || d.world.Live[key].Object.Mark.Address == to) {
 				d.away[key] = to
 			}
 		}
 	})
 	return nil
+}
+
+// strewn reports whether an object of the draft's ledger bears the mark of another
+// environment of the estate.
+func (d *Draft) strewn() bool {
+	for _, live := range d.world.Live {
+		if m := live.Object.Mark; m.Estate == d.Estate.ID && m.Env != "" && m.Env != d.Job.Env {
+			return true
+		}
+	}
+	return false
 }
 
 // heir gives the resource that has an entry's object by now, of the entries of other

@@ -223,7 +223,15 @@ func (r *Runner) evaluate(ctx context.Context, d *Draft) (lost bool, err error) 
 	}
 	d.Spec, err = r.Specs.Environment(ctx, d.Job.Tree, d.Job.Env)
 	d.Warnings = d.Spec.Warnings
-	return len(d.Spec.Desired) == 0, err
+	return r.empty(d), err
+}
+
+// empty reports whether a draft's spec wants no object.
+func (r *Runner) empty(d *Draft) bool {
+	return !slices.ContainsFunc(d.Spec.Desired, func(w resource.Desired) bool {
+		_, desc, known := r.Catalogue.Kind(w.Address.Type())
+		return !known || !desc.Lookup
+	})
 }
 
 // absent reports whether the repository no longer has the draft's environment.
@@ -430,7 +438,7 @@ func (r *Runner) Apply(ctx context.Context, d *Draft, progress func(apply.Result
 	}
 	d.Job.Refresh, d.Job.TakeOver = Refresh{}, false // what was asked anew is pinned by now, and what was taken over is
 	r.look(ctx, d)
-	left := r.build(d, d.Plan.Env != "" && len(d.Spec.Desired) == 0 && !d.Job.Destroy)
+	left := r.build(d, d.Plan.Env != "" && r.empty(d) && !d.Job.Destroy)
 	if len(d.Job.Imports) > 0 {
 		out.Next = left
 	} else {
