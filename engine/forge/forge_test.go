@@ -186,10 +186,16 @@ func TestComments(t *testing.T) {
 		w.clock.add(time.Minute)
 		must(t, w.lab.Rewrite(w.repo, all[1].ID, "isobar plan"))
 		must(t, w.Edit(t.Context(), n, ours.ID, "plan: 4 to add"))
+		w.lab.Requests()
 		fresh, err := w.Comments(t.Context(), n, w.clock.Now())
 		must(t, err)
 		if len(fresh) != 2 || fresh[0].Body != "isobar plan" || fresh[1].Body != "plan: 4 to add" || fresh[1].ID != ours.ID {
 			t.Errorf("since a minute ago: %+v", fresh)
+		}
+		// who can filter by time is asked to; of GitLab's the newest pages are enough
+		asked := w.lab.Requests()
+		if w.Name() != GitLab && (len(asked) != 1 || !strings.Contains(asked[0].Query, "since=2027-01-15T")) || len(asked) > 2 {
+			t.Errorf("asked %v", asked)
 		}
 		none, err := w.Comments(t.Context(), n, w.clock.Now().Add(time.Second))
 		if err != nil || len(none) != 0 {

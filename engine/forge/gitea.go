@@ -59,7 +59,7 @@ func (g *giteaForge) Self(ctx context.Context) (string, error) {
 	})
 }
 
-// giteaPages calls for each page with a client.
+// pages calls for each page with a client.
 func (g *giteaForge) pages(ctx context.Context, op string, page func(api *gitea.Client, list gitea.ListOptions) (*gitea.Response, error)) error {
 	api, err := g.api(ctx)
 	if err != nil {
@@ -143,23 +143,19 @@ func giteaPull(p *gitea.PullRequest) Pull {
 	return out
 }
 
-// Comments implements Forge. Gitea gives them all in one answer.
+// Comments implements Forge. Gitea gives them all in one answer, and would name a
+// next page if it did not.
 // https://docs.gitea.com/api/ (issueGetComments)
 func (g *giteaForge) Comments(ctx context.Context, number int, since time.Time) ([]Comment, error) {
-	const op = "gitea: list comments"
-	api, err := g.api(ctx)
-	if err != nil {
-		return nil, classify(op, reading, err)
-	}
-	list, _, err := api.ListIssueComments(g.owner, g.name, int64(number), gitea.ListIssueCommentOptions{Since: since})
-	if err != nil {
-		return nil, classify(op, reading, err)
-	}
-	out := make([]Comment, 0, len(list))
-	for _, c := range list {
-		out = append(out, giteaComment(c))
-	}
-	return inOrder(out, since), nil
+	var out []Comment
+	err := g.pages(ctx, "gitea: list comments", func(api *gitea.Client, page gitea.ListOptions) (*gitea.Response, error) {
+		list, resp, err := api.ListIssueComments(g.owner, g.name, int64(number), gitea.ListIssueCommentOptions{ListOptions: page, Since: since})
+		for _, c := range list {
+			out = append(out, giteaComment(c))
+		}
+		return resp, err
+	})
+	return inOrder(out, since, err)
 }
 
 func giteaComment(c *gitea.Comment) Comment {

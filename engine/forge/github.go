@@ -216,7 +216,7 @@ func (g *gitHub) Comments(ctx context.Context, number int, since time.Time) ([]C
 		}
 		return resp.NextPage, nil
 	})
-	return inOrder(out, since), err
+	return inOrder(out, since, err)
 }
 
 func gitHubComment(c *github.IssueComment) Comment {
@@ -228,7 +228,10 @@ func gitHubComment(c *github.IssueComment) Comment {
 
 // inOrder sorts comments by when they were made, drops what shifting pages
 // doubled and what is older than since.
-func inOrder(list []Comment, since time.Time) []Comment {
+func inOrder(list []Comment, since time.Time, err error) ([]Comment, error) {
+	if err != nil {
+		return nil, err
+	}
 	list = slices.DeleteFunc(list, func(c Comment) bool { return c.Updated.Before(since) })
 	slices.SortStableFunc(list, func(a, b Comment) int {
 		if c := a.Created.Compare(b.Created); c != 0 {
@@ -239,7 +242,7 @@ func inOrder(list []Comment, since time.Time) []Comment {
 		}
 		return strings.Compare(a.ID, b.ID)
 	})
-	return slices.CompactFunc(list, func(a, b Comment) bool { return a.ID == b.ID })
+	return slices.CompactFunc(list, func(a, b Comment) bool { return a.ID == b.ID }), nil
 }
 
 // Comment implements Forge.

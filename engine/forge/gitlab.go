@@ -169,7 +169,7 @@ func (g *gitLab) Comments(ctx context.Context, number int, since time.Time) ([]C
 		}
 		return int(resp.NextPage), nil
 	})
-	return inOrder(out, since), err
+	return inOrder(out, since, err)
 }
 
 func gitLabComment(c *gitlab.Note) Comment {

@@ -156,13 +156,15 @@ func (s *Server) gitHubFiles(w http.ResponseWriter, r *http.Request, at on) {
 	s.page(w, r, out)
 }
 
-// comments gives a pull's comments that were edited at since or later.
-func since(r *http.Request, all []*Comment) []*Comment {
-	t, err := time.Parse(time.RFC3339, r.URL.Query().Get("since"))
-	if err != nil {
-		return all
+// since gives the comments that were edited at since or later, and false where that
+// is no time.
+func since(r *http.Request, all []*Comment) ([]*Comment, bool) {
+	text := r.URL.Query().Get("since")
+	if text == "" {
+		return all, true
 	}
-	return slices.DeleteFunc(slices.Clone(all), func(c *Comment) bool { return c.Updated.Before(t) })
+	t, err := time.Parse(time.RFC3339, text)
+	return slices.DeleteFunc(slices.Clone(all), func(c *Comment) bool { return c.Updated.Before(t) }), err == nil
 }
 
 func (s *Server) commentObject(at on, c *Comment) object {
@@ -175,8 +177,13 @@ func (s *Server) commentObject(at on, c *Comment) object {
 // listComments gives GitHub's pages, and Gitea's all at once.
 // https://docs.github.com/en/rest/issues/comments#list-issue-comments
 func (s *Server) listComments(w http.ResponseWriter, r *http.Request, at on) {
+	found, ok := since(r, at.pull.Comments)
+	if !ok {
+		s.say(w, http.StatusUnprocessableEntity, "since is no time")
+		return
+	}
 	out := []object{}
-	for _, c := range since(r, at.pull.Comments) {
+	for _, c := range found {
 		if !c.System {
 			out = append(out, s.commentObject(at, c))
 		}

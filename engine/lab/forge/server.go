@@ -95,8 +95,9 @@ type Server struct {
 // Request is one that was taken.
 type Request struct {
 	Method string
-	Path   string // without the query
-	Status int    // 0 for none
+	Path   string
+	Query  string
+	Status int // 0 for none
 }
 
 // Start starts a server on a free port of 127.0.0.1. It ends with ctx or Close.
@@ -199,7 +200,7 @@ func (s *Server) front(next http.Handler) http.Handler {
 func (s *Server) count(r *http.Request, status int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.requests = append(s.requests, Request{Method: r.Method, Path: r.URL.EscapedPath(), Status: status})
+	s.requests = append(s.requests, Request{Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Status: status})
 }
 
 // good reports whether the request has a credential that fits its path.
