@@ -34,6 +34,7 @@ func house() map[string]room {
 		"engine/diag":                  {0, pure},
 		"engine/ledger":                {1, pure},
 		"engine/spelling":              {1, pure},
+		"engine/linemerge":             {1, pure},
 		"engine/plan":                  {2, pure},
 		"engine/review":                {2, pure},
 		"engine/view":                  {3, pure},
