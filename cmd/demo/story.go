@@ -58,7 +58,7 @@ func (s *stage) push(ctx context.Context, msg, content string) (string, error) {
 // settled waits until the environment is in a state at a commit.
 func (s *stage) settled(ctx context.Context, hash, state string) (view.Status, error) {
 	var got view.Status
-	err := s.until(ctx, 40*time.Second, env+" is "+state+" at "+hash[:7], func(ctx context.Context) error {
+	err := s.until(ctx, 2*time.Minute, env+" is "+state+" at "+hash[:7], func(ctx context.Context) error {
 		rows, err := s.client.Environments(ctx)
 		if err != nil {
 			return err
@@ -123,7 +123,7 @@ const guest = "10.8.0.21"
 
 // boot stands for the guest: once the machine is on, it tells its address.
 func (s *stage) boot(ctx context.Context) error {
-	err := s.until(ctx, 40*time.Second, "the database's machine is on", func(ctx context.Context) error {
+	err := s.until(ctx, 2*time.Minute, "the database's machine is on", func(ctx context.Context) error {
 		vm, err := s.database(ctx)
 		if err == nil && !vm.On {
 			err = errors.New("it is off")
@@ -198,7 +198,7 @@ func (s *stage) drift(ctx context.Context) (string, error) {
 		return "", err
 	}
 	say("   somebody       sets the memory of shop-db to 1024 MB")
-	err = s.until(ctx, 40*time.Second, "both are put back", func(ctx context.Context) error {
+	err = s.until(ctx, 2*time.Minute, "both are put back", func(ctx context.Context) error {
 		now, err := s.webGroup(ctx)
 		vm, verr := s.database(ctx)
 		switch err = errors.Join(err, verr); {
@@ -313,7 +313,7 @@ func (s *stage) empty(ctx context.Context) (string, error) {
 	}
 	// Wait for proof that it was fetched and that the cloud was looked at after.
 	fetched := s.git.Requests()
-	err = s.until(ctx, 40*time.Second, "the push is fetched and the cloud looked at", func(context.Context) error {
+	err = s.until(ctx, 2*time.Minute, "the push is fetched and the cloud looked at", func(context.Context) error {
 		if s.git.Requests() < fetched+4 || s.proxy.Count("DescribeSecurityGroups") < 2 {
 			return errors.New("not yet")
 		}

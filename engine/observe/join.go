@@ -36,10 +36,19 @@ func (o *Observer) join(l *look, r Request, secret map[resource.Address]resource
 		}
 		for _, bearers := range seen.byToken {
 			for _, obj := range bearers {
-				w.place(obj, Place{l.alias, kind}, r, secret)
+				if at := (spot{l.session.Scope(), kind, obj.ID}); !w.met[at] { // two aliases may look at one place
+					w.met[at] = true
+					w.place(obj, Place{l.alias, kind}, r, secret)
+				}
 			}
 		}
 	}
+}
+
+// spot is an object where it is.
+type spot struct {
+	scope, kind string
+	id          resource.ID
 }
 
 // place says of an object that bears a mark whose it is, where it is no entry's.

@@ -62,6 +62,8 @@ type World struct {
 	Copies []resource.Object                 // that bear the mark of an object which the ledger knows by another id; without fields
 	Blind  map[string]string                 // alias → why it could not be read
 	Wants  int                               // what was asked: a kind's objects by their mark, or by their ids, count one
+
+	met map[spot]bool // objects with a mark, as they were met
 }
 
 // Observer looks. It is safe for concurrent use; looks at one session by
@@ -80,7 +82,7 @@ func New(kinds Kinds, now func() time.Time) *Observer {
 // Observe looks at everything that the request's ledger and spec concern. It
 // never fails as a whole: what could not be read is Unread, with the reason.
 func (o *Observer) Observe(ctx context.Context, r Request) World {
-	w := World{Live: map[ledger.Key]plan.Reading{}, Found: map[resource.Address]plan.Reading{}, Homes: map[string]string{}, Blind: maps.Clone(r.Blind)}
+	w := World{Live: map[ledger.Key]plan.Reading{}, Found: map[resource.Address]plan.Reading{}, Homes: map[string]string{}, Blind: maps.Clone(r.Blind), met: map[spot]bool{}}
 	if w.Blind == nil {
 		w.Blind = map[string]string{}
 	}

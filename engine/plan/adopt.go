@@ -14,6 +14,8 @@ import (
 type Import struct {
 	Named string           // by which the person named it
 	Owner resource.Address // of another environment's ledger whose object it is; the zero one for nobody
+	From  resource.Address // what it was under the former name, where that is another resource's name; else the zero one
+	Kept  bool             // the former name's ledger has it protected by preventDestroy
 	Reading
 }
 
@@ -47,9 +49,11 @@ func (b *builder) adopt() *Plan {
 			p.Ledger, p.Steps = append(p.Ledger, c), append(p.Steps, s)
 			continue
 		}
+		meta := it.want.Meta
+		meta.PreventDestroy = meta.PreventDestroy || b.in.Imports[it.addr].Kept // a plan that changes nothing else lifts it
 		p.Steps = append(p.Steps, Step{
 			ID: "adopt " + it.addr.Local(), Op: ledger.Adopt, Address: it.addr, Live: it.live.Object.ID, Want: it.diff.applied,
-			Meta: it.want.Meta, Deps: b.bonds(it), Over: b.over(it),
+			Meta: meta, Deps: b.bonds(it), Over: b.over(it),
 		})
 	}
 	slices.SortStableFunc(p.Held, func(x, y Held) int { return x.Address.Compare(y.Address) })

@@ -20,6 +20,9 @@ func (b *builder) formerly(a resource.Address) resource.Address {
 	if b.in.Former == "" {
 		return resource.Address{}
 	}
+	if from := b.in.Imports[a].From; !from.IsZero() {
+		return from
+	}
 	a.Env = b.in.Former
 	return a
 }

@@ -45,7 +45,7 @@ func movements(in *Input, wanted map[resource.Address]bool) (free, blocked map[r
 
 // returned gives the entries that go back to where their last move took them from,
 // by that address: the spec has them there again and no more where they are, as
-// when a commit that renamed them was reverted.
+// when a commit that renamed them was reverted. What a person lets go of does not.
 func returned(in *Input, wants []*resource.Desired, wanted map[resource.Address]bool) map[resource.Address]*ledger.Entry {
 	out := map[resource.Address]*ledger.Entry{}
 	onward := map[resource.Address]bool{} // what the spec moves to somewhere else
@@ -57,7 +57,7 @@ func returned(in *Input, wants []*resource.Desired, wanted map[resource.Address]
 	for _, e := range in.Ledger.Entries {
 		home := e.From
 		if home.IsZero() || wanted[e.Address] || onward[e.Address] || !wanted[home] || e.Open != nil || in.Live[e.Key].Seen != Present ||
-			in.Ledger.Current(home) != nil || newestStray(in, home) != nil {
+			in.Ledger.Current(home) != nil || newestStray(in, home) != nil || in.Released[e.Key] != "" {
 			continue
 		}
 		if had := out[home]; had == nil || had.Role != ledger.Current && e.Role == ledger.Current || had.Role == e.Role && had.Token < e.Token {

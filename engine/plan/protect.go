@@ -107,16 +107,29 @@ func (b *builder) protect() {
 			n++
 		}
 	}
-	limit, bounded := b.in.Deletes.limit(len(b.in.Ledger.Entries))
+	owned := Owned(b.in.Ledger, b.in.Kinds)
+	limit, bounded := b.in.Deletes.limit(owned)
 	if !bounded || n <= limit {
 		return
 	}
 	for _, it := range b.items {
 		if it.spends() {
-			over := Excess{Goes: n, Owned: len(b.in.Ledger.Entries), Limit: limit, Settings: b.in.Deletes.words()}
+			over := Excess{Goes: n, Owned: owned, Limit: limit, Settings: b.in.Deletes.words()}
 			it.hold(HeldBudget, over.Text(), fmt.Sprintf("split the change; or look at it and name it: isobar plan %s, then isobar apply %s --plan DIGEST; or raise deletes in the spec", b.in.Env, b.in.Env))
 		}
 	}
+}
+
+// Owned counts the objects that a ledger has, for budgets: what a lookup found is
+// none.
+func Owned(s *ledger.State, kinds map[string]Kind) int {
+	n := 0
+	for _, e := range s.Entries {
+		if k := kinds[e.Address.Type()]; k.Descriptor == nil || !k.Lookup {
+			n++
+		}
+	}
+	return n
 }
 
 // spends reports whether the item counts for the budget: what a person named

@@ -141,8 +141,47 @@ func (d *Daemon) assign(ctx context.Context) (gained map[string][]string, err er
 			}
 		}
 	}
+	ferr := d.foundlings(ctx, repos, heads, gained)
 	d.refuse(ctx, refused)
-	return gained, err
+	return gained, errors.Join(err, ferr)
+}
+
+// foundlings gives environments that only commands worked on, and no repository has
+// any more, to the one that somebody trusted said may hold them: else nobody would
+// settle what was cut short there, or tell of what is left. It waits until every
+// repository was read.
+func (d *Daemon) foundlings(ctx context.Context, repos map[string]Repo, heads map[string]*head, gained map[string][]string) error {
+	for name := range repos {
+		if h := heads[name]; h == nil || h.unreadable {
+			return nil
+		}
+	}
+	rows, err := d.Store.Environments(ctx)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		d.mu.Lock()
+		_, known := d.envs[row.Name]
+		d.mu.Unlock()
+		if known || row.Repo != "" {
+			continue
+		}
+		var may []string
+		for name, r := range repos {
+			if r.claims(row.Name) {
+				may = append(may, name)
+			}
+		}
+		if len(may) != 1 {
+			continue
+		}
+		if _, err := d.claim(ctx, repos[may[0]], row.Name); err != nil {
+			return err
+		}
+		gained[may[0]] = append(gained[may[0]], row.Name)
+	}
+	return nil
 }
 
 // refusal says why a repository may not have an environment, or nil.

@@ -35,8 +35,7 @@ func (r *Runner) arrive(ctx context.Context, d *Draft) error {
 	var imports []Import
 	d.waiting = map[resource.Address]plan.Wait{}
 	for _, w := range r.missing(d) {
-		from := w.Address
-		from.Env = former
+		from, renamed := fromWhere(d, w, old)
 		_, desc, known := r.Catalogue.Kind(w.Address.Type())
 		e := old.Current(from)
 		switch {
@@ -47,11 +46,11 @@ func (r *Runner) arrive(ctx context.Context, d *Draft) error {
 			rec := e.Record
 			d.pins = append(d.pins, plan.Correction{Address: w.Address, Token: e.Token, Type: ledger.Pinned, Record: &rec})
 		case e != nil:
-			imports = append(imports, Import{Address: w.Address, Named: string(e.Record.ID)})
+			imports = append(imports, Import{Address: w.Address, Named: string(e.Record.ID), From: renamed, Kept: e.Record.Meta.PreventDestroy})
 		default:
 			switch found := stranded(d.world.Former, from, old); {
 			case len(found) == 1:
-				imports = append(imports, Import{Address: w.Address, Named: string(found[0].ID)})
+				imports = append(imports, Import{Address: w.Address, Named: string(found[0].ID), From: renamed})
 			case len(found) > 1:
 				d.waiting[w.Address] = plan.Wait{
 					Text: fmt.Sprintf("%d objects bear the mark of %s: %s; of all but the right one, take the isobar: tags off by hand", len(found), from, idsOf(found)),
@@ -74,6 +73,20 @@ func (r *Runner) arrive(ctx context.Context, d *Draft) error {
 	}
 	d.former, d.Job.Imports = former, imports
 	return nil
+}
+
+// fromWhere gives the address that a resource had under the former name: its own or,
+// where nothing of that is known and it was renamed in the same breath, the one of
+// its movedFrom, which is renamed then.
+func fromWhere(d *Draft, w *resource.Desired, old *ledger.State) (from, renamed resource.Address) {
+	from = w.Address
+	from.Env = d.Spec.MovedFrom
+	if w.Meta.MovedFrom == nil || old.Current(from) != nil || len(stranded(d.world.Former, from, old)) > 0 {
+		return from, resource.Address{}
+	}
+	from = *w.Meta.MovedFrom
+	from.Env = d.Spec.MovedFrom
+	return from, from
 }
 
 // missing gives what a draft wants and the ledger does not hold.
@@ -214,7 +227,7 @@ func (r *Runner) depart(ctx context.Context, d *Draft, lost bool) error {
 			if _, desc, known := r.Catalogue.Kind(e.Address.Type()); known && desc.Lookup {
 				to, ok = heir(d, others, e, pinned[e.Token])
 			}
-			if ok && e.Open == nil && (!stays || d.world.Live[key].Object.Mark.Address == to) {
+			if ok && e.Open == nil && (!stays || !others.gone(to.Env) && d.world.Live[key].Object.Mark.Address == to) {
 				d.away[key] = to
 			}
 		}

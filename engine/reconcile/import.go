@@ -16,6 +16,8 @@ import (
 type Import struct {
 	Address resource.Address // the resource that it is to be the object of
 	Named   string           // its id, or another name that people know it by
+	From    resource.Address // under the environment's former name, where the resource was renamed too
+	Kept    bool             // the former name's ledger has it protected
 	Alias   string           // the provider's alias that shows it, where the spec does not have the resource; "" is the provider's name
 }
 
@@ -57,7 +59,7 @@ func (r *Runner) find(ctx context.Context, d *Draft, alias string, imports []Imp
 	if !ok {
 		why := cmp.Or(d.opened.blind[alias], "the environment has no provider "+alias)
 		for _, im := range imports {
-			d.imports[im.Address] = plan.Import{Named: im.Named, Reading: plan.Reading{Seen: plan.Unread, Why: why}}
+			d.imports[im.Address] = plan.Import{Named: im.Named, From: im.From, Kept: im.Kept, Reading: plan.Reading{Seen: plan.Unread, Why: why}}
 		}
 		return
 	}
@@ -67,7 +69,7 @@ func (r *Runner) find(ctx context.Context, d *Draft, alias string, imports []Imp
 	}
 	d.Wants += len(wants)
 	for i, ans := range acc.Session.Read(ctx, wants) {
-		d.imports[imports[i].Address] = plan.Import{Named: imports[i].Named, Reading: imports[i].reading(ans, acc.Session.Scope())}
+		d.imports[imports[i].Address] = plan.Import{Named: imports[i].Named, From: imports[i].From, Kept: imports[i].Kept, Reading: imports[i].reading(ans, acc.Session.Scope())}
 	}
 }
 

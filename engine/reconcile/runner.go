@@ -100,6 +100,7 @@ type Draft struct {
 	Took     time.Duration     // of the observation
 	Open     []apply.Unsettled // intents that could not be settled yet
 	Owned    int               // objects in the ledger
+	counted  int               // of them, those that count for the budget of deletes
 	Unread   int               // objects that could not be read
 	Rivalled bool              // asked to take over: another store is seen to work on the environment
 
@@ -295,7 +296,7 @@ func (r *Runner) look(ctx context.Context, d *Draft) {
 func (r *Runner) build(d *Draft, lost bool) *plan.Plan {
 	var p *plan.Plan
 	d.journal.View(func(s *ledger.State) {
-		d.Owned = len(s.Entries)
+		d.Owned, d.counted = len(s.Entries), plan.Owned(s, r.kinds())
 		s = d.withPins(s)
 		in := r.input(d, s, lost)
 		p = plan.Build(in)

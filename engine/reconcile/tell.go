@@ -279,7 +279,7 @@ func (d *Draft) over() *plan.Excess {
 	if d.Job.Destroy {
 		return nil
 	}
-	return cmp.Or(d.Plan.Excess(budget(d.Spec.Deletes), d.Owned), d.Plan.Undoing())
+	return cmp.Or(d.Plan.Excess(budget(d.Spec.Deletes), d.counted), d.Plan.Undoing())
 }
 
 // keepRun writes the run with its plan and report.
