@@ -8,14 +8,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	gogit "github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/config"
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/object"
-	"github.com/go-git/go-git/v5/plumbing/storer"
-	"github.com/go-git/go-git/v5/plumbing/transport"
 	"github.com/go-git/go-git/v5/storage/filesystem"
 )
 
@@ -39,52 +35,79 @@ func (m *Mirror) Fetch(ctx context.Context) (changed bool, err error) {
 	if err != nil || !changed {
 		return false, err
 	}
-	m.packed++
-	if m.packed >= repackEvery {
-		if err := m.repack(); err != nil {
-			return m.rebuild(ctx)
-		}
+	if m.settle() != nil {
+		return m.rebuild(ctx)
 	}
-	m.read.forget()
 	return true, nil
 }
 
-// fetchInto brings a store up to date, its headRef last.
-func (m *Mirror) fetchInto(ctx context.Context, sto spilling) (bool, error) {
+// settle counts a fetch that brought something, repacks where it is time, and
+// lets readers see what came.
+func (m *Mirror) settle() error {
+	m.packed++
+	if m.packed >= repackEvery {
+		if err := m.repack(); err != nil {
+			return err
+		}
+	}
+	m.read.forget()
+	return nil
+}
+
+// conn is a remote that has answered with its refs.
+type conn struct {
+	remote *gogit.Remote
+	by     link
+	refs   []*plumbing.Reference
+}
+
+// dial asks the remote for its refs. Close the link of what it gives.
+func (m *Mirror) dial(ctx context.Context, sto spilling) (conn, error) {
 	if m.at.local != "" {
 		if _, err := os.Stat(m.at.local); err != nil {
 			if errors.Is(err, os.ErrNotExist) {
 				err = errNoRepository
 			}
-			return false, classify(m.at, err)
+			return conn{}, classify(m.at, err)
 		}
 	}
 	by, err := m.at.link(ctx, m.opts)
 	if err != nil {
-		return false, err
+		return conn{}, err
 	}
-	defer by.close()
 	remote := gogit.NewRemote(sto, &config.RemoteConfig{Name: "origin", URLs: []string{m.at.url}})
 	refs, err := remote.ListContext(ctx, &gogit.ListOptions{Auth: by.auth, CABundle: m.opts.CA, ProxyOptions: by.proxy})
-	before, held := sto.Reference(headRef)
-	switch {
-	case errors.Is(err, transport.ErrEmptyRemoteRepository) && held == nil:
-		return false, &Error{Kind: BranchGone, URL: m.at.shown, What: "the repository has no branch any more", Mend: "push the branch again"}
-	case err != nil:
-		return false, classify(m.at, by.explain(err))
+	if err != nil {
+		err = classify(m.at, by.explain(err))
+		by.close()
+		return conn{}, err
 	}
-	branch, err := m.followed(refs)
+	return conn{remote, by, refs}, nil
+}
+
+// fetchInto brings a store up to date, its headRef last.
+func (m *Mirror) fetchInto(ctx context.Context, sto spilling) (bool, error) {
+	before, held := sto.Reference(headRef)
+	c, err := m.dial(ctx, sto)
+	if KindOf(err) == Empty && held == nil {
+		err = &Error{Kind: BranchGone, URL: m.at.shown, What: "the repository has no branch any more", Mend: "push the branch again"}
+	}
 	if err != nil {
 		return false, err
 	}
-	same, err := sameRefs(sto.Storage, refs, branch)
+	defer c.by.close()
+	branch, err := m.followed(c.refs)
+	if err != nil {
+		return false, err
+	}
+	same, err := sameRefs(sto.Storage, c.refs, branch)
 	if err != nil {
 		return false, corrupt(m.at.shown, err)
 	}
 	if same {
 		return false, nil
 	}
-	if err := m.transfer(ctx, remote, by); err != nil {
+	if err := m.transfer(ctx, c, true, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"); err != nil {
 		return false, err
 	}
 	ref, err := sto.Reference(branch)
@@ -106,33 +129,13 @@ func (m *Mirror) fetchInto(ctx context.Context, sto spilling) (bool, error) {
 	return true, nil
 }
 
-// skew is how much older a commit may say it is than one that came before it: the
-// clocks of people's machines differ.
-const skew = 48 * time.Hour
-
 // noteForced notes whether the head that was is missing from the history of the
-// one that is. Commits are looked at from the newest on, down to its age.
+// one that is.
 func (m *Mirror) noteForced(sto *filesystem.Storage, was, is plumbing.Hash) error {
-	if was == is {
+	if was == is || sto.HasEncodedObject(was) != nil { // where the mirror is made afresh, nothing is known of it
 		return nil
 	}
-	old, err := object.GetCommit(sto, was)
-	if err != nil {
-		return nil // the mirror is made afresh: nothing is known of it
-	}
-	head, err := object.GetCommit(sto, is)
-	if err != nil {
-		return err
-	}
-	found := false
-	it := object.NewCommitIterCTime(head, nil, nil)
-	defer it.Close()
-	err = it.ForEach(func(c *object.Commit) error {
-		if found = c.Hash == was; found || c.Committer.When.Before(old.Committer.When.Add(-skew)) {
-			return storer.ErrStop
-		}
-		return nil
-	})
+	found, err := newHistory(commitsOf(sto)).contains(was, is)
 	if err == nil && !found {
 		m.forced.Store(&forced{head: is, before: was})
 	}
@@ -144,13 +147,14 @@ func (m *Mirror) noteForced(sto *filesystem.Storage, was, is plumbing.Hash) erro
 // answer up with "closing input: EOF" (plumbing/transport/internal/common).
 const hasty = 4
 
-func (m *Mirror) transfer(ctx context.Context, remote *gogit.Remote, by link) error {
+// transfer fetches what the specs name. With prune it drops what the remote has no
+// more.
+func (m *Mirror) transfer(ctx context.Context, c conn, prune bool, specs ...config.RefSpec) error {
 	var err error
 	for range hasty {
-		err = remote.FetchContext(ctx, &gogit.FetchOptions{
-			RefSpecs: []config.RefSpec{"+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"},
-			Tags:     gogit.NoTags, Prune: true, Force: true,
-			Auth: by.auth, CABundle: m.opts.CA, ProxyOptions: by.proxy,
+		err = c.remote.FetchContext(ctx, &gogit.FetchOptions{
+			RefSpecs: specs, Tags: gogit.NoTags, Prune: prune, Force: true,
+			Auth: c.by.auth, CABundle: m.opts.CA, ProxyOptions: c.by.proxy,
 		})
 		if err == nil || !strings.Contains(err.Error(), "closing input: EOF") {
 			break
@@ -162,7 +166,7 @@ func (m *Mirror) transfer(ctx context.Context, remote *gogit.Remote, by link) er
 	if ctx.Err() == nil && isStoreError(err) {
 		return corrupt(m.at.shown, err)
 	}
-	return classify(m.at, by.explain(err))
+	return classify(m.at, c.by.explain(err))
 }
 
 // isStoreError tells an error of our own object store from one of the wire.
@@ -201,7 +205,8 @@ func (m *Mirror) branchGone(name string) error {
 	return &Error{Kind: BranchGone, URL: m.at.shown, What: fmt.Sprintf("branch %q is gone", name), Mend: "push it again, or name another branch to follow"}
 }
 
-// sameRefs reports whether a store holds just the remote's branches and tags.
+// sameRefs reports whether a store holds just the remote's branches and tags,
+// what FetchRefs keeps aside.
 func sameRefs(sto *filesystem.Storage, remote []*plumbing.Reference, branch plumbing.ReferenceName) (bool, error) {
 	want := map[plumbing.ReferenceName]plumbing.Hash{}
 	for _, r := range remote {
@@ -217,7 +222,7 @@ func sameRefs(sto *filesystem.Storage, remote []*plumbing.Reference, branch plum
 	defer it.Close()
 	same, n := true, 0
 	err = it.ForEach(func(r *plumbing.Reference) error {
-		if r.Type() != plumbing.HashReference {
+		if r.Type() != plumbing.HashReference || strings.HasPrefix(r.Name().String(), keptPrefix) {
 			return nil
 		}
 		n++

@@ -247,21 +247,19 @@ func (m *Mirror) Resolve(ctx context.Context, rev string) (Commit, error) {
 // their type and can't be opened. It may be used from several goroutines and
 // stays usable while Fetch runs.
 func (m *Mirror) Tree(hash string) (fs.FS, error) {
-	if !plumbing.IsHash(hash) {
-		return nil, &Error{Kind: NoRevision, URL: m.at.shown, What: fmt.Sprintf("%q is no full commit hash", hash), Mend: "resolve the name first"}
+	h, err := m.commitHash(hash)
+	if err != nil {
+		return nil, err
 	}
-	t := &tree{read: m.read, max: m.opts.MaxFile, dirs: map[plumbing.Hash][]entry{}}
-	err := m.read.do(func(sto *filesystem.Storage) error {
-		c, err := object.GetCommit(sto, plumbing.NewHash(hash))
+	t := &tree{objects: objects{read: m.read}, max: m.opts.MaxFile, dirs: map[plumbing.Hash][]entry{}}
+	err = m.read.object(func(sto *filesystem.Storage) error {
+		c, err := object.GetCommit(sto, h)
 		if err != nil {
 			return err
 		}
 		t.root, t.when = c.TreeHash, c.Committer.When
 		return nil
 	})
-	if errors.Is(err, plumbing.ErrObjectNotFound) {
-		return nil, &Error{Kind: NoRevision, URL: m.at.shown, What: "no commit " + hash + " in the mirror", Mend: "fetch first"}
-	}
 	if err != nil {
 		return nil, err
 	}

@@ -15,14 +15,12 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/filemode"
-	"github.com/go-git/go-git/v5/plumbing/object"
-	"github.com/go-git/go-git/v5/storage/filesystem"
 )
 
 // tree is the file system of one commit: fs.FS, fs.ReadDirFS, fs.ReadFileFS and
 // fs.StatFS.
 type tree struct {
-	read *reader
+	objects
 	root plumbing.Hash
 	when time.Time
 	max  int64
@@ -153,21 +151,15 @@ func (t *tree) list(h plumbing.Hash) ([]entry, error) {
 	if ok {
 		return list, nil
 	}
-	err := t.read.object(func(sto *filesystem.Storage) error {
-		obj, err := object.GetTree(sto, h)
-		if err != nil {
-			return err
-		}
-		list = make([]entry, 0, len(obj.Entries))
-		for _, e := range obj.Entries {
-			if e.Name != "." && fs.ValidPath(e.Name) && path.Base(e.Name) == e.Name {
-				list = append(list, entry{fs: t, name: e.Name, hash: e.Hash, mode: modeOf(e.Mode)})
-			}
-		}
-		return nil
-	})
+	found, err := t.entries(h)
 	if err != nil {
 		return nil, err
+	}
+	list = make([]entry, 0, len(found))
+	for _, e := range found {
+		if e.Name != "." && fs.ValidPath(e.Name) && path.Base(e.Name) == e.Name {
+			list = append(list, entry{fs: t, name: e.Name, hash: e.Hash, mode: modeOf(e.Mode)})
+		}
 	}
 	slices.SortFunc(list, func(a, b entry) int { return cmp.Compare(a.name, b.name) })
 	list = slices.CompactFunc(list, func(a, b entry) bool { return a.name == b.name })
@@ -192,14 +184,10 @@ func modeOf(m filemode.FileMode) fs.FileMode {
 	return fs.ModeIrregular | 0o444
 }
 
-func (t *tree) sized(e entry) (entry, error) {
-	if !e.mode.IsRegular() {
-		return e, nil
+func (t *tree) sized(e entry) (_ entry, err error) {
+	if e.mode.IsRegular() {
+		e.size, err = t.size(e.hash)
 	}
-	err := t.read.object(func(sto *filesystem.Storage) (err error) {
-		e.size, err = sto.EncodedObjectSize(e.hash)
-		return err
-	})
 	return e, err
 }
 
@@ -208,30 +196,17 @@ func (t *tree) content(e entry) ([]byte, error) {
 	if !e.mode.IsRegular() {
 		return nil, unfollowed(e)
 	}
-	var data []byte
-	err := t.read.object(func(sto *filesystem.Storage) error {
-		size, err := sto.EncodedObjectSize(e.hash)
-		if err != nil {
-			return err
+	size, err := t.size(e.hash)
+	if err != nil {
+		return nil, err
+	}
+	if size > t.max {
+		return nil, &Error{
+			Kind: TooLarge, What: fmt.Sprintf("has %d bytes, more than the %d that are read", size, t.max),
+			Mend: "take it out of the paths that isobar reads", Err: errFileTooLarge,
 		}
-		if size > t.max {
-			return &Error{
-				Kind: TooLarge, What: fmt.Sprintf("has %d bytes, more than the %d that are read", size, t.max),
-				Mend: "take it out of the paths that isobar reads", Err: errFileTooLarge,
-			}
-		}
-		blob, err := object.GetBlob(sto, e.hash)
-		if err != nil {
-			return err
-		}
-		r, err := blob.Reader()
-		if err != nil {
-			return err
-		}
-		data, err = io.ReadAll(r)
-		return errors.Join(err, r.Close())
-	})
-	return data, err
+	}
+	return t.data(e.hash)
 }
 
 func unfollowed(e entry) error {
