@@ -39,7 +39,8 @@ func gitPages() map[Code]Page {
 		},
 		"GIT-508": {
 			Title: "file too large",
-			Text:  "A file of the commit exceeds the limit for files that isobar reads. Take it out of the paths it evaluates.",
+			Text: "A file of the commit exceeds the limit for files that isobar reads: take it out of the paths it evaluates. Or a " +
+				"pull request changes more than can be merged: make several smaller ones of it, or merge its base into it by hand.",
 		},
 		"GIT-509": {
 			Title: "address not understood",
@@ -56,6 +57,11 @@ func gitPages() map[Code]Page {
 			Title: "mirror not writable",
 			Text: "The disk under isobar's own copy of the repository is full, or may not be written. isobar goes on with the last commit " +
 				"that it fetched. The server and the network are not at fault. Free space, or mend the mount; the next fetch goes on.",
+		},
+		"GIT-512": {
+			Title: "unrelated histories",
+			Text: "The branch of a pull request and the one that it is to be merged into have no commit in common, so that nobody " +
+				"can tell what it changes. Begin the branch again from the one that it is to be merged into.",
 		},
 	}
 }

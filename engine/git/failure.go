@@ -27,7 +27,8 @@ const (
 	Empty       Kind = "empty"       // no commit yet
 	Corrupt     Kind = "corrupt"     // our own mirror is damaged; the next Fetch rebuilds it
 	NoRevision  Kind = "no_revision" // no such commit, branch or tag in the mirror
-	TooLarge    Kind = "too_large"   // a file exceeds Options.MaxFile
+	TooLarge    Kind = "too_large"   // a file exceeds Options.MaxFile, or what is to be merged another limit
+	Unrelated   Kind = "unrelated"   // two histories with no commit in common, which can't be merged
 	BadAddress  Kind = "bad_address" // not a URL that we take
 	Untrusted   Kind = "untrusted"   // the server's host key is unknown, changed or revoked
 	Full        Kind = "full"        // our own mirror can't be written to
@@ -82,7 +83,7 @@ func (e *Error) class() resource.Class {
 		return resource.Denied
 	case NotFound, BranchGone, Empty, NoRevision:
 		return resource.NotFound
-	case TooLarge, BadAddress:
+	case TooLarge, BadAddress, Unrelated:
 		return resource.Invalid
 	}
 	return resource.Bug
@@ -110,6 +111,8 @@ func (e *Error) code() diag.Code {
 		return "GIT-510"
 	case Full:
 		return "GIT-511"
+	case Unrelated:
+		return "GIT-512"
 	case BadAddress:
 	}
 	return "GIT-509"

@@ -132,8 +132,8 @@ func (m *Mirror) fetchInto(ctx context.Context, sto spilling) (bool, error) {
 // noteForced notes whether the head that was is missing from the history of the
 // one that is.
 func (m *Mirror) noteForced(sto *filesystem.Storage, was, is plumbing.Hash) error {
-	if was == is || sto.HasEncodedObject(was) != nil { // where the mirror is made afresh, nothing is known of it
-		return nil
+	if was == is || sto.HasEncodedObject(was) != nil {
+		return nil //nolint:nilerr // the mirror is made afresh: nothing is known of the one before
 	}
 	found, err := newHistory(commitsOf(sto)).contains(was, is)
 	if err == nil && !found {
