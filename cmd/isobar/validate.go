@@ -87,7 +87,7 @@ func (a *app) imagine(ctx context.Context, runner *reconcile.Runner, r repo, env
 	if err != nil {
 		return nil, 0, err
 	}
-	list = append(append(diag.List{}, d.Warnings...), d.Findings...)
+	list = append(append(r.estate.Unapproved(env, d.Spec.Mode), d.Warnings...), d.Findings...)
 	for _, h := range d.Plan.Held {
 		if h.Why == plan.HeldFollows {
 			continue // what it follows is told

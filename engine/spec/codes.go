@@ -36,4 +36,5 @@ const (
 	codeSecretPlace  diag.Code = "SPEC-130"
 	codeUnique       diag.Code = "SPEC-131"
 	codeLookup       diag.Code = "SPEC-132"
+	codeAccess       diag.Code = "SPEC-133"
 )

@@ -9,6 +9,7 @@ import (
 
 	"isobar.dev/engine/diag"
 	"isobar.dev/engine/resource"
+	"isobar.dev/engine/review"
 )
 
 // Modes: what isobar does unasked.
@@ -26,7 +27,8 @@ type Estate struct {
 	Owners       []string
 	Notify       Notify
 	Flapping     Flapping
-	Findings     diag.List // of single environments, and warnings
+	Access       review.Access // who may approve and apply, sorted by glob
+	Findings     diag.List     // of single environments, and warnings
 
 	globs []string
 	dirs  map[string]string // directories by environment
@@ -100,10 +102,11 @@ type Waiver struct {
 // decodeEstate reads a child's answer.
 func decodeEstate(o outcome) (Estate, error) {
 	var in struct {
-		Estate       string   `json:"estate"`
-		Environments []string `json:"environments"`
-		Mode         string   `json:"mode"`
-		Owners       []string `json:"owners"`
+		Estate       string     `json:"estate"`
+		Environments []string   `json:"environments"`
+		Mode         string     `json:"mode"`
+		Owners       []string   `json:"owners"`
+		Access       accessJSON `json:"access"`
 		Flapping     struct {
 			Times  int    `json:"times"`
 			Within string `json:"within"`
@@ -130,6 +133,6 @@ func decodeEstate(o outcome) (Estate, error) {
 	return Estate{
 		ID: in.Estate, Mode: in.Mode, Owners: in.Owners, globs: in.Environments,
 		Flapping: Flapping{Times: in.Flapping.Times, Within: within},
-		Notify:   Notify{SlackChannel: in.Notifications.Slack.Channel}, Findings: warnings,
+		Notify:   Notify{SlackChannel: in.Notifications.Slack.Channel}, Access: in.Access.rules(o.At), Findings: warnings,
 	}, nil
 }

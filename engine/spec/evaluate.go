@@ -110,9 +110,19 @@ func (e *evaluation) estate(out *outcome) {
 	if len(e.found) == 0 {
 		e.rest(w)
 	}
-	if e.found.Errors() == 0 {
-		out.Estate = e.export(w)
+	if e.found.Errors() > 0 {
+		return
 	}
+	out.Estate, out.At = e.export(w), written(w)
+}
+
+// written gives where each setting stands that the user wrote, by its path.
+func written(w world) map[string]resource.Position {
+	at := map[string]resource.Position{}
+	for _, f := range fieldsOf(w.raw) {
+		collect(at, resource.Path{f.name}, f.value)
+	}
+	return at
 }
 
 // environment evaluates the job's environment: until no round finds anything

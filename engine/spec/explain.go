@@ -101,7 +101,9 @@ func (e *evaluation) finding(w world, p []string, group []errors.Error) (diag.Fi
 		f.Code, f.Message = codeUnknownField, "field not allowed: "+last
 		of := w.joined.LookupPath(pathOf(p[:len(p)-1]))
 		if !inResource {
-			of = definition(w, p[:len(p)-1])
+			if of = definition(w, p[:len(p)-1]); !of.Exists() {
+				return f, false // it is part of a field that is not allowed, which is told
+			}
 		}
 		f.Mend = didYouMean(last, namesIn(of, last), "remove it")
 		return f, true

@@ -85,6 +85,7 @@ func (l *Loader) Estate(ctx context.Context, tree fs.FS) (Estate, error) {
 	c := newClosure(tree, l.limits)
 	l.list(&est, c)
 	est.Findings = append(est.Findings, l.compareSchemas(c)...)
+	est.Findings = append(est.Findings, est.idleAccess()...)
 	est.Findings = illustrate(append(est.Findings, c.found...).Sorted(), tree)
 	return est, nil
 }
@@ -124,6 +125,9 @@ func (l *Loader) estate(ctx context.Context, tree fs.FS) (Estate, error) {
 	}
 	est, err := decodeEstate(o)
 	if err != nil {
+		return Estate{}, err
+	}
+	if err := illustrate(checkAccess(est.Access, o.At).Sorted(), tree).Err(); err != nil {
 		return Estate{}, err
 	}
 	l.mu.Lock()

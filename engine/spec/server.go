@@ -11,7 +11,6 @@ import (
 	"cuelang.org/go/cue/parser"
 
 	"isobar.dev/engine/diag"
-	"isobar.dev/engine/resource"
 )
 
 // serverFile is what a server's own file is called within its evaluation, and
@@ -133,8 +132,5 @@ func (e *evaluation) server(out *outcome) {
 	if e.found.Errors() > 0 {
 		return
 	}
-	out.Server, out.At = e.export(w), map[string]resource.Position{}
-	for _, f := range fieldsOf(w.raw) {
-		collect(out.At, resource.Path{f.name}, f.value)
-	}
+	out.Server, out.At = e.export(w), written(w)
 }
