@@ -13,6 +13,7 @@ import (
 // entry is one change, in words: what every face of a plan shows.
 type entry struct {
 	symbol  string
+	risk    int // as plan.Change.Risk has it
 	address string
 	head    string // "replace: cidrBlock is immutable"
 	tail    string // "disruptive", or where the spec has it
@@ -107,7 +108,7 @@ func (p *Plan) entries(detail bool) []entry {
 }
 
 func (p *Plan) entry(c *plan.Change, detail bool) entry {
-	e := entry{symbol: symbol(c.Action), address: c.Address.Local()}
+	e := entry{symbol: symbol(c.Action), risk: c.Risk(), address: c.Address.Local()}
 	e.head = join(": ", string(c.Action), why(c))
 	switch {
 	case c.Action == plan.Delete && c.ID != "":

@@ -34,7 +34,7 @@ func allFaces(p *Plan) map[string]string {
 	drift, _ := p.DriftChat()
 	return map[string]string{
 		"text": p.Text(Page{Detail: true}), "narrow": p.Text(Page{Width: 40, Color: true}), "json": string(p.JSON()),
-		"markdown": Markdown([]*Plan{p}, false), "chat": chatText(p.Chat()), "drift": chatText(drift),
+		"preview": PreviewMarkdown(preview(PreviewEnv{Env: "prod", Plan: p}), githubLimit), "markdown": Markdown([]*Plan{p}, false), "chat": chatText(p.Chat()), "drift": chatText(drift),
 	}
 }
 

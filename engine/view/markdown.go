@@ -3,6 +3,7 @@ package view
 import (
 	"fmt"
 	"html"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -131,7 +132,7 @@ func Markdown(plans []*Plan, detail bool) string {
 	}
 	b.WriteString(title + "\n\n| environment | + | ~ | -/+ | - | policy | note |\n|---|---|---|---|---|---|---|\n")
 	for _, p := range plans {
-		b.WriteString(p.summaryRow())
+		b.WriteString(p.summaryRow(p.note()))
 	}
 	for _, p := range plans {
 		b.WriteString("\n" + p.section(bodyLimit/len(plans), detail))
@@ -147,7 +148,7 @@ func denials(plans []*Plan) int {
 	return n
 }
 
-func (p *Plan) summaryRow() string {
+func (p *Plan) summaryRow(note string) string {
 	n := map[plan.Action]int{}
 	for i := range p.Plan.Changes {
 		n[p.Plan.Changes[i].Action]++
@@ -168,7 +169,7 @@ func (p *Plan) summaryRow() string {
 		verdict = "✓"
 	}
 	return fmt.Sprintf("| %s | %d | %d | %s | %s | %s | %s |\n", Escape(p.Plan.Env), n[plan.Create], n[plan.Update],
-		risky(n[plan.Replace]), risky(n[plan.Delete]), verdict, p.note())
+		risky(n[plan.Replace]), risky(n[plan.Delete]), verdict, note)
 }
 
 // note names the riskiest change, and what else is worth a look.
@@ -177,21 +178,34 @@ func (p *Plan) note() string {
 	if cs := p.ordered(); len(cs) > 0 && cs[0].Risk() <= 2 {
 		verb := map[plan.Action]string{plan.Delete: "deletes", plan.Replace: "replaces", plan.Update: "interrupts"}[cs[0].Action]
 		s := verb + " " + strings.ReplaceAll(Code(cs[0].Address.Local()), "|", "\\|")
-		same := 0
-		for _, c := range cs[1:] {
-			if c.Risk() == cs[0].Risk() {
-				same++
-			}
+		alike := cs[:1]
+		for len(alike) < len(cs) && cs[len(alike)].Risk() == cs[0].Risk() {
+			alike = cs[:len(alike)+1]
 		}
-		if same > 0 {
-			s += " and " + strconv.Itoa(same) + " more"
+		if more := len(alike) - 1; more > 0 {
+			s += " and " + strconv.Itoa(more) + " more"
 		}
-		parts = append(parts, s)
+		parts = append(parts, join(": ", s, cost(alike)))
 	}
 	if n := len(p.Plan.Held); n > 0 {
 		parts = append(parts, strconv.Itoa(n)+" held")
 	}
 	return strings.Join(parts, ", ")
+}
+
+// cost is what replacements of one plan cost while they are made.
+func cost(cs []*plan.Change) string {
+	if cs[0].Action != plan.Replace {
+		return ""
+	}
+	gone := slices.ContainsFunc(cs, func(c *plan.Change) bool { return !c.First })
+	switch {
+	case !gone:
+		return "the new one first"
+	case len(cs) == 1:
+		return "without it meanwhile"
+	}
+	return "without them meanwhile"
 }
 
 // section is one environment's part, of at most about limit bytes.

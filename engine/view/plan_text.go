@@ -111,31 +111,62 @@ func (p *Plan) verdict() string {
 // body renders changes, held things and notes. With flush, symbols stand in
 // the first column, as a diff block needs them.
 func (p *Plan) body(pg Page, flush bool) string {
-	var b strings.Builder
 	es, hidden := p.listed(pg.Detail)
-	addrs, heads := 0, 0
-	for _, e := range es {
-		addrs = max(addrs, wide(e.address))
-		if e.tail != "" && wide(e.head) <= 48 {
-			heads = max(heads, wide(e.head))
-		}
-	}
-	for i := range es {
-		es[i].write(&b, layout{pg, flush, min(addrs, 48), heads})
-	}
+	text := together(set(es, pg, flush))
 	if hidden > 0 {
-		b.WriteString(strings.Repeat(" ", 4) + "fields of what is created are not listed, " + count(hidden, "line") + ": add --full\n")
+		text += strings.Repeat(" ", 4) + "fields of what is created are not listed, " + count(hidden, "line") + ": add --full\n"
 	}
-	if len(p.Plan.Held)+len(p.Plan.Notes) > 0 && len(es) > 0 {
-		b.WriteString("\n")
+	asides := p.asides(pg)
+	if len(asides) > 0 && len(es) > 0 {
+		text += "\n"
 	}
-	for _, h := range grouped(p.Plan.Held) {
-		h.write(&b, pg)
-	}
-	for _, n := range p.Plan.Notes {
-		b.WriteString(ink(pg.Color).paint(cyan, "note") + "  " + n.Address.Local() + "  " + clean(n.Text) + "\n")
+	return text + together(asides)
+}
+
+// block is a part of a report that is told as one: a change, a decision.
+type block struct {
+	risk int    // as plan.Change.Risk has it: lower is riskier
+	text string // lines, the first of which says the most
+}
+
+func together(bs []block) string {
+	var b strings.Builder
+	for i := range bs {
+		b.WriteString(bs[i].text)
 	}
 	return b.String()
+}
+
+// set sets entries one beneath the other.
+func set(es []entry, pg Page, flush bool) []block {
+	addrs, heads := 0, 0
+	for i := range es {
+		addrs = max(addrs, wide(es[i].address))
+		if es[i].tail != "" && wide(es[i].head) <= 48 {
+			heads = max(heads, wide(es[i].head))
+		}
+	}
+	out := make([]block, len(es))
+	for i := range es {
+		var b strings.Builder
+		es[i].write(&b, layout{pg, flush, min(addrs, 48), heads})
+		out[i] = block{es[i].risk, b.String()}
+	}
+	return out
+}
+
+// asides renders what is held and the notes.
+func (p *Plan) asides(pg Page) []block {
+	var out []block
+	for _, h := range grouped(p.Plan.Held) {
+		var b strings.Builder
+		h.write(&b, pg)
+		out = append(out, block{2, b.String()})
+	}
+	for _, n := range p.Plan.Notes {
+		out = append(out, block{5, ink(pg.Color).paint(cyan, "note") + "  " + n.Address.Local() + "  " + clean(n.Text) + "\n"})
+	}
+	return out
 }
 
 // layout is how entries are set: widths in columns.
@@ -220,18 +251,26 @@ func room(pg Page, indent int) int {
 }
 
 // findings renders policy decisions, then the spec's findings.
-func (p *Plan) findings(pg Page) string {
-	var b strings.Builder
+func (p *Plan) findings(pg Page) string { return together(p.decisions(pg)) }
+
+func (p *Plan) decisions(pg Page) []block {
+	var out []block
+	add := func(risk int, write func(b *strings.Builder)) {
+		var b strings.Builder
+		write(&b)
+		out = append(out, block{risk, b.String()})
+	}
 	if p.Over != nil {
-		writeFinding(&b, budgetWord, p.over(), pg)
+		add(1, func(b *strings.Builder) { writeFinding(b, budgetWord, p.over(), pg) })
 	}
 	for _, f := range decided(p.Policy) {
-		writeDecision(&b, f, pg)
+		risk := map[diag.Severity]int{diag.Error: 0, diag.Warning: 3, diag.Note: 5}[f.Severity]
+		add(risk, func(b *strings.Builder) { writeDecision(b, f, pg) })
 	}
 	for _, f := range p.Spec.Sorted() {
-		b.WriteString(Finding(f, pg))
+		add(3, func(b *strings.Builder) { b.WriteString(Finding(f, pg)) })
 	}
-	return b.String()
+	return out
 }
 
 // decided orders decisions: denials, warnings, waived ones.
