@@ -20,7 +20,8 @@ func (a *app) confirmCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "confirm ENV ADDRESS…", Short: "Say by name which orphans may be deleted", Args: cobra.MinimumNArgs(2),
 		Long: "An object whose spec was lost (a directory that vanished or moved, an empty environment), or that bears this estate's\n" +
-			"mark and is in no ledger, is never deleted unasked. This names the ones that may be: the next plan deletes them, and\n" +
+			"mark and is in no ledger, or that bears no mark and has not been written to since the store was restored from a\n" +
+			"backup, is never deleted unasked. This names the ones that may be: the next plan deletes them, and\n" +
 			"goes the way of the environment's mode. The word is on the object that is there now, and ends when its spec comes back.",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.say(c.Context(), args, word(store.Delete, undo))

@@ -42,7 +42,7 @@ func (o *Observer) unpinned(r Request) []*resource.Desired {
 		if s := r.Sessions[cmp.Or(d.Meta.Alias, d.Address.Provider)]; s != nil {
 			scope = s.Scope()
 		}
-		if r.Refresh.has(d.Address) || !plan.Pinned(plan.EntryOf(r.Ledger, d, wanted), d, desc, scope) {
+		if r.Refresh.Has(d.Address) || !plan.Pinned(plan.EntryOf(r.Ledger, d, wanted), d, desc, scope) {
 			out = append(out, d)
 		}
 	}

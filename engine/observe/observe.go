@@ -49,7 +49,8 @@ type Refresh struct {
 // Place is where objects of a kind are.
 type Place struct{ Alias, Type string }
 
-func (r Refresh) has(a resource.Address) bool { return r.All || r.Only[a] }
+// Has reports whether a lookup is asked anew.
+func (r Refresh) Has(a resource.Address) bool { return r.All || r.Only[a] }
 
 // World is what was seen.
 type World struct {

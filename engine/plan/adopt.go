@@ -36,6 +36,12 @@ func (b *builder) adopt() *Plan {
 			taken = append(taken, it)
 		}
 	}
+	for _, it := range b.items { // what is taken may tell what one had found
+		if it.want != nil && it.kind.Lookup && it.entry == nil && it.live.Seen == Present && b.in.Imports[it.addr].Seen == "" {
+			it.held = nil
+			b.lookup(it)
+		}
+	}
 	for _, it := range taken { // once all are there: they may refer to each other
 		b.match(it)
 		if it.held != nil {
@@ -43,7 +49,7 @@ func (b *builder) adopt() *Plan {
 			continue
 		}
 		p.Changes = append(p.Changes, b.change(it))
-		p.Notes = append(p.Notes, it.remarks()...)
+		p.Notes = append(p.Notes, b.remarks(it)...)
 		if len(it.rivals) > 0 && it.entry.Token != "" {
 			c, s := b.decided(it)
 			p.Ledger, p.Steps = append(p.Ledger, c), append(p.Steps, s)
@@ -239,11 +245,15 @@ func (b *builder) match(it *item) {
 }
 
 // remarks says what else a person should know who has the object adopted.
-func (it *item) remarks() []Note {
+func (b *builder) remarks(it *item) []Note {
 	var out []Note
 	if n := len(it.diff.changes); n > 0 {
 		text := "it is not as the spec says, and stays so for now: the next apply changes it"
-		if slices.ContainsFunc(it.diff.changes, func(c FieldChange) bool { return c.Replaces }) {
+		replaces := slices.ContainsFunc(it.diff.changes, func(c FieldChange) bool { return c.Replaces })
+		switch l := b.undecidedLookup(it); {
+		case replaces && l != nil:
+			text = "it is not as the spec says, and stays so until it is known what " + l.addr.Local() + " had found: " + l.held.Text
+		case replaces:
 			text = "it is not as the spec says, and stays so for now: the next apply REPLACES it"
 		}
 		out = append(out, Note{Address: it.addr, Text: text + "; to keep it as it is, write the spec as the object is"})

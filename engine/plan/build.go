@@ -208,6 +208,10 @@ func (b *builder) await(it *item) {
 		return
 	}
 	of := b.byAddr[it.missing.Address]
+	if of != nil && of.kind.Lookup && of.entry != nil && len(of.entry.Record.Outs) < 2 { // its pin is what an object had: see which
+		it.hold(HeldFollows, "it needs the "+it.missing.Out+" of "+of.addr.Local()+", and no more than its id is known", "isobar apply "+b.in.Env+" --refresh-lookups="+of.addr.Local()+" asks it anew")
+		return
+	}
 	if of != nil && of.entry != nil && of.live.Seen == Present {
 		it.hold(HeldFollows, "it needs the "+it.missing.Out+" of "+it.missing.Address.Local()+", which has not told it yet", "it goes on by itself once that is told")
 		return

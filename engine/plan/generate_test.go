@@ -268,7 +268,7 @@ func settled(t *rapid.T, rounds int) *world {
 // lose makes the ledger older than the cloud, or copies an object with a mark.
 func lose(t *rapid.T, w *world) {
 	for _, e := range w.state.Sorted() {
-		if e.Made && w.kinds[e.Address.Type()].Marked && rapid.IntRange(0, 24).Draw(t, "forget "+e.Address.Local()) == 0 {
+		if k := w.kinds[e.Address.Type()]; e.Made && (k.Marked || k.Lookup) && rapid.IntRange(0, 24).Draw(t, "forget "+e.Address.Local()) == 0 {
 			if err := w.forget(e.Token); err != nil {
 				t.Fatal(err)
 			}

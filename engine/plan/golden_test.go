@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "write want.json anew")
 // A golden's files, all JSON and all but want.json optional:
 //
 //	desired  address → {fields, meta, defaults}; defaults names the fields that nobody wrote
-//	ledger   token → {address, applied, outs, deps, meta, broken, bare, open, ended, from: the address that it was moved from}; a later token at an address deposes an earlier one
+//	ledger   token → {address, applied, outs, deps, meta, broken, bare, open, ended, from: the address that it was moved from, at: when it was written to last}; a later token at an address deposes an earlier one
 //	live     token → what differs from applied and outs, null for a field that is not there; "absent"; {"unread": why}; {"mark": estate, "" for none}; {"marked": the address that its mark has}; {"estate": the estate that its mark has}; {"elsewhere": the environment whose mark it bears}; {"late": true}: not to be seen yet
 //	found    address → {id, fields} that a lookup found; null for nothing; {"unread": why}
 //	strays   token → {address, id, fields, more: ids of others that bear this mark}
@@ -46,6 +46,7 @@ type (
 		Meta          resource.Lifecycle
 		Broken, Ended string
 		From          string
+		At            time.Time
 		Bare          bool
 		Open          ledger.Op
 	}
@@ -73,6 +74,10 @@ type (
 		Confirmed map[string]string // token → address, as ann said
 		Released  map[string]string // the same
 		Homes     map[string]string
+		Anew      []string // addresses
+		Restored  time.Time
+		Destroy   bool
+		Had       []string // addresses
 		Outs      map[resource.Address]resource.Map
 	}
 )
@@ -146,7 +151,16 @@ func readGolden(t *testing.T, ar *txtar.Archive) plan.Input {
 	in := plan.Input{
 		Env: "prod", Estate: estate, Kinds: kinds(), Ledger: &ledger.State{}, Live: map[ledger.Key]plan.Reading{},
 		Lost: opts.Lost, Deletes: opts.Deletes, Blind: opts.Blind, Outs: opts.Outs, Confirmed: map[ledger.Key]string{}, Released: map[ledger.Key]string{},
-		Homes: opts.Homes,
+		Homes: opts.Homes, Restored: opts.Restored, Destroy: opts.Destroy, Had: map[resource.Address]bool{},
+	}
+	for _, local := range opts.Had {
+		in.Had[parseLocal(t, local)] = true
+	}
+	for _, local := range opts.Anew {
+		if in.Anew == nil {
+			in.Anew = map[resource.Address]bool{}
+		}
+		in.Anew[parseLocal(t, local)] = true
 	}
 	for token, local := range opts.Confirmed {
 		in.Confirmed[ledger.Key{Address: parseLocal(t, local), Token: token}] = "ann"
@@ -237,7 +251,7 @@ func own(t *testing.T, in *plan.Input, token string, e goldenEntry, seen json.Ra
 		rec.Outs[k] = v
 	}
 	write := func(ev ledger.Event) {
-		ev.Address, ev.Token = a, token
+		ev.Address, ev.Token, ev.At = a, token, e.At
 		if err := in.Ledger.Apply(ev); err != nil {
 			t.Fatal(err)
 		}

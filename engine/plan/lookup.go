@@ -66,6 +66,9 @@ func (b *builder) lookup(it *item) {
 	}
 	it.live = r
 	it.reasons = []Reason{b.whyAsked(it)}
+	if it.entry == nil {
+		b.which(it)
+	}
 	b.differPin(it, was)
 	if it.entry != nil && len(it.diff.changes) == 0 && !b.elsewhere(it) {
 		it.action, it.reasons = "", nil // the same was found: the ledger learns with what fields

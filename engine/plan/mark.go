@@ -121,7 +121,11 @@ func whose(m resource.Mark) string {
 
 // confirm holds a deletion that the live mark does not confirm.
 func (b *builder) confirm(it *item) {
-	if !it.kind.Marked || b.ours(it) && it.placed() {
+	if !it.kind.Marked {
+		b.askAgain(it)
+		return
+	}
+	if b.ours(it) && it.placed() {
 		return
 	}
 	o := it.live.Object

@@ -209,10 +209,12 @@ type Input struct {
 	Desired   []resource.Desired // in any order; each address once
 	Lost      bool               // the spec is gone or empty, not edited: whatever it held is orphan pending
 	Ledger    *ledger.State
+	Restored  time.Time                         // when the ledger's store was restored from a backup, as it was before; zero for never
 	Applied   map[ledger.Key]resource.Map       // what the ledger holds as applied where a text in it is a secret of the spec by now: with that text as a Secret
 	Doubts    map[ledger.Key]Doubt              // what keeps open intents from being settled; a missing one says nothing
 	Live      map[ledger.Key]Reading            // what was seen of each entry; a missing one counts as unread, but for lookups, whose pin is in the ledger
 	Found     map[resource.Address]Reading      // what the lookups found that were asked; a missing one is taken from its pin, if it has one
+	Anew      map[resource.Address]bool         // lookups that a person asked for anew: what they find is taken, whatever the objects have that use them
 	Strays    []resource.Object                 // objects that bear this estate's and environment's mark, with tokens that the ledger does not hold; several may bear one mark
 	Copies    []resource.Object                 // objects that bear the mark of one that the ledger holds under another id
 	Homes     map[string]string                 // token of a stray → the alias whose session sees it
@@ -232,6 +234,7 @@ type Input struct {
 	TakeOver  bool                            // the imports take objects over from another store
 	Destroy   bool                            // a person asked for everything to go
 	Protected map[resource.Address]bool       // what the spec protects by preventDestroy, where Desired does not say it: with Destroy
+	Had       map[resource.Address]bool       // what the spec has, where Desired does not say it: with Destroy
 	Imports   map[resource.Address]Import     // existing objects that a person names: the plan brings them under management and does nothing else
 	Confirmed map[ledger.Key]string           // orphans that a person said may be deleted, with who said so
 	Released  map[ledger.Key]string           // objects that a person said to let go of once nothing wants them, with who said so

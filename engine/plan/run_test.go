@@ -76,9 +76,10 @@ func (w *world) lookUp(in *plan.Input) {
 	for i := range in.Desired {
 		wanted[in.Desired[i].Address] = true
 	}
-	in.Found = map[resource.Address]plan.Reading{}
+	in.Found, in.Anew = map[resource.Address]plan.Reading{}, map[resource.Address]bool{}
 	for i := range in.Desired {
 		d := &in.Desired[i]
+		in.Anew[d.Address] = w.anew
 		if k := w.kinds[d.Address.Type()]; k.Lookup && (w.anew || !plan.Pinned(plan.EntryOf(w.state, d, wanted), d, k.Descriptor, "")) {
 			in.Found[d.Address] = w.cloud.lookUp(d.Fields)
 		}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"isobar.dev/engine/cycle"
 	"isobar.dev/engine/observe"
 	"isobar.dev/engine/plan"
 	"isobar.dev/engine/resource"
+	"isobar.dev/engine/store"
 )
 
 // Refresh says which lookups a run asks anew, though they are pinned.
@@ -33,6 +35,21 @@ func RefreshOf(env string, lookups []string) Refresh {
 		}
 	}
 	return r
+}
+
+// anew gives the addresses of the spec that a person asked for anew, if they are
+// lookups.
+func (d *Draft) anew() map[resource.Address]bool {
+	var out map[resource.Address]bool
+	for i := range d.Spec.Desired {
+		if a := d.Spec.Desired[i].Address; d.Job.Refresh.Has(a) {
+			if out == nil {
+				out = map[resource.Address]bool{}
+			}
+			out[a] = true
+		}
+	}
+	return out
 }
 
 // unasked gives what lookups find where nobody is asked: something whose outputs
@@ -73,7 +90,7 @@ func (d *Daemon) Refresh(ctx context.Context, env string, lookups []string) erro
 	for _, text := range lookups {
 		a, err := resource.ParseAddress(env + "/" + text)
 		_, desc, known := d.Runner.Catalogue.Kind(a.Type())
-		if err != nil || !known || !desc.Lookup || state.Current(a) == nil {
+		if err != nil || !known || !desc.Lookup || state.Current(a) == nil && !d.lostPin(ctx, a) {
 			return fmt.Errorf("%w is pinned: %s", ErrNoLookup, text)
 		}
 	}
@@ -84,4 +101,20 @@ func (d *Daemon) Refresh(ctx context.Context, env string, lookups []string) erro
 		return err
 	}
 	return d.queue.add(ctx, env, cycle.Refreshed{Lookups: lookups})
+}
+
+// lostPin reports whether one of an environment's last runs held a lookup for want
+// of the pin that it had.
+func (d *Daemon) lostPin(ctx context.Context, a resource.Address) bool {
+	runs, _ := d.Store.Runs(ctx, store.RunFilter{Env: a.Env, Limit: 10}) // a store that fails is told by what comes next
+	for i := range runs {
+		r, err := d.Store.Run(ctx, runs[i].ID) // lists leave the report out
+		if err != nil {
+			continue
+		}
+		if told, err := report(&r); err == nil && slices.ContainsFunc(told.Lost, func(h plan.Held) bool { return h.Address == a && h.Why == plan.HeldLostPin }) {
+			return true
+		}
+	}
+	return false
 }

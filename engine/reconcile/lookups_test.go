@@ -161,3 +161,42 @@ func TestDaemonRefresh(t *testing.T) {
 		s.wantState("prod", "in sync")
 	})
 }
+
+// TestDaemonLostPin: a lookup whose pin was lost with the store is not pinned while
+// what uses it has several; a person who asks for it anew has what is found now taken.
+func TestDaemonLostPin(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		second := func(image resource.Value) []resource.Desired {
+			return append(onImage(""), obj("machine", "web", resource.Map{
+				"hostname": text("web"), "cpus": resource.Int(1), "networkId": ref("network", "main", "id"), "state": text("running"), "imageId": image,
+			}))
+		}
+		auto := func(want []resource.Desired) map[string]environment {
+			return map[string]environment{"prod": {Environment: spec.Environment{Mode: "auto", Desired: want, Deletes: spec.Deletes{Max: 9, MaxShare: 1}}}}
+		}
+		s.push("c1", auto(onImage("")))
+		s.start()
+		s.pass(time.Minute)
+		s.world.Publish("linux", "")
+		s.push("c2", auto(second(text("image-linux-2"))))
+		s.pass(time.Minute)
+		s.wantState("prod", "in sync")
+		s.end()
+		s.data = store.NewMemory()
+		s.push("c3", auto(second(ref("image", "os", "id"))))
+		s.start()
+		s.pass(5 * time.Minute)
+		s.wantState("prod", "held")
+		if got := made(s.world); got != "image-linux-1" {
+			t.Fatalf("made from %s", got)
+		}
+		must(t, s.Refresh(t.Context(), "prod", []string{"fake.image/os"}))
+		s.pass(5 * time.Minute)
+		s.wantState("prod", "in sync")
+		for _, o := range s.world.Objects() {
+			if o.Address.Kind == "machine" && o.Fields.Text("imageId") != "image-linux-2" {
+				t.Errorf("%s is made from %s", o.Address, o.Fields.Text("imageId"))
+			}
+		}
+	})
+}

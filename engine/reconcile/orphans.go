@@ -152,11 +152,11 @@ func (r *Runner) hear(ctx context.Context, d *Draft) error {
 	for i := range d.Spec.Desired {
 		wanted[d.Spec.Desired[i].Address] = true
 	}
-	unwanted := map[ledger.Key]bool{}
+	unwanted, kinds := map[ledger.Key]bool{}, r.kinds()
 	var tokens map[ownedID]string
 	d.journal.View(func(s *ledger.State) {
 		for k, e := range s.Entries {
-			unwanted[k] = !wanted[k.Address] || e.Role == ledger.Deposed
+			unwanted[k] = !wanted[k.Address] || e.Role == ledger.Deposed || plan.SetBack(e, kinds[k.Address.Type()], d.restored) // its replacement waits, too
 		}
 		tokens = tokensOf(s)
 	})
@@ -174,7 +174,7 @@ func (r *Runner) hear(ctx context.Context, d *Draft) error {
 		case !ok:
 		case a.Verdict == store.Release:
 			d.words.released[k] = a.By
-		case a.Verdict == store.Delete && asked && waits && !a.At.Before(since):
+		case a.Verdict == store.Delete && asked && waits && !a.At.Before(since) && !a.At.Before(d.restored): // a backup may hold a word that was taken back since
 			d.words.confirmed[k] = a.By
 		}
 	}
@@ -201,7 +201,9 @@ func (d *Draft) orphans(now time.Time) map[string]time.Time {
 		}
 	}
 	for k := range d.words.confirmed {
-		add(k)
+		if !d.stays(k) {
+			add(k)
+		}
 	}
 	d.journal.View(func(s *ledger.State) {
 		for k := range d.words.released { // a stray: nothing else knows its name, for a word that takes that back
@@ -210,6 +212,33 @@ func (d *Draft) orphans(now time.Time) map[string]time.Time {
 			}
 		}
 	})
+	return out
+}
+
+// stays reports whether the plan leaves an object that the spec wants where it is:
+// what was said of its deletion is over.
+func (d *Draft) stays(k ledger.Key) bool {
+	if !slices.ContainsFunc(d.Spec.Desired, func(w resource.Desired) bool { return w.Address == k.Address }) {
+		return false
+	}
+	current := false
+	d.journal.View(func(s *ledger.State) {
+		e := s.Entries[k]
+		current = e != nil && e.Role == ledger.Current
+	})
+	return current && !slices.ContainsFunc(d.Plan.Changes, func(c plan.Change) bool { return c.Token == k.Token && c.Action == plan.Replace }) &&
+		!slices.ContainsFunc(d.Plan.Held, func(h plan.Held) bool { return h.Token == k.Token && h.Action == plan.Replace })
+}
+
+// addresses are those of resources, or nil where there are none.
+func addresses(of []resource.Desired) map[resource.Address]bool {
+	if len(of) == 0 {
+		return nil
+	}
+	out := make(map[resource.Address]bool, len(of))
+	for i := range of {
+		out[of[i].Address] = true
+	}
 	return out
 }
 

@@ -13,6 +13,7 @@ import (
 	"isobar.dev/engine/resource"
 	"isobar.dev/engine/store"
 	"isobar.dev/engine/store/storetest"
+	"isobar.dev/engine/view"
 )
 
 // TestRestoredLedger sets the ledger back to each moment of its past while the
@@ -102,4 +103,87 @@ func TestLostLedgerNamesWhatBearsNoMark(t *testing.T) {
 		t.Fatalf("the import:\n%s", results(out))
 	}
 	s.settled(t, want...)
+}
+
+// record is an object that bears no mark.
+func record(name, label string) resource.Desired {
+	return obj("record", name, resource.Map{"name": text(label), "values": resource.List{text("1.2.3.4")}})
+}
+
+// TestARestoredStoreDeletesNothingUnmarked sets the store back to before a person let
+// go of what bears no mark, and before it was replaced: that is not deleted, nor made
+// anew, until a person names it, also by a destroy; what that person says is over where
+// the spec wants the object again.
+func TestARestoredStoreDeletesNothingUnmarked(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	s := newSim(options{})
+	must(t, s.under.PutEnvironment(ctx, store.Environment{Name: "prod"}))
+	s.want(record("a", "a"), record("b", "b"))
+	s.mustRun(t)
+	past, err := s.under.Events(ctx, "prod", 0)
+	must(t, err)
+	must(t, s.says(ctx, "prod", "fake.record/b", store.Release))
+	s.want(record("a", "a"))
+	s.mustRun(t)
+	s.clock.pass(time.Hour)
+	s.setBack(t, past)
+	back, ok := s.under.(*store.Memory)
+	if !ok {
+		t.Fatalf("the store is %T", s.under)
+	}
+	must(t, back.SetBack(ctx, s.clock.now()))
+	s.clock.pass(time.Hour)
+	once := &reconcile.Once{
+		Runner: s.Runner, Store: s.under, NewID: s.token,
+		Tenure: reconcile.Tenure{Leases: s.under, Owner: "local", TTL: time.Hour, Now: s.clock.now},
+	}
+	draft := func(destroy bool) *reconcile.Attempt { // one that keeps what waits to be named
+		t.Helper()
+		a, err := once.Draft(ctx, reconcile.Job{Tree: tree("c"), Env: "prod", Destroy: destroy})
+		must(t, err)
+		return a
+	}
+	waits := func(destroy bool, kind plan.Action, name string) {
+		t.Helper()
+		p := draft(destroy).Plan
+		i := slices.IndexFunc(p.Held, func(h plan.Held) bool { return h.Why == plan.HeldOrphan })
+		if len(p.Held) != 1 || i < 0 || p.Held[i].Action != kind || p.Held[i].Address.Name != name || !strings.Contains(p.Held[i].Text, "restored at") {
+			t.Fatalf("%s; held %+v", brief(p), p.Held)
+		}
+	}
+	does := func(kind plan.Action, id resource.ID) {
+		t.Helper()
+		a := draft(false)
+		if len(a.Plan.Held) > 0 || len(a.Plan.Changes) != 1 || a.Plan.Changes[0].Action != kind || a.Plan.Changes[0].ID != id {
+			t.Fatalf("%s; held %+v", brief(a.Plan), a.Plan.Held)
+		}
+		if run, err := once.Apply(ctx, a, nil); err != nil || run.State != view.Applied {
+			t.Fatalf("%+v, %v", run, err)
+		}
+	}
+	idOf := func(name string) resource.ID { return s.state().Current(at("record", name)).Record.ID }
+	a, b := idOf("a"), idOf("b")
+	waits(false, plan.Delete, "b")
+	waits(true, plan.Delete, "b")
+	must(t, s.says(ctx, "prod", "fake.record/b", store.Delete))
+	s.want(record("a", "a"), record("b", "b")) // the word is over
+	if p := draft(false).Plan; !p.Empty() {
+		t.Fatalf("as it was: %s; held %+v", brief(p), p.Held)
+	}
+	s.want(record("a", "a"))
+	waits(false, plan.Delete, "b")
+	s.clock.pass(time.Second)
+	must(t, s.says(ctx, "prod", "fake.record/b", store.Delete))
+	does(plan.Delete, b)
+
+	s.want(record("a", "a2")) // it is made anew to be called that
+	waits(false, plan.Replace, "a")
+	s.clock.pass(time.Second)
+	must(t, s.says(ctx, "prod", "fake.record/a", store.Delete))
+	does(plan.Replace, a)
+	s.want(kept()) // what was made since is ours
+	if p := draft(false).Plan; len(p.Held) > 0 || !strings.Contains(brief(p), "delete fake.record/a") {
+		t.Fatalf("%s; held %+v", brief(p), p.Held)
+	}
 }

@@ -39,6 +39,7 @@ type Ledger interface {
 	apply.Events
 	State(ctx context.Context, env string) (*ledger.State, error)
 	Environments(ctx context.Context) ([]store.Environment, error)
+	Restored(ctx context.Context) (time.Time, error)
 }
 
 // Runner does runs. Its fields are read only; it is safe for concurrent use by
@@ -116,6 +117,7 @@ type Draft struct {
 	// taken that into the ledger yet.
 	protected map[resource.Address]bool
 	undone    []resource.Desired // what the spec of a destroy has
+	restored  time.Time          // when the store was set back, zero for never
 
 	lost     []plan.Note // of what bears the marks of environments that nobody knows
 	standing map[resource.Address]plan.Standing
@@ -174,6 +176,9 @@ func (r *Runner) Draft(ctx context.Context, job Job) (*Draft, error) {
 	r.stamp(ctx, d)
 	state, err := r.Ledger.State(ctx, job.Env)
 	if err != nil {
+		return nil, err
+	}
+	if d.restored, err = r.Ledger.Restored(ctx); err != nil {
 		return nil, err
 	}
 	d.journal = apply.NewJournal(r.Ledger, state, r.Now)
@@ -336,7 +341,7 @@ func (r *Runner) input(d *Draft, s *ledger.State, lost bool) plan.Input {
 		Env: d.Job.Env, Estate: d.Estate.ID, Desired: d.Spec.Desired, Lost: lost,
 		Live: d.world.Live, Doubts: doubts(d.Open), Strays: d.world.Strays, Copies: d.world.Copies, Standing: d.standing, Kinds: r.kinds(), Outs: d.outs, Blind: d.world.Blind, Unready: d.unready,
 		Found: d.world.Found, Homes: d.world.Homes, Confirmed: d.words.confirmed, Released: d.words.released,
-		Paused: d.paused(r.Now()),
+		Paused: d.paused(r.Now()), Anew: d.anew(), Restored: d.restored, Had: addresses(d.undone),
 	}
 	if d.Job.Bounded && !d.Job.Destroy {
 		in.Deletes = budget(d.Spec.Deletes)

@@ -36,6 +36,7 @@ type memory struct {
 	outbox       map[string]letter
 	heads        map[string]seen
 	audit        []AuditRow
+	restored     time.Time
 }
 
 // letter is a message on its way.

@@ -314,6 +314,24 @@ func (m *Memory) Info(ctx context.Context) (Info, error) {
 	return out, err
 }
 
+// Restored implements Upkeep.
+func (m *Memory) Restored(ctx context.Context) (out time.Time, err error) {
+	err = m.with(ctx, func(d *memory) error {
+		out = d.restored
+		return nil
+	})
+	return out, err
+}
+
+// SetBack puts on record that the data is a backup's, which was restored at now.
+func (m *Memory) SetBack(ctx context.Context, now time.Time) error {
+	return m.with(ctx, func(d *memory) error {
+		d.restored = fromMillis(millis(now))
+		d.record(AuditEntry{At: now, Kind: restoredRow, Body: mustJSON(map[string]any{})})
+		return nil
+	})
+}
+
 // Copy implements Upkeep: what is in memory goes with its process.
 func (m *Memory) Copy(ctx context.Context, _ string) error {
 	return m.with(ctx, func(*memory) error { return errorf(ErrBackup, "the store is in memory alone") })

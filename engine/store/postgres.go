@@ -104,6 +104,9 @@ func (s *SQL) prepare(ctx context.Context) (err error) {
 	if err := (migration{dialect: goose.DialectPostgres, db: s.db, dir: dir}).run(ctx); err != nil {
 		return err
 	}
+	if err := s.noticeRestore(ctx); err != nil {
+		return err
+	}
 	return s.migrateQueue(ctx)
 }
 

@@ -249,3 +249,50 @@ func TestPassing(t *testing.T) {
 		t.Error("what is no ErrAway passes")
 	}
 }
+
+// TestPostgresRestored: tables that a dump made anew are told from those that the
+// store made, once; a store that is only opened again is not.
+func TestPostgresRestored(t *testing.T) {
+	t.Parallel()
+	url, name := emptySchema(t)
+	restored := func(url string) time.Time {
+		s := openSchema(t, url, serversClock)
+		at, err := s.Restored(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.VerifyAudit(t.Context(), ""); err != nil {
+			t.Error(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	for range 2 {
+		if at := restored(url); !at.IsZero() {
+			t.Fatalf("a new store was restored at %s", at)
+		}
+	}
+	made, again := emptySchema(t)
+	tables, err := cluster(t).Ask(t.Context(), "SELECT tablename FROM pg_tables WHERE schemaname = '"+name+"' AND tablename NOT LIKE 'river%'")
+	if err != nil || len(tables) < 10 {
+		t.Fatalf("%d tables, %v", len(tables), err)
+	}
+	for _, row := range tables { // as pg_restore makes them
+		from, to := name+"."+row[0], again+"."+row[0]
+		if err := cluster(t).Exec(t.Context(), "CREATE TABLE "+to+" (LIKE "+from+" INCLUDING ALL); INSERT INTO "+to+" OVERRIDING SYSTEM VALUE SELECT * FROM "+from); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := restored(made)
+	if first.IsZero() {
+		t.Fatal("nobody noticed")
+	}
+	if second := restored(made); !second.Equal(first) {
+		t.Errorf("restored at %s, then at %s", first, second)
+	}
+	if at := restored(url); !at.IsZero() {
+		t.Errorf("the one that was dumped was restored at %s", at)
+	}
+}

@@ -248,7 +248,10 @@ func (w *restoring) record(ctx context.Context, db *sql.DB, was Info) error {
 	if w.wrong != "" {
 		body["altered"] = w.wrong
 	}
-	if err := audit(ctx, tx, AuditEntry{At: w.Now, Kind: "store restored", Actor: w.By, Body: mustJSON(body)}); err != nil {
+	if err := audit(ctx, tx, AuditEntry{At: w.Now, Kind: restoredRow, Actor: w.By, Body: mustJSON(body)}); err != nil {
+		return err
+	}
+	if err := putRestored(ctx, tx, w.Now); err != nil {
 		return err
 	}
 	return tx.Commit()

@@ -190,6 +190,9 @@ func TestRestore(t *testing.T) {
 	if err != nil || last[0].Kind != "store restored" || last[0].Actor != "ann" || !strings.Contains(string(last[0].Body), `"replaced":"`+kept) {
 		t.Errorf("on record is %+v, %v", last, err)
 	}
+	if was, err := s.Restored(t.Context()); err != nil || !was.Equal(at) {
+		t.Errorf("restored at %s, want %s, %v", was, at, err)
+	}
 	// Whoever held the replaced store's lease, or the copy's, is fenced.
 	for e := range epoch + 1 {
 		if _, err := s.Append(t.Context(), "prod", 6, e, made("main", "x")); !errors.Is(err, store.ErrFenced) {
@@ -204,7 +207,11 @@ func TestRestore(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	checkWhole(t, openFile(t, kept), "prod", 8)
+	old := openFile(t, kept)
+	checkWhole(t, old, "prod", 8)
+	if was, err := old.Restored(t.Context()); err != nil || !was.IsZero() {
+		t.Errorf("the store that was replaced was restored at %s, %v", was, err)
+	}
 	// A second one within a second keeps both.
 	if got, err = store.Restore(t.Context(), store.Restoration{File: file, Path: path, Now: at}); err != nil || got.Kept != kept+"-2" {
 		t.Errorf("again: %+v, %v", got, err)
@@ -403,4 +410,44 @@ func killed(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait() // it was killed
+}
+
+// TestRestoredIsBackedUp: a copy of a store that was restored says so, and when it is
+// restored itself the later time counts.
+func TestRestoredIsBackedUp(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path, file := filepath.Join(dir, "store.db"), filepath.Join(dir, "copy")
+	moved(t, path, file)
+	restored := func(from string, at time.Time) *store.SQL {
+		if _, err := store.Restore(t.Context(), store.Restoration{File: from, Path: path, Now: at}); err != nil {
+			t.Fatal(err)
+		}
+		s := openFile(t, path)
+		if got, err := s.Restored(t.Context()); err != nil || !got.Equal(at) {
+			t.Errorf("restored at %s, want %s, %v", got, at, err)
+		}
+		return s
+	}
+	first := time.Date(2027, 1, 15, 9, 0, 0, 0, time.UTC)
+	s, later := restored(file, first), filepath.Join(dir, "later")
+	if err := errors.Join(s.Copy(t.Context(), later), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := openFile(t, later).Restored(t.Context()); err != nil || !got.Equal(first) {
+		t.Errorf("the copy says %s, want %s, %v", got, first, err)
+	}
+}
+
+// TestMemorySetBack: a store in memory is told.
+func TestMemorySetBack(t *testing.T) {
+	t.Parallel()
+	m, at := store.NewMemory(), time.Date(2027, 1, 15, 9, 0, 0, 0, time.UTC)
+	if err := m.SetBack(t.Context(), at); err != nil {
+		t.Fatal(err)
+	}
+	got, err := m.Reopen().Restored(t.Context())
+	if err != nil || !got.Equal(at) {
+		t.Errorf("restored at %s, want %s, %v", got, at, err)
+	}
 }

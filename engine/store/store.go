@@ -173,6 +173,9 @@ type AuditLog interface {
 type Upkeep interface {
 	// Info sums the store up.
 	Info(ctx context.Context) (Info, error)
+	// Restored says when the store was last restored from a backup, and so set back; zero
+	// for never.
+	Restored(ctx context.Context) (time.Time, error)
 	// Copy writes what the store holds at one moment to a new file, which only
 	// its owner may read, and holds nobody up. ErrBackup says that this store is
 	// not one that it can copy.

@@ -108,6 +108,9 @@ func auditRuns(t *testing.T, s store.Store) {
 // info checks what a store says of itself.
 func info(t *testing.T, s store.Store) {
 	ctx := t.Context()
+	if at, err := s.Restored(ctx); err != nil || !at.IsZero() {
+		t.Errorf("a new store was restored at %s, %v", at, err)
+	}
 	got, err := s.Info(ctx)
 	must(t, err)
 	same(t, []any{got.Environments, got.Resources, got.Events, got.Runs, got.AuditRows, got.LastHash}, []any{0, 0, 0, 0, 0, ""})

@@ -380,6 +380,11 @@ func (f *Faulty) VerifyAudit(ctx context.Context, known string) (store.Proof, er
 	return read(f, func() (store.Proof, error) { return f.under.VerifyAudit(ctx, known) })
 }
 
+// Restored implements store.Store.
+func (f *Faulty) Restored(ctx context.Context) (time.Time, error) {
+	return read(f, func() (time.Time, error) { return f.under.Restored(ctx) })
+}
+
 // Info implements store.Store.
 func (f *Faulty) Info(ctx context.Context) (store.Info, error) {
 	return read(f, func() (store.Info, error) { return f.under.Info(ctx) })
