@@ -211,14 +211,11 @@ func (a *Attempt) view(out *Outcome) *view.Run {
 		r.Next = a.afterImport(out)
 	}
 	if a.Job.Destroy && r.State != view.Applied { // view's usual words would make it all anew
-		kept, on := "nothing was done", "; to go on: "
-		if out.Count(apply.Done)+out.Count(apply.InDoubt) > 0 {
-			kept = "what was done is kept"
-		}
+		on := "; to go on: "
 		if r.State != view.Stopped && r.State != view.Cancelled {
 			on = ": mend the cause, then "
 		}
-		r.Next = kept + on + "isobar destroy " + a.Job.Env
+		r.Next = r.Kept() + on + "isobar destroy " + a.Job.Env
 	}
 	return r
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"isobar.dev/engine/ledger"
 	"isobar.dev/engine/plan"
 )
 
@@ -89,5 +90,23 @@ func TestAPartialRunCountsWhatItDid(t *testing.T) {
 	r.State, r.Steps = Failed, append(already("aws.vpc/a"), Step{Address: addr("aws.vpc/d"), State: StepFailed})
 	if got, want := r.next(), "nothing was applied: mend the cause, then isobar apply "; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// A step of several calls may have been heard in part, though it failed.
+func TestWhatFailedMayHaveBegun(t *testing.T) {
+	t.Parallel()
+	for op, want := range map[ledger.Op]string{
+		ledger.Create: "nothing was applied", ledger.Adopt: "nothing was applied", ledger.Update: "nothing was finished",
+		ledger.Clear: "nothing was finished", ledger.Delete: "nothing was finished",
+	} {
+		r := Run{Env: "prod", State: Failed, Steps: []Step{{Address: addr("aws.vpc/a"), Op: op, State: StepFailed}, {Address: addr("aws.vpc/b"), Op: ledger.Update, State: StepWaiting}}}
+		if got, want := r.next(), want+": mend the cause, then isobar apply prod"; got != want {
+			t.Errorf("%s: got  %s\nwant %s", op, got, want)
+		}
+		r.Daemon = true
+		if got, want := r.next(), want+": it is tried again by itself"; got != want {
+			t.Errorf("%s: got  %s\nwant %s", op, got, want)
+		}
 	}
 }

@@ -1,5 +1,11 @@
 package view
 
+import (
+	"slices"
+
+	"isobar.dev/engine/ledger"
+)
+
 // next is what a person does next, or what isobar does by itself.
 func (r *Run) next() string {
 	if r.Next != "" {
@@ -15,18 +21,12 @@ func (r *Run) next() string {
 	case Denied:
 		return "nothing was applied: mend what the rules name and push again"
 	case Partial, Failed:
-		switch {
-		case !r.Again.IsZero():
+		if !r.Again.IsZero() {
 			return "isobar tries again at " + timeOfDay(r.Again)
-		case r.began():
-			return "what was done is kept: mend the cause, then " + apply
 		}
-		return "nothing was applied: mend the cause, then " + apply
+		return r.Kept() + ": mend the cause, then " + apply
 	case Stopped, Cancelled:
-		if !r.began() {
-			return "nothing was done; to go on: " + apply
-		}
-		return "what was done is kept; to go on: " + apply
+		return r.Kept() + "; to go on: " + apply
 	case Planned:
 		return apply
 	case Rejected:
@@ -39,10 +39,7 @@ func (r *Run) next() string {
 // goesOn is next for a run of a daemon: it looks again by itself, and an apply
 // typed somewhere else would keep a ledger of its own.
 func (r *Run) goesOn() string {
-	kept := "nothing was applied"
-	if r.began() {
-		kept = "what was done is kept"
-	}
+	kept := r.Kept()
 	switch r.State {
 	case Waiting:
 		return "isobar approve " + PlanID(r.Plan)
@@ -88,8 +85,25 @@ func (r *Run) goesOn() string {
 // turnedAway is what follows a rejection: the same plan is not asked about twice.
 const turnedAway = "nothing was applied; isobar asks again when a commit is pushed or the plan changes"
 
+// Kept says what a run that did not come to its end leaves behind.
+func (r *Run) Kept() string {
+	switch {
+	case r.began():
+		return "what was done is kept"
+	case slices.ContainsFunc(r.Steps, func(s Step) bool { return s.halved() }):
+		return "nothing was finished"
+	}
+	return "nothing was applied"
+}
+
 // began reports whether a step did something, or may have.
 func (r *Run) began() bool {
 	n, _ := r.tallySteps()
 	return n[StepDone]+n[StepDoubt]+n[StepRunning] > 0
+}
+
+// halved reports whether a step failed that may consist of several calls, of which
+// the first may have been heard: a create is one call.
+func (s *Step) halved() bool {
+	return s.State == StepFailed && (s.Op == ledger.Update || s.Op == ledger.Clear || s.Op == ledger.Delete)
 }
