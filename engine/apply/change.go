@@ -59,8 +59,26 @@ func (t *taking) update() event {
 	t.x.trail.set(t.entry.Key, left) // refused or not: one of several calls may have been heard
 	if err == nil {
 		rec.Outs = t.outsAfter(live, p.Object)
+	} else {
+		t.left = p.Object.Fields
 	}
 	return t.outcome(ledger.Event{Type: ledger.Done, Record: &rec}, err)
+}
+
+// stranded is what the ledger holds once a call was refused that left more of its
+// object otherwise than it found it: that is our own doing, and nobody's drift. It
+// is nil where the call left nothing.
+func (t *taking) stranded() *ledger.Record {
+	if len(t.left) == 0 {
+		return nil
+	}
+	rec := t.entry.Record
+	rec.Applied = maps.Clone(rec.Applied)
+	if rec.Applied == nil {
+		rec.Applied = resource.Map{}
+	}
+	maps.Copy(rec.Applied, t.left)
+	return &rec
 }
 
 // ground is the live object that a step stands on. One that this run made may

@@ -194,7 +194,8 @@ type taking struct {
 	kind    provider.Kind
 	desc    *resource.Descriptor
 	ev      event
-	begun   bool // it goes on with what a call of this run made: a stop does not come between
+	left    resource.Map // what a refused call left otherwise than it found it, beside what it was to change
+	begun   bool         // it goes on with what a call of this run made: a stop does not come between
 }
 
 func (t *taking) end(o Outcome) event {
@@ -280,7 +281,7 @@ func (t *taking) outcome(done ledger.Event, err error) event {
 	if stopped {
 		was = "not sent"
 	}
-	if werr := t.write(ledger.Event{Type: ledger.Failed, Fault: FaultOf(err)}); werr != nil {
+	if werr := t.write(ledger.Event{Type: ledger.Failed, Fault: FaultOf(err), Record: t.stranded()}); werr != nil {
 		return t.unheard(was, werr)
 	}
 	if stopped {

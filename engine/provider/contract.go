@@ -127,7 +127,9 @@ type Session interface {
 
 	// Update brings the fields of one aspect ("" for those without) from live to
 	// want. changes lists what differs, all of one aspect. It may make several
-	// calls, each repeatable.
+	// calls, each repeatable. Beside an error the Progress's Object holds the
+	// fields that are not among changes and were left otherwise than they were
+	// found: a machine that was stopped for a change, and stands still.
 	Update(ctx context.Context, live, want resource.Object, changes []resource.Change) (Progress, error)
 
 	// Delete removes the object. applied brings what the ledger holds of it. An

@@ -38,6 +38,14 @@ type Decision struct {
 	Broken string // a create makes its object and fails all the same, with these words
 }
 
+// Halfway is for the cause of an update's Decision.Before, a Failure's Err: the
+// refusal comes with the fields that the update has left otherwise than it found
+// them. That they are so is for the decider to see to, by Mutate.
+type Halfway struct{ Left resource.Map }
+
+// Error implements error.
+func (h *Halfway) Error() string { return "left halfway" }
+
 type knobs struct {
 	onCall   func(Call) Decision
 	throttle int

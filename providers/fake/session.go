@@ -3,6 +3,7 @@ package fake
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 
 	"isobar.dev/engine/provider"
@@ -150,6 +151,9 @@ func (s *session) Update(ctx context.Context, live, want resource.Object, change
 	})
 	if err != nil {
 		p = provider.Progress{}
+	}
+	if half := (*Halfway)(nil); errors.As(err, &half) {
+		p.Object.Fields = half.Left
 	}
 	return p, err
 }
