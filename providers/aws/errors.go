@@ -201,6 +201,17 @@ func mended(words, mend string) string {
 	return strings.TrimRight(words, ". ") + ": " + mend
 }
 
+// adding gives a failure whose message says more: what follows from it.
+func adding(err error, more string) error {
+	var f *resource.Failure
+	if !errors.As(err, &f) {
+		return err
+	}
+	told := *f
+	told.Message, told.Err = mended(f.Message, more), err
+	return &told
+}
+
 // classOfStatus is the meaning of an HTTP status without a code that we know.
 // A server error to a mutating call is no refusal: the call may have been done
 // before the server failed.

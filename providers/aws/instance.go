@@ -44,10 +44,11 @@ func instance() *kind {
 			"tags": "", fieldMachine: "", fieldGroups: "", fieldMetadata: "", fieldRoot: "", fieldProfile: "",
 			aspectState: aspectState, fieldProtected: aspectTermination,
 		},
-		list:   listInstances,
-		enrich: enrichInstances,
-		create: runInstance,
-		update: updateInstance,
+		list:    listInstances,
+		enrich:  enrichInstances,
+		create:  runInstance,
+		refuses: typeFits,
+		update:  updateInstance,
 		remove: func(ctx context.Context, s *session, live, _ resource.Object) error {
 			return send(ctx, s.ec2.TerminateInstances, &ec2.TerminateInstancesInput{InstanceIds: []string{string(live.ID)}})
 		},

@@ -97,39 +97,6 @@ func (s *session) rootVolume(ctx context.Context, ch change, modify func(*ec2.Mo
 	})
 }
 
-// retype gives an instance another type, for which it must be stopped. Each
-// part is repeatable, and an instance that a fault leaves stopped differs from
-// the wanted state.
-// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-resize.html
-func (s *session) retype(ctx context.Context, ch change, modify func(*ec2.ModifyInstanceAttributeInput) error) error {
-	want := ch.want.Fields.Text(fieldMachine)
-	v, err := s.instance(ctx, ch.live.ID)
-	if err != nil {
-		return err
-	}
-	if string(v.InstanceType) != want {
-		if stateOf(v) != types.InstanceStateNameStopped {
-			if err := s.stop(ctx, ch.live.ID); err != nil {
-				return err
-			}
-			if err := s.reach(ctx, ch.live.ID, types.InstanceStateNameStopped); err != nil {
-				return err
-			}
-		}
-		if err := modify(&ec2.ModifyInstanceAttributeInput{InstanceType: &types.AttributeValue{Value: aws.String(want)}}); err != nil {
-			return err
-		}
-	}
-	state := ch.want.Fields.Text(aspectState)
-	if state == "" {
-		state = ch.live.Fields.Text(aspectState)
-	}
-	if state == stateStopped {
-		return nil
-	}
-	return s.start(ctx, ch.live.ID)
-}
-
 func (s *session) stop(ctx context.Context, id resource.ID) error {
 	return send(ctx, s.ec2.StopInstances, &ec2.StopInstancesInput{InstanceIds: []string{string(id)}})
 }
@@ -137,7 +104,7 @@ func (s *session) stop(ctx context.Context, id resource.ID) error {
 // start starts an instance and waits until it runs: only then does it have its
 // new public address.
 func (s *session) start(ctx context.Context, id resource.ID) error {
-	if err := send(ctx, s.ec2.StartInstances, &ec2.StartInstancesInput{InstanceIds: []string{string(id)}}); err != nil {
+	if err := s.launch(ctx, id); err != nil {
 		return err
 	}
 	return s.reach(ctx, id, types.InstanceStateNameRunning)

@@ -54,6 +54,9 @@ type kind struct {
 
 	// create makes one object; tags are its own and its mark.
 	create func(ctx context.Context, s *session, want resource.Object, tags map[string]string, token string) (resource.Object, error)
+	// refuses gives why AWS would refuse an update when half of it is done, before
+	// any of it is sent; nil for none.
+	refuses func(ctx context.Context, s *session, ch change) error
 	// update brings the changed fields of one aspect from live to want; those
 	// of the aspect "" without the tags, which the session sees to.
 	update func(ctx context.Context, s *session, ch change) error
@@ -80,6 +83,9 @@ type change struct {
 	aspect     string
 	live, want resource.Object
 	fields     map[string]bool // the top-level fields that differ
+	// left takes what an update that fails leaves otherwise than it found it,
+	// beside what it was to change.
+	left resource.Map
 }
 
 // kinds is the package's table of kinds, sorted by name. A new kind is a file

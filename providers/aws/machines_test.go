@@ -1,11 +1,16 @@
 package aws_test
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -86,6 +91,236 @@ func TestTypeIsChangedByStopAndStart(t *testing.T) {
 	}
 	if got := r.calls(); !slices.Equal(got, []string{"ModifyInstanceAttribute"}) {
 		t.Fatalf("calls %v for a stopped instance", got)
+	}
+}
+
+// refused asks for another type, beside the fields of more, and gives what the
+// failure says that it left.
+func (r *rig) refused(t *testing.T, live resource.Object, to string, more resource.Map) (resource.Map, error) {
+	t.Helper()
+	r.proxy.Forget()
+	want := live
+	want.Fields = merge(live.Fields, merge(resource.Map{"instanceType": resource.String(to)}, more))
+	changes := []resource.Change{{Path: resource.Path{"instanceType"}, Before: live.Fields["instanceType"], After: want.Fields["instanceType"]}}
+	if more["tags"] != nil {
+		changes = append(changes, resource.Change{Path: resource.Path{"tags"}, Before: live.Fields["tags"], After: more["tags"]})
+	}
+	p, err := r.Update(t.Context(), live, want, changes)
+	if err == nil {
+		t.Fatalf("%s became a %s", live.ID, to)
+	}
+	return p.Object.Fields, err
+}
+
+// A type that AWS would refuse is refused before anything is changed, above all
+// before the machine is stopped.
+func TestTypesThatDoNotFitStopNothing(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "eu-west-1")
+	o := r.machine(t, nil)
+	for _, c := range []struct {
+		to, code, says string
+		rules          []fault.Rule
+	}{
+		{to: "t98.huge", code: "InvalidInstanceType", says: "t98.huge]: choose an instanceType that eu-west-1 has"},
+		{to: "t4g.small", says: "t4g.small has processors of arm64, and the instance's image is for x86_64: choose an instanceType of x86_64"},
+		{to: "p4d.24xlarge", says: "AWS does not offer p4d.24xlarge in eu-west-1a, where the instance stands, but in eu-west-1c: choose"},
+		{
+			to: "t3.large", code: "UnauthorizedOperation", says: "so allow ec2:DescribeInstanceTypes and ec2:DescribeInstanceTypeOfferings",
+			rules: []fault.Rule{{Action: "DescribeInstanceType*", Do: fault.Refuse(http.StatusForbidden, "UnauthorizedOperation", "You are not authorized to perform this operation.")}},
+		},
+	} {
+		var ends []func()
+		for _, rule := range c.rules {
+			ends = append(ends, r.proxy.Inject(rule))
+		}
+		left, err := r.refused(t, o, c.to, resource.Map{"tags": tags("team", "z")})
+		for _, end := range ends {
+			end()
+		}
+		want := resource.Invalid
+		if len(c.rules) > 0 {
+			want = resource.Denied
+		}
+		class(t, err, want, c.code)
+		if !strings.Contains(err.Error(), c.says) || len(left) > 0 {
+			t.Errorf("%s: %v, left %v", c.to, err, left)
+		}
+		if got := r.calls(); len(got) > 0 {
+			t.Errorf("%s: calls %v, want none", c.to, got)
+		}
+	}
+	if now := r.one(t, "instance", o.ID); now.Fields.Text("state") != "running" || now.Fields["tags"] != nil {
+		t.Errorf("at the end: %s", resource.Encode(now.Fields))
+	}
+}
+
+// A type that AWS refuses once the machine is stopped does not leave it so: it is
+// started again, and where that fails too the failure says that it stands still.
+func TestRefusedTypeStartsAgain(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "eu-west-1")
+	o := r.machine(t, nil)
+	refuse := fault.Rule{Action: "ModifyInstanceAttribute", Do: fault.Refuse(http.StatusBadRequest, "InvalidParameterCombination", "Enhanced networking is required.")}
+	throttle := fault.Rule{Times: 2, Do: fault.Throttle()}
+	down := fault.Rule{Action: "StartInstances", Do: fault.Refuse(http.StatusForbidden, "UnauthorizedOperation", "You are not authorized to perform this operation.")}
+	tried := func(live resource.Object, state string, rules ...fault.Rule) (resource.Map, error) {
+		t.Helper()
+		for _, rule := range rules {
+			defer r.proxy.Inject(rule)()
+		}
+		return r.refused(t, live, "t3.large", resource.Map{"state": resource.String(state)})
+	}
+	expect := func(state string, want ...string) resource.Object {
+		t.Helper()
+		if got := r.calls(); !slices.Equal(got, want) {
+			t.Fatalf("calls %v, want %v", got, want)
+		}
+		now := r.one(t, "instance", o.ID)
+		if now.Fields.Text("state") != state || now.Fields.Text("instanceType") != "t3.micro" {
+			t.Fatalf("at the end: %s", resource.Encode(now.Fields))
+		}
+		return now
+	}
+
+	left, err := tried(o, "running", refuse)
+	class(t, err, resource.Invalid, "InvalidParameterCombination")
+	if !strings.Contains(err.Error(), "Enhanced networking is required: it was stopped for its new type and started again as a t3.micro") || len(left) > 0 {
+		t.Fatalf("%v, left %v", err, left)
+	}
+	expect("running", "StopInstances", "ModifyInstanceAttribute", "StartInstances")
+
+	// What AWS does not take for now is asked for again while the machine stands still.
+	throttle.Action = "StartInstances"
+	left, err = tried(o, "running", refuse, throttle)
+	if !strings.Contains(err.Error(), "started again as a t3.micro") || len(left) > 0 {
+		t.Fatalf("%v, left %v", err, left)
+	}
+	expect("running", "StopInstances", "ModifyInstanceAttribute", "StartInstances", "StartInstances", "StartInstances")
+
+	left, err = tried(o, "running", refuse, down)
+	class(t, err, resource.Invalid, "InvalidParameterCombination")
+	if !strings.Contains(err.Error(), "it was stopped for its new type and stands still now, as a t3.micro, since it could not be started again (ec2:StartInstances: UnauthorizedOperation") ||
+		!resource.Equal(left, resource.Map{"state": resource.String("stopped")}) {
+		t.Fatalf("%v, left %v", err, left)
+	}
+	still := expect("stopped", "StopInstances", "ModifyInstanceAttribute", "StartInstances")
+
+	// The same try made again starts it; what shall stand still is left so.
+	left, err = tried(still, "running", refuse)
+	if !strings.Contains(err.Error(), "Enhanced networking is required: it was started as a t3.micro") || len(left) > 0 {
+		t.Fatalf("%v, left %v", err, left)
+	}
+	expect("running", "ModifyInstanceAttribute", "StartInstances")
+	if err := r.change(t, r.one(t, "instance", o.ID), "state", resource.String("stopped")); err != nil {
+		t.Fatal(err)
+	}
+	left, err = tried(r.one(t, "instance", o.ID), "stopped", refuse)
+	if strings.Contains(err.Error(), "start") || len(left) > 0 {
+		t.Fatalf("%v, left %v", err, left)
+	}
+	expect("stopped", "ModifyInstanceAttribute")
+}
+
+// A start that AWS refuses to the new type says what the machine is now, and the same
+// update made again only starts it.
+func TestNewTypeThatDoesNotStart(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "eu-west-1")
+	o := r.machine(t, nil)
+	end := r.proxy.Inject(fault.Rule{Action: "StartInstances", Do: fault.Refuse(http.StatusInternalServerError, "InsufficientInstanceCapacity", "We do not have sufficient t3.large capacity.")})
+	left, err := r.refused(t, o, "t3.large", nil)
+	end()
+	class(t, err, resource.Conflict, "InsufficientInstanceCapacity")
+	if !strings.Contains(err.Error(), "capacity: it has its new type t3.large and stands still until AWS starts it") || !resource.Equal(left, resource.Map{"state": resource.String("stopped")}) {
+		t.Fatalf("%v, left %v", err, left)
+	}
+	now := r.one(t, "instance", o.ID)
+	want := now
+	want.Fields = merge(now.Fields, resource.Map{"state": resource.String("running")})
+	if _, err := r.Update(t.Context(), now, want, []resource.Change{{Path: resource.Path{"instanceType"}, After: want.Fields["instanceType"]}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.calls(); !slices.Equal(got, []string{"StopInstances", "ModifyInstanceAttribute", "StartInstances", "StartInstances"}) {
+		t.Fatalf("calls %v", got)
+	}
+}
+
+// Once the lease is another's nothing is sent any more, not even the start.
+func TestFencedTypeStartsNothing(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "eu-west-1")
+	o := r.machine(t, nil)
+	var taken atomic.Bool
+	refuse := fault.Refuse(http.StatusBadRequest, "InvalidParameterCombination", "Enhanced networking is required.")
+	refuse.After = func(fault.Call) { taken.Store(true) }
+	r.proxy.Inject(fault.Rule{Action: "ModifyInstanceAttribute", Do: refuse})
+	r.proxy.Forget()
+	ctx := provider.WithFence(t.Context(), func(context.Context) error {
+		if taken.Load() {
+			return errors.New("the lease is gone")
+		}
+		return nil
+	})
+	want := o
+	want.Fields = merge(o.Fields, resource.Map{"instanceType": resource.String("t3.large")})
+	_, err := r.Update(ctx, o, want, []resource.Change{{Path: resource.Path{"instanceType"}, After: want.Fields["instanceType"]}})
+	class(t, err, resource.Invalid, "InvalidParameterCombination")
+	if !strings.Contains(err.Error(), "stands still now") || !strings.Contains(err.Error(), "the lease is gone") {
+		t.Fatalf("%v", err)
+	}
+	if got := r.calls(); !slices.Equal(got, []string{"StopInstances", "ModifyInstanceAttribute"}) {
+		t.Fatalf("calls %v", got)
+	}
+}
+
+// answered calls then with each answer that came, read whole.
+type answered struct {
+	base http.RoundTripper
+	then func(status int)
+}
+
+func (a answered) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := a.base.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{bytes.NewReader(body), resp.Body}
+	a.then(resp.StatusCode)
+	return resp, nil
+}
+
+// A refusal that comes just as the call's time ends has the machine started all the
+// same.
+func TestRefusedTypeStartsAfterItsTime(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "eu-west-1")
+	o := r.machine(t, nil)
+	r.proxy.Inject(fault.Rule{Action: "ModifyInstanceAttribute", Do: fault.Refuse(http.StatusBadRequest, "InvalidParameterCombination", "Enhanced networking is required.")})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	client := r.proxy.Client(func(base http.RoundTripper) http.RoundTripper {
+		return answered{base, func(status int) {
+			if status == http.StatusBadRequest {
+				cancel()
+			}
+		}}
+	})
+	s := r.open(t, r.estate, client)
+	r.proxy.Forget()
+	want := o
+	want.Fields = merge(o.Fields, resource.Map{"instanceType": resource.String("t3.large")})
+	_, err := s.Update(ctx, o, want, []resource.Change{{Path: resource.Path{"instanceType"}, After: want.Fields["instanceType"]}})
+	class(t, err, resource.Invalid, "InvalidParameterCombination")
+	if got := r.calls(); ctx.Err() == nil || !strings.Contains(err.Error(), "started again as a t3.micro") || !slices.Equal(got, []string{"StopInstances", "ModifyInstanceAttribute", "StartInstances"}) {
+		t.Fatalf("%v, calls %v", err, got)
 	}
 }
 

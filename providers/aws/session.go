@@ -212,6 +212,12 @@ func (s *session) Update(ctx context.Context, live, want resource.Object, change
 			fields[c.Path[0]] = true
 		}
 	}
+	ch := change{aspect: aspect, live: live, want: want, fields: fields, left: resource.Map{}}
+	if k.refuses != nil {
+		if err := k.refuses(ctx, s, ch); err != nil {
+			return provider.Progress{}, err
+		}
+	}
 	obj := resource.Object{Address: want.Address, ID: live.ID, Mark: live.Mark}
 	if len(tags) > 0 {
 		set, gone := tagChanges(tags)
@@ -222,8 +228,9 @@ func (s *session) Update(ctx context.Context, live, want resource.Object, change
 	if len(fields) == 0 {
 		return provider.Progress{Object: obj}, nil
 	}
-	if err := k.update(ctx, s, change{aspect: aspect, live: live, want: want, fields: fields}); err != nil {
-		return provider.Progress{}, err
+	if err := k.update(ctx, s, ch); err != nil {
+		obj.Fields = ch.left
+		return provider.Progress{Object: obj}, err
 	}
 	return k.progress(provider.OpUpdate, aspect, obj, want), nil
 }
