@@ -368,8 +368,13 @@ func TestALostPinMakesNothingAnew(t *testing.T) {
 		if err := w.finish(plan.Build(w.input(desired)), order(t)); err != nil {
 			t.Fatal(err)
 		}
+		for range 3 { // some are not to be had in one go
+			if err := w.finish(plan.Build(w.input(desired)), order(t)); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if p := plan.Build(w.input(desired)); len(p.Steps) > 0 {
-			t.Skip("not to be had in one go")
+			t.Fatalf("it does not come to rest: %d steps", len(p.Steps))
 		}
 		for _, e := range w.state.Sorted() {
 			if k := w.kinds[e.Address.Type()]; k.Marked && rapid.IntRange(0, 3).Draw(t, "lost "+e.Address.Local()) > 0 || k.Lookup {
