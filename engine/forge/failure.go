@@ -41,6 +41,9 @@ func classify(op string, e effect, err error) error {
 	case errors.As(err, &f):
 		named := *f
 		named.Op = op
+		if e == reading && named.Class == resource.UnknownOutcome { // a query that was posted
+			named.Class = resource.Transient
+		}
 		return &named
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return &resource.Failure{Class: e.lost(), Op: op, Message: "gave up waiting for the forge", Err: err}

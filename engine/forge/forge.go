@@ -62,6 +62,21 @@ type Forge interface {
 	// Members gives the logins of a team, sorted: "org/team-slug" at GitHub,
 	// a group's full path at GitLab (with inherited members), "org/team" at Gitea.
 	Members(ctx context.Context, team string) ([]string, error)
+	// Writes reports whether a person may write to the repository: push to a branch
+	// that nothing protects. False for strangers and for logins that nobody has, to
+	// which GitHub's bots count. Who administers a GitLab and is no member of the
+	// project is a stranger there. Gitea answers only those who administer the
+	// repository: any other's token is Denied. NotFound is the repository. No answer
+	// is kept: a right that was taken away is gone at the next call.
+	Writes(ctx context.Context, login string) (bool, error)
+	// Authors gives the logins of those who made or committed the commits of a pull,
+	// open or not, as far as the forge knows them, sorted, each once. At most 250
+	// commits are looked at, GitHub's own limit, in the forge's order. GitHub's own
+	// login for commits made on its pages is left out, and so is who only committed a
+	// merge at GitLab. Whoever opened the pull is among them only with a commit.
+	// Forges go by the addresses in the commits, which are whatever was written:
+	// people may stay unnamed, or name others.
+	Authors(ctx context.Context, number int) ([]string, error)
 	// MaxComment is how many characters (Unicode code points) a comment may have.
 	MaxComment() int
 }

@@ -16,6 +16,7 @@ func (s *Server) gitLab() http.Handler {
 		"GET /user":                                  func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, object{"username": Self}) },
 		"GET /groups/{group}/members/all":            s.gitLabMembers,
 		"GET /projects/{project}/merge_requests":     s.gitLabPulls,
+		"GET /projects/{project}/members/all":        s.gitLabProjectMembers,
 		"GET " + mr:                                  s.onMerge(s.gitLabGet),
 		"GET " + mr + "/diffs":                       s.onMerge(s.gitLabDiffs),
 		"GET " + mr + "/notes":                       s.onMerge(s.gitLabList),
@@ -29,6 +30,7 @@ func (s *Server) gitLab() http.Handler {
 		method, path, _ := strings.Cut(route, " ")
 		mux.HandleFunc(method+" /api/v4"+path, f)
 	}
+	mux.HandleFunc("POST /api/graphql", s.gitLabAuthors)
 	return mux
 }
 

@@ -6,18 +6,21 @@
 // alone.
 //
 // GitHub's face is an Enterprise Server's, /api/v3, from
-// https://docs.github.com/en/rest: pulls (list, get, files, comments, reviews),
-// issue comments, reactions, commit statuses, team members, users, apps; App tokens
-// are given for a JWT whose RS256 signature, issuer and times are right. Lists have
-// Link headers and weak entity tags; limits are 403 or 429 as documented.
+// https://docs.github.com/en/rest: pulls (list, get, commits, files, comments,
+// reviews), issue comments, reactions, commit statuses, repositories, a person's
+// permission, team members, users, apps; App tokens are given for a JWT whose
+// RS256 signature, issuer and times are right. Lists have Link headers and weak
+// entity tags; limits are 403 or 429 as documented.
 //
 // GitLab's face is /api/v4, from https://docs.gitlab.com/api/rest/: merge requests
 // (list, get, diffs, notes, discussions, emoji), commit statuses with their refusal
-// of pending upon pending, group members, user. Lists have Link and X-Next-Page
-// headers and weak entity tags.
+// of pending upon pending, members of groups and projects, user; and of GraphQL who
+// made a merge request's commits. Lists have Link and
+// X-Next-Page headers and weak entity tags.
 //
 // Gitea's face is /api/v1, from https://docs.gitea.com/api/: pulls (list, get, diff,
-// reviews), issue comments, reactions, commit statuses, teams, user. No entity tags.
+// commits, reviews), issue comments, reactions, commit statuses, repositories, a
+// person's permission, teams, user. No entity tags.
 //
 // Missing, beside all that isobar does not call: permissions (the one token may do
 // everything), GitHub's GraphQL and checks, GitLab's pipelines and approvals, notes
@@ -84,6 +87,7 @@ type Server struct {
 	issued   map[string]time.Time // an installation's tokens and their ends
 	repos    map[string]*repo
 	teams    map[string][]string
+	writers  map[string][]string // by repository
 	clock    int64
 	ids      int64
 	faults   []Fault
@@ -108,7 +112,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if o.App != nil && o.App.Slug == "" {
 		o.App.Slug = "isobar"
 	}
-	s := &Server{opts: o, token: o.Token, issued: map[string]time.Time{}, repos: map[string]*repo{}, teams: map[string][]string{}, ids: 100}
+	s := &Server{opts: o, token: o.Token, issued: map[string]time.Time{}, repos: map[string]*repo{}, teams: map[string][]string{}, writers: map[string][]string{}, ids: 100}
 	var mux http.Handler
 	switch o.Face {
 	case GitHub:

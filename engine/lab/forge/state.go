@@ -29,6 +29,10 @@ type Pull struct {
 	Patches             map[string]string // the hunks by file, where there is no repository on disk
 	Conflict            bool              // where there is no repository on disk
 	Unchecked           bool              // the forge has not tried the merge yet
+	// Commits are the logins of the commits' people, oldest first, where there is no
+	// repository on disk: "AUTHOR", or "AUTHOR/COMMITTER"; "" is somebody without a
+	// login. On disk the names in the commits are the logins.
+	Commits []string
 
 	Number   int
 	State    string // open, closed, merged
