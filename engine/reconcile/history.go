@@ -9,7 +9,8 @@ import (
 
 // History is how much of the past a daemon keeps. The zero History keeps all.
 type History struct {
-	For     time.Duration // runs, delivered messages and evaluations stay for so long
+	For     time.Duration // runs, delivered messages, evaluations and closed pulls stay for so long
+	Told    time.Duration // what forges told stays for so long; 0: for ever
 	AtLeast int           // runs of each environment stay, however old
 	AtMost  int           // runs of each environment, however young
 }
@@ -17,8 +18,21 @@ type History struct {
 // Kept is how much isobar keeps: a quarter of a year, as incidents are looked back
 // on. An environment that fails once a minute has 2,000 runs in 33 hours, and each
 // says the same; what it did is in the audit log, which stays whole. At least so
-// many as are looked through for a plan that a person names.
-func Kept() History { return History{For: 90 * 24 * time.Hour, AtLeast: lookBack, AtMost: 2000} }
+// many as are looked through for a plan that a person names. What forges told only
+// says what to read again: it stays for as long as one of them may tell it again,
+// which are days (GitHub three, https://docs.github.com/en/webhooks/testing-and-troubleshooting-webhooks/redelivering-webhooks).
+func Kept() History {
+	return History{For: 90 * 24 * time.Hour, Told: 14 * 24 * time.Hour, AtLeast: lookBack, AtMost: 2000}
+}
+
+// at gives what is kept as of now.
+func (h History) at(now time.Time) store.Retention {
+	r := store.Retention{Since: now.Add(-h.For), AtLeast: h.AtLeast, AtMost: h.AtMost}
+	if h.Told > 0 {
+		r.Told = now.Add(-h.Told)
+	}
+	return r
+}
 
 // The rhythm of tidying: rarely, and in transactions of some milliseconds, since
 // heartbeats wait for them.
@@ -49,7 +63,8 @@ func (d *Daemon) tidy(ctx context.Context) {
 		case err != nil && !isFenced(err) && hitchOf(err).class == nil:
 			d.Log.WarnContext(ctx, "what is past its time can't be taken out of the store", "error", err)
 		case gone.Any():
-			d.Log.InfoContext(ctx, "taken out of the store: it is past its time", "runs", gone.Runs, "messages", gone.Messages, "evaluations", gone.Evaluations)
+			d.Log.InfoContext(ctx, "taken out of the store: it is past its time", "runs", gone.Runs, "messages", gone.Messages, "evaluations", gone.Evaluations,
+				"pulls", gone.Pulls, "deliveries", gone.Deliveries)
 		}
 		if err != nil {
 			d.reached(ctx, d.asking(), err)
@@ -66,7 +81,7 @@ func (d *Daemon) prune(ctx context.Context) (gone store.Pruned, err error) {
 				return gone, err
 			}
 		}
-		part, err := d.Store.Prune(ctx, store.Retention{Since: now.Add(-d.History.For), AtLeast: d.History.AtLeast, AtMost: d.History.AtMost}, tidyRows)
+		part, err := d.Store.Prune(ctx, d.History.at(now), tidyRows)
 		if err != nil || !part.Any() {
 			return gone, err
 		}

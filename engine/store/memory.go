@@ -35,6 +35,8 @@ type memory struct {
 	plans        map[string][]Plan // by environment, the last shown first
 	outbox       map[string]letter
 	heads        map[string]seen
+	pulls        map[pullKey]Pull
+	deliveries   []Delivery // by number
 	audit        []AuditRow
 	restored     time.Time
 }
@@ -68,6 +70,7 @@ func NewMemory() *Memory {
 		events: map[string][]eventRow{}, folds: map[string]*ledger.State{},
 		observations: map[[2]string]Observation{}, evaluations: map[string]evaluation{},
 		approvals: map[[2]string]Approval{}, plans: map[string][]Plan{}, outbox: map[string]letter{}, heads: map[string]seen{},
+		pulls: map[pullKey]Pull{},
 	}}
 }
 

@@ -11,7 +11,10 @@ import (
 func (m *Memory) Prune(ctx context.Context, k Retention, limit int) (out Pruned, err error) {
 	err = m.with(ctx, func(d *memory) error {
 		limit = max(limit, 0)
-		out = Pruned{d.pruneRuns(k, limit), d.pruneMessages(k, limit), d.pruneEvaluations(k, limit)}
+		out = Pruned{
+			d.pruneRuns(k, limit), d.pruneMessages(k, limit), d.pruneEvaluations(k, limit),
+			d.prunePulls(k, limit), d.pruneDeliveries(k, limit),
+		}
 		return nil
 	})
 	return out, err

@@ -141,7 +141,7 @@ func step(t *rapid.T, p *pair) {
 		_, _ = both(t, p, func(s store.Store) (struct{}, error) { return none(call(s)) })
 	}
 	switch rapid.SampledFrom([]string{
-		"append", "append", "append", "append", "reopen", "lease", "beat", "release", "run", "run", "env", "prune", "approve", "consume", "send", "seen", "audit",
+		"append", "append", "append", "append", "reopen", "lease", "beat", "release", "run", "run", "env", "prune", "approve", "consume", "send", "seen", "audit", "pull",
 	}).Draw(t, "call") {
 	case "append":
 		appendSome(t, p, env)
@@ -160,7 +160,7 @@ func step(t *rapid.T, p *pair) {
 	case "release":
 		do(func(s store.Store) error { return s.Release(ctx, env, who) })
 	case "prune":
-		k := store.Retention{Since: at, AtLeast: rapid.IntRange(0, 2).Draw(t, "least"), AtMost: rapid.IntRange(1, 3).Draw(t, "most")}
+		k := store.Retention{Since: at, Told: at, AtLeast: rapid.IntRange(0, 2).Draw(t, "least"), AtMost: rapid.IntRange(1, 3).Draw(t, "most")}
 		limit := rapid.IntRange(0, 3).Draw(t, "limit")
 		_, _ = both(t, p, func(s store.Store) (store.Pruned, error) { return s.Prune(ctx, k, limit) })
 		_, _ = both(t, p, func(s store.Store) ([]store.Run, error) { return s.Runs(ctx, store.RunFilter{}) })
@@ -204,6 +204,8 @@ func step(t *rapid.T, p *pair) {
 			commit, gen, err := s.Head(ctx, key)
 			return fmt.Sprint(commit, gen), err
 		})
+	case "pull":
+		pullSome(t, p, key, at)
 	case "audit":
 		do(func(s store.Store) error {
 			return s.Audit(ctx, store.AuditEntry{At: at, Kind: who, Env: env, Body: body})

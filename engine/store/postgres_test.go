@@ -85,7 +85,7 @@ func TestMemoryAndPostgresAgree(t *testing.T) {
 		var tables []string
 		for _, table := range []string{
 			"environments", "leases", "runs", "events", "resources", "ended", "observations", "evaluations", "approvals", "outbox",
-			"audit_log", "heads", "agreements",
+			"audit_log", "heads", "agreements", "pulls", "deliveries",
 		} {
 			tables = append(tables, name+"."+table)
 		}

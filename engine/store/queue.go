@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -201,8 +200,8 @@ func (q *Queue) Waiting(ctx context.Context) (n int, err error) {
 // Reap gives up the leases that ran out in their owners' hands: their epochs
 // rise, so that those owners write nothing any more, and body goes into the
 // inbox of each one's environment. It also nudges what is overdue. It gives the
-// environments whose leases it took. Keys that begin with a slash are no
-// environments: nobody is woken for them.
+// environments whose leases it took. Leases on something else (names that begin with
+// a slash, LeaseOfPulls) are given up alone: nobody is woken for them.
 func (q *Queue) Reap(ctx context.Context, body json.RawMessage) (dead []Lease, err error) {
 	err = q.s.tx(ctx, func(tx *sql.Tx) error {
 		dead = nil
@@ -210,17 +209,19 @@ func (q *Queue) Reap(ctx context.Context, body json.RawMessage) (dead []Lease, e
 		if err != nil {
 			return err
 		}
-		if dead, err = q.expired(ctx, tx, now); err != nil {
+		all, err := q.expired(ctx, tx, now)
+		if err != nil {
 			return err
 		}
-		for _, was := range dead {
+		for _, was := range all {
 			l, _ := release(was, was.Owner)
 			if err := putLease(ctx, tx, l); err != nil {
 				return err
 			}
-			if strings.HasPrefix(was.Env, "/") {
+			if ofNoEnvironment(was.Env) {
 				continue
 			}
+			dead = append(dead, was)
 			if err := audit(ctx, tx, lapsedEntry(was, millis(now))); err != nil {
 				return err
 			}

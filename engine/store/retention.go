@@ -11,6 +11,7 @@ import (
 // and what is open stay in any case.
 type Retention struct {
 	Since   time.Time // what is older goes
+	Told    time.Time // what forges told before it goes
 	AtLeast int       // runs of each environment stay, however old: the newest
 	AtMost  int       // runs of each environment, however young
 }
@@ -20,6 +21,8 @@ type Pruned struct {
 	Runs        int // ended ones, with their plans and reports
 	Messages    int // that were delivered
 	Evaluations int // which are made again where they are asked for
+	Pulls       int // closed ones that nothing changed since
+	Deliveries  int // of forges
 }
 
 // Any reports whether anything went.
@@ -27,7 +30,7 @@ func (p Pruned) Any() bool { return p != Pruned{} }
 
 // Add gives the sum.
 func (p Pruned) Add(q Pruned) Pruned {
-	return Pruned{p.Runs + q.Runs, p.Messages + q.Messages, p.Evaluations + q.Evaluations}
+	return Pruned{p.Runs + q.Runs, p.Messages + q.Messages, p.Evaluations + q.Evaluations, p.Pulls + q.Pulls, p.Deliveries + q.Deliveries}
 }
 
 // slack is how many rows that may not go a look passes over in search of those

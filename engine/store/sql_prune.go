@@ -14,20 +14,22 @@ func (s *SQL) Prune(ctx context.Context, k Retention, limit int) (out Pruned, er
 			return err
 		}
 		for _, part := range []struct {
-			find  func(context.Context) ([]string, error)
+			find  func(context.Context) ([][]any, error) // the drop's arguments
 			drop  string
 			count *int
 		}{
 			{p.runs, `DELETE FROM runs WHERE id = $1`, &out.Runs},
 			{p.messages, `DELETE FROM outbox WHERE key = $1 AND sent > 0`, &out.Messages},
 			{p.evaluations, `DELETE FROM evaluations WHERE digest = $1`, &out.Evaluations},
+			{p.pulls, `DELETE FROM pulls WHERE repo = $1 AND number = $2`, &out.Pulls},
+			{p.deliveries, `DELETE FROM deliveries WHERE n = $1`, &out.Deliveries},
 		} {
 			old, err := part.find(ctx)
 			if err != nil {
 				return err
 			}
 			for _, key := range old {
-				if _, err := tx.ExecContext(ctx, part.drop, key); err != nil {
+				if _, err := tx.ExecContext(ctx, part.drop, key...); err != nil {
 					return err
 				}
 			}
@@ -63,7 +65,7 @@ func (p *pruning) environments(ctx context.Context) error {
 	}, `SELECT name, body FROM environments`)
 }
 
-func (p *pruning) runs(ctx context.Context) (out []string, err error) {
+func (p *pruning) runs(ctx context.Context) (out [][]any, err error) {
 	err = rows(ctx, p.tx, func(r *sql.Rows) error {
 		var id, env, body string
 		var nth int
@@ -72,7 +74,7 @@ func (p *pruning) runs(ctx context.Context) (out []string, err error) {
 		}
 		run, err := decodeRun(id, body)
 		if err == nil && len(out) < p.limit && p.keep.drops(&run, nth, p.asks[env]) {
-			out = append(out, id)
+			out = append(out, []any{id})
 		}
 		return err
 	}, `SELECT id, env, body, nth FROM (SELECT id, env, body, started,
@@ -82,7 +84,7 @@ WHERE nth > $1 AND (started < $2 OR nth > $3) ORDER BY started, id LIMIT $4`,
 	return out, err
 }
 
-func (p *pruning) messages(ctx context.Context) (out []string, err error) {
+func (p *pruning) messages(ctx context.Context) (out [][]any, err error) {
 	var old []string
 	err = rows(ctx, p.tx, func(r *sql.Rows) error {
 		var key string
@@ -96,7 +98,7 @@ func (p *pruning) messages(ctx context.Context) (out []string, err error) {
 	stay, err := p.needed(ctx)
 	for _, key := range old {
 		if err == nil && len(out) < p.limit && stay.drops(key) {
-			out = append(out, key)
+			out = append(out, []any{key})
 		}
 	}
 	return out, err
@@ -129,12 +131,12 @@ func (p *pruning) needed(ctx context.Context) (needed, error) {
 	return stay, err
 }
 
-func (p *pruning) evaluations(ctx context.Context) (out []string, err error) {
+func (p *pruning) evaluations(ctx context.Context) (out [][]any, err error) {
 	err = rows(ctx, p.tx, func(r *sql.Rows) error {
 		var digest string
 		err := r.Scan(&digest)
 		if err == nil && len(out) < p.limit && !p.reads[digest] {
-			out = append(out, digest)
+			out = append(out, []any{digest})
 		}
 		return err
 	}, `SELECT digest FROM evaluations WHERE at < $1 ORDER BY at, digest LIMIT $2`, millis(p.keep.Since), p.limit+slack)

@@ -30,6 +30,7 @@ type Store interface {
 	Observations
 	Evaluations
 	Heads
+	Pulls
 	AuditLog
 	Upkeep
 	// Close gives up the store; each later call fails with ErrClosed.
@@ -152,6 +153,20 @@ type Heads interface {
 	// PutHead keeps the commit that was seen in a look that began after Head gave
 	// gen. ErrConflict says that another look ended meanwhile: look again.
 	PutHead(ctx context.Context, repo, commit string, gen int64) error
+}
+
+// Pulls keeps what is known of pull requests, and what forges told of them.
+type Pulls interface {
+	// PutPull keeps a pull, in place of what was kept of it.
+	PutPull(ctx context.Context, p Pull) error
+	// Pulls gives what is kept of a repository's pulls, by number.
+	Pulls(ctx context.Context, repo string) ([]Pull, error)
+	// Deliver keeps what a forge told, unless it was kept already by the same
+	// repository and id: a forge may deliver twice.
+	Deliver(ctx context.Context, d Delivery) (added bool, err error)
+	// Deliveries gives what was told of a repository after one with this number,
+	// oldest first, at most limit. None with a lower number comes later.
+	Deliveries(ctx context.Context, repo string, after int64, limit int) ([]Delivery, error)
 }
 
 // AuditLog keeps who did what. Each row's hash covers the row before it, and

@@ -37,8 +37,10 @@ func lived(t *testing.T, path string) []store.AuditRow {
 		t.Fatal(err)
 	}
 	_, told := s.Enqueue(ctx, store.Message{Key: "m"})
+	_, heard := s.Deliver(ctx, store.Delivery{Repo: "shop", ID: "d", Event: "pull", Pull: 7, At: at})
+	pull := s.PutPull(ctx, store.Pull{Repo: "shop", Number: 7, Open: true, Updated: at, Body: json.RawMessage(`{}`)})
 	rows, err := s.AuditRows(ctx, store.AuditFilter{})
-	if err := errors.Join(err, told, s.Close()); err != nil {
+	if err := errors.Join(err, told, heard, pull, s.Close()); err != nil {
 		t.Fatal(err)
 	}
 	return rows

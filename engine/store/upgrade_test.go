@@ -117,6 +117,12 @@ func checkLived(t *testing.T, s *store.SQL, rows []store.AuditRow) {
 	if err != nil || len(due) != 1 || due[0].Key != "m" {
 		t.Fatalf("messages %+v, %v", due, err)
 	}
+	if p, err := s.Pulls(t.Context(), "shop"); err != nil || len(p) != 1 || p[0].Number != 7 || !p[0].Open || string(p[0].Body) != `{}` {
+		t.Fatalf("pulls %+v, %v", p, err)
+	}
+	if d, err := s.Deliveries(t.Context(), "shop", 0, 9); err != nil || len(d) != 1 || d[0].N != 1 || d[0].ID != "d" {
+		t.Fatalf("deliveries %+v, %v", d, err)
+	}
 }
 
 // TestUpgradeThatFailsLeavesTheStore: at whichever statement an upgrade fails,

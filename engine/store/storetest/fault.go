@@ -365,6 +365,26 @@ func (f *Faulty) PutHead(ctx context.Context, repo, commit string, gen int64) er
 	return f.write(func() error { return f.under.PutHead(ctx, repo, commit, gen) })
 }
 
+// PutPull implements store.Store.
+func (f *Faulty) PutPull(ctx context.Context, p store.Pull) error {
+	return f.write(func() error { return f.under.PutPull(ctx, p) })
+}
+
+// Pulls implements store.Store.
+func (f *Faulty) Pulls(ctx context.Context, repo string) ([]store.Pull, error) {
+	return read(f, func() ([]store.Pull, error) { return f.under.Pulls(ctx, repo) })
+}
+
+// Deliver implements store.Store.
+func (f *Faulty) Deliver(ctx context.Context, d store.Delivery) (bool, error) {
+	return written(f, func() (bool, error) { return f.under.Deliver(ctx, d) })
+}
+
+// Deliveries implements store.Store.
+func (f *Faulty) Deliveries(ctx context.Context, repo string, after int64, limit int) ([]store.Delivery, error) {
+	return read(f, func() ([]store.Delivery, error) { return f.under.Deliveries(ctx, repo, after, limit) })
+}
+
 // Audit implements store.Store.
 func (f *Faulty) Audit(ctx context.Context, e store.AuditEntry) error {
 	return f.write(func() error { return f.under.Audit(ctx, e) })

@@ -37,11 +37,14 @@ func Run(t *testing.T, open Open) {
 		{"outbox", outbox},
 		{"observations and evaluations", observations},
 		{"heads", heads},
+		{"pulls", pulls},
+		{"deliveries", deliveries},
 		{"odd text", oddText},
 		{"audit", auditLog},
 		{"audit of runs", auditRuns},
 		{"info", info},
 		{"prune", prune},
+		{"prune of pulls", prunePulls},
 		{"closed", closed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
