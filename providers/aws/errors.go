@@ -51,8 +51,11 @@ func classify(err error, c *call) error {
 		f.After = retryAfter(resp)
 	}
 	reached := c.mutates && c.sent.Load() // else it was the call that gets credentials
+	if f.Code == unnamed {
+		f.Code, f.Message = "", strings.TrimPrefix(f.Message, unnamed)
+	}
 	switch {
-	case f.Code != "" && f.Code != "UnknownError":
+	case f.Code != "":
 		f.Class, f.Taken = classOfCode(f.Code, status, reached), taken(f.Code)
 		f.Message = mended(f.Message, mendOf(f.Code))
 	case status != 0:
@@ -66,10 +69,17 @@ func classify(err error, c *call) error {
 	return f
 }
 
+// unnamed is what the SDK puts for a code, and for words, where the answer has none.
+const unnamed = "UnknownError"
+
 // unusable says what is wrong with an answer that has no error code of AWS's. The
 // SDK's own text is a chain of its middlewares' names.
 func unusable(err error, status int) string {
-	if status >= http.StatusMultipleChoices {
+	var empty smithy.APIError
+	switch {
+	case errors.As(err, &empty):
+		return fmt.Sprintf("AWS answered with status %d and no reason", status)
+	case status >= http.StatusMultipleChoices:
 		return fmt.Sprintf("AWS answered with status %d and no reason: %s", status, rootCause(err))
 	}
 	return "the answer broke off or can't be read: " + rootCause(err)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -179,6 +180,22 @@ func TestWhatGotNoAnswer(t *testing.T) {
 			if c.name != "bad parameters" && !errors.Is(err, c.err) {
 				t.Errorf("%s: the cause is lost in %v", c.name, err)
 			}
+		}
+	}
+}
+
+// TestAnswerWithoutBody: the SDK makes up a code and words for an answer that has
+// none, which say nothing to anybody.
+func TestAnswerWithoutBody(t *testing.T) {
+	t.Parallel()
+	for _, service := range []string{"EC2", "S3"} {
+		cause := &awshttp.ResponseError{RequestID: "req-1", ResponseError: &smithyhttp.ResponseError{
+			Response: &smithyhttp.Response{Response: &http.Response{StatusCode: 503, Header: http.Header{}}},
+			Err:      &smithy.GenericAPIError{Code: "UnknownError", Message: "UnknownError"},
+		}}
+		err := classify(&smithy.OperationError{ServiceID: service, OperationName: "Describe", Err: cause}, &call{})
+		if got, want := err.Error(), strings.ToLower(service)+":Describe: AWS answered with status 503 and no reason (request req-1)"; got != want || resource.ClassOf(err) != resource.Transient {
+			t.Errorf("got  %s, %s\nwant %s", got, resource.ClassOf(err), want)
 		}
 	}
 }
