@@ -40,7 +40,8 @@ func verb(b *strings.Builder, c *cobra.Command) {
 	}
 	fmt.Fprintf(b, "\n## %s\n\n", c.CommandPath())
 	if c.Name() == "completion" { // cobra's own
-		b.WriteString("Print the completion script of a shell: `bash`, `zsh`, `fish` or `powershell`.\n\n```\nsource <(isobar completion bash)\n```\n")
+		b.WriteString("Print the completion script of a shell: `bash`, `zsh`, `fish` or `powershell`.\n\n```\nsource <(isobar completion bash)\n```\n\n" +
+			"Bash needs the package `bash-completion`: without it Tab answers `_get_comp_words_by_ref: command not found`.\n")
 		return
 	}
 	fmt.Fprintf(b, "%s.\n", c.Short)
