@@ -54,9 +54,23 @@ func decodeEnvironment(o outcome) (Environment, error) {
 	}
 	slices.SortFunc(env.Desired, func(a, b resource.Desired) int { return a.Address.Compare(b.Address) })
 	if len(found) > 0 {
-		return Environment{}, found
+		return Environment{}, unfollowed(found, env.Name)
 	}
 	return env, nil
+}
+
+// unfollowed leaves out what only follows from a name that cannot be one: a
+// reference to the resource of that name.
+func unfollowed(found diag.List, env string) diag.List {
+	var refs []string
+	for _, f := range found {
+		if f.Code == codeName {
+			refs = append(refs, strings.TrimSuffix(strconv.Quote("${isobar:"+env+"/"+f.Subject+"#"), `"`))
+		}
+	}
+	return slices.DeleteFunc(found, func(f diag.Finding) bool {
+		return f.Code == codeValue && slices.ContainsFunc(refs, func(to string) bool { return strings.Contains(f.Message, to) })
+	})
 }
 
 func keysOf[V any](m map[string]V) func(func(string) bool) {

@@ -211,6 +211,12 @@ aws: route_table: t: {vpcId: aws.vpc.main.#out.id, routes: [for i in [1, 2] {des
 		"a name": {`aws: internet_gateway: "a b": {}`, []string{
 			"4:24 SPEC-122 aws.internet_gateway/a b: \"a b\" cannot name a resource | use letters, digits, _, . and -, at most 128, the first a letter, digit or _",
 		}},
+		"a name that is referred to": {`providers: vsphere: url: "https://vcenter.example.com"
+vsphere: folder: "a/b%2f": {}
+vsphere: folder: c: parent: vsphere.folder."a/b%2f".#out.path
+aws: internet_gateway: g: tags: A: vsphere.folder."a/b%2f".#out.path`, []string{
+			"5:18 SPEC-122 vsphere.folder/a/b%2f: \"a/b%2f\" cannot name a resource | use letters, digits, _, . and -, at most 128, the first a letter, digit or _",
+		}},
 		"a reference where none can stand": {`aws: vpc: main: cidrBlock: "10.0.0.0/16"
 aws: security_group: x: {vpcId: aws.vpc.main.#out.id, groupName: aws.security_group.y.#out.id}
 aws: security_group: y: vpcId: aws.vpc.main.#out.id`, []string{
