@@ -8,7 +8,10 @@ import data.isobar.plan
 # title: The default security group is used
 # description: >-
 #   Every VPC has a group named default that lets all its members talk to each
-#   other. What uses it gets access that nobody wrote down.
+#   other. What uses it gets access that nobody wrote down. The rule knows the
+#   default groups of the VPCs of this environment and those that are resources
+#   themselves. Of an id written by hand it can't tell whether it is the default
+#   group of another VPC, such as one that isobar does not have.
 # custom:
 #   id: SG-003
 #   source: CIS AWS Foundations Benchmark 3.0.0, 5.4
