@@ -80,7 +80,9 @@ func plain(v resource.Value) any {
 // takes a list of one as the one, "*" for every AWS principal, one statement
 // for a list, and numbers and truth values for text, and S3 may give any of
 // them back, in another order. An account is a number or the name of its root,
-// which @alike in the schema says are the same.
+// which @alike in the schema says are the same. A document without a version has
+// the older one, and an empty name of a statement is none.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_version.html
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
 func parsePolicy(text string) (resource.Map, error) {
@@ -104,6 +106,9 @@ func parsePolicy(text string) (resource.Map, error) {
 		}
 		out[k] = list
 	}
+	if out["Version"] == nil && len(out) > 0 {
+		out["Version"] = resource.String("2008-10-17")
+	}
 	return out, nil
 }
 
@@ -111,6 +116,10 @@ func statement(m map[string]any) resource.Map {
 	out := resource.Map{}
 	for k, v := range m {
 		switch k {
+		case "Sid":
+			if v != "" {
+				out[k] = loose(v)
+			}
 		case "Action", "NotAction", "Resource", "NotResource":
 			out[k] = textSet(v)
 		case "Principal", "NotPrincipal":

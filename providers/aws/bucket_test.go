@@ -482,6 +482,16 @@ func TestPolicySpellings(t *testing.T) {
 			t.Errorf("%s reads as %s", doc, resource.Encode(got))
 		}
 	}
+	// What specs have no word for means what they have one for.
+	doc := `{"Statement":{"Sid":"","Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::x"}}`
+	if _, err := c.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: sdk.String(string(o.ID)), Policy: &doc}); err != nil {
+		t.Fatal(err)
+	}
+	got, _ := r.one(t, "bucket", o.ID).Fields["policy"].(resource.Map)
+	st, _ := got["Statement"].(resource.List)
+	if len(st) != 1 || got.Text("Version") != "2008-10-17" || st[0].(resource.Map)["Sid"] != nil {
+		t.Errorf("%s reads as %s", doc, resource.Encode(got))
+	}
 }
 
 // A store that drops the tags of a create is told apart from S3, which takes
