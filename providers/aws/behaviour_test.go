@@ -334,7 +334,12 @@ func TestRoutesAndAssociationsAreReplaced(t *testing.T) {
 	read := func() resource.Object { return r.one(t, "route_table", table.ID) }
 	world := rule("destinationCidrBlock", "0.0.0.0/0", "gatewayId", gws[0])
 	lan := rule("destinationCidrBlock", "192.168.0.0/16", "gatewayId", gws[0])
-	for _, want := range []resource.List{{world}, {world, lan}, {lan}, {}} {
+	only, err := r.raw.CreateEgressOnlyInternetGateway(t.Context(), &ec2.CreateEgressOnlyInternetGatewayInput{VpcId: ptr(v.ID)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	six := rule("destinationIpv6CidrBlock", "::/0", "egressOnlyInternetGatewayId", *only.EgressOnlyInternetGateway.EgressOnlyInternetGatewayId)
+	for _, want := range []resource.List{{world}, {world, lan}, {lan}, {six}, {}} {
 		if err := r.change(t, read(), "routes", want); err != nil {
 			t.Fatal(err)
 		}

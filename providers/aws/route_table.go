@@ -109,6 +109,7 @@ func routeValue(r *types.Route) resource.Value {
 	text(m, "natGatewayId", r.NatGatewayId)
 	text(m, "vpcPeeringConnectionId", r.VpcPeeringConnectionId)
 	text(m, "transitGatewayId", r.TransitGatewayId)
+	text(m, "egressOnlyInternetGatewayId", r.EgressOnlyInternetGatewayId)
 	// A route to an instance shows its network interface too: it was made by
 	// naming one of them, and the instance is what people write.
 	if r.InstanceId != nil {
@@ -204,7 +205,7 @@ func (s *session) route(ctx context.Context, table resource.ID, r resource.Map, 
 			DestinationCidrBlock: optional(r, "destinationCidrBlock"), DestinationIpv6CidrBlock: optional(r, "destinationIpv6CidrBlock"),
 			GatewayId: optional(r, "gatewayId"), NatGatewayId: optional(r, "natGatewayId"), InstanceId: optional(r, "instanceId"),
 			NetworkInterfaceId: optional(r, "networkInterfaceId"), VpcPeeringConnectionId: optional(r, "vpcPeeringConnectionId"),
-			TransitGatewayId: optional(r, "transitGatewayId"),
+			TransitGatewayId: optional(r, "transitGatewayId"), EgressOnlyInternetGatewayId: optional(r, "egressOnlyInternetGatewayId"),
 		})
 	}
 	replace := func() error {
@@ -213,7 +214,7 @@ func (s *session) route(ctx context.Context, table resource.ID, r resource.Map, 
 			DestinationCidrBlock: optional(r, "destinationCidrBlock"), DestinationIpv6CidrBlock: optional(r, "destinationIpv6CidrBlock"),
 			GatewayId: optional(r, "gatewayId"), NatGatewayId: optional(r, "natGatewayId"), InstanceId: optional(r, "instanceId"),
 			NetworkInterfaceId: optional(r, "networkInterfaceId"), VpcPeeringConnectionId: optional(r, "vpcPeeringConnectionId"),
-			TransitGatewayId: optional(r, "transitGatewayId"),
+			TransitGatewayId: optional(r, "transitGatewayId"), EgressOnlyInternetGatewayId: optional(r, "egressOnlyInternetGatewayId"),
 		})
 	}
 	if !exists {

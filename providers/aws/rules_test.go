@@ -133,6 +133,10 @@ func TestRoutesOfOthersAreNotShown(t *testing.T) {
 	if got := string(resource.Encode(via)); got != `{"destinationCidrBlock":"10.9.0.0/16","instanceId":"i-1"}` {
 		t.Fatal(got)
 	}
+	out := routeValue(&types.Route{DestinationIpv6CidrBlock: aws.String("::/0"), EgressOnlyInternetGatewayId: aws.String("eigw-1")})
+	if got := string(resource.Encode(out)); got != `{"destinationIpv6CidrBlock":"::/0","egressOnlyInternetGatewayId":"eigw-1"}` {
+		t.Fatal(got)
+	}
 }
 
 // Every field that the schema lets change in place has its aspect here, and no
