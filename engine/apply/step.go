@@ -209,7 +209,7 @@ func (t *taking) failed(err error) event {
 	if errors.As(err, &secret) && secret.Moved {
 		return t.end(Moved) // the error says to plan again
 	}
-	t.ev.retry = t.passes(err)
+	t.ev.retry = t.passes(err) && !resource.Interrupts(err)
 	var f *resource.Failure
 	t.ev.taken = errors.As(err, &f) && f.Taken
 	return t.end(Failed)

@@ -245,9 +245,13 @@ func (b *builder) create(it *item, why Reason) {
 	}
 }
 
+func (b *builder) differ(it *item) *differ {
+	return &differ{item: it, fought: b.in.Paused, spurned: b.in.Spurned}
+}
+
 // compare decides on an item whose object is there.
 func (b *builder) compare(it *item) {
-	it.diff = &differ{item: it, fought: b.in.Paused}
+	it.diff = b.differ(it)
 	applied := it.entry.Record.Applied
 	if hidden := b.in.Applied[it.entry.Key]; hidden != nil {
 		applied = hidden
@@ -257,7 +261,8 @@ func (b *builder) compare(it *item) {
 	switch {
 	case len(it.diff.kept) == 0:
 	case replace:
-		it.diff = &differ{item: it, fought: b.in.Paused, anew: true}
+		it.diff = b.differ(it)
+		it.diff.anew = true
 		it.diff.object(it.resolved, applied, it.live.Object.Fields)
 	default:
 		it.resolved = it.diff.standing(it.resolved)

@@ -17,10 +17,12 @@ type differ struct {
 	late    []string // top-level fields that are as the ledger has them, and read as before our last write
 	refused []string
 	kept    []keptDefault
-	anew    bool              // it is to be made anew: its defaults are what they are now
-	fought  map[string]string // fields that are not put back, by FieldName
-	paused  []resource.Path   // of them, those that were changed outside
-	grown   []FieldChange     // of fields that can only grow, and were made larger outside
+	anew    bool               // it is to be made anew: its defaults are what they are now
+	fought  map[string]string  // fields that are not put back, by FieldName
+	spurned map[string]Refusal // values that are not asked for again, by FieldName
+	waits   []FieldChange      // of them, those that the object has not
+	paused  []resource.Path    // of them, those that were changed outside
+	grown   []FieldChange      // of fields that can only grow, and were made larger outside
 }
 
 // object compares all top-level fields.
@@ -245,6 +247,9 @@ func (d *differ) add(path resource.Path, f *resource.Field, t trio, immutable bo
 	}
 	if _, fought := d.fought[FieldName(d.item.addr, path)]; fought && c.Cause == CauseDrift {
 		d.paused = append(d.paused, c.Path)
+		return false
+	}
+	if d.spurns(c) {
 		return false
 	}
 	c.Conflict = moved && !f.Unseen() && t.applied != nil && !same(f, t.live, t.applied) && c.Cause != CauseDependency

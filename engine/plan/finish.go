@@ -69,12 +69,12 @@ func (b *builder) finish(g *graph) *Plan {
 		case it.want != nil:
 			late := it.late()
 			p.Notes, p.Late = append(p.Notes, b.ofMark(it)...), append(p.Late, late...)
-			if it.diff == nil || len(it.diff.paused)+len(it.diff.grown) == 0 {
+			if it.diff == nil || len(it.diff.leftAlone()) == 0 {
 				p.Kept += 1 - len(late)
 			}
 		}
 		if it.held == nil {
-			p.Held = append(append(p.Held, b.fought(it)...), b.outgrown(it)...)
+			p.Held = slices.Concat(p.Held, b.fought(it), b.outgrown(it), b.spurned(it))
 		}
 	}
 	p.Notes = append(append(p.Notes, b.renames()...), b.ofCopies()...)

@@ -16,7 +16,12 @@ type Flap struct {
 	By     string      `json:"by,omitempty"`    // who changed it last, where a provider knows
 	Paused time.Time   `json:"paused,omitzero"` // since when it is left alone; zero: it is not
 	Seen   time.Time   `json:"seen,omitzero"`   // paused: when it was last found changed
+
+	Refused *Refusal `json:"refused,omitempty"` // what was refused of it at the cost of an interruption, or nil
 }
+
+// blank reports whether nothing is kept.
+func (f *Flap) blank() bool { return f.Paused.IsZero() && len(f.Backs) == 0 && f.Refused == nil }
 
 // Flaps are what is kept of an environment's fields, by FieldName.
 type Flaps map[string]Flap
@@ -109,7 +114,10 @@ func (l Flapping) Look(flaps Flaps, left []string, now time.Time) Flaps {
 		case f.Paused.IsZero():
 			f.Backs = l.lately(f, now)
 		}
-		if f.Paused.IsZero() && len(f.Backs) == 0 || !f.Paused.IsZero() && now.Sub(f.Seen) > l.Within {
+		if !f.Paused.IsZero() && now.Sub(f.Seen) > l.Within {
+			f.Backs, f.By, f.Paused, f.Seen = nil, "", time.Time{}, time.Time{}
+		}
+		if f.blank() {
 			continue
 		}
 		if out == nil {

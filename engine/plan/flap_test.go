@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -137,5 +138,67 @@ func TestPausedFieldsAreLeft(t *testing.T) {
 				t.Errorf("what is left was taken for applied: %+v", p.Ledger)
 			}
 		})
+	}
+}
+
+// TestRefusedValuesWait plans for an object of which the spec wants one value that
+// was refused at the cost of an interruption: just that one waits, until the spec
+// wants another or its time has come.
+func TestRefusedValuesWait(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
+	a := addr("net", "a")
+	refused := func(class resource.Class, want string) plan.Flaps {
+		f := &resource.Failure{Class: class, Op: "t:Change", Message: "no " + want, Interrupted: "zone"}
+		return plan.Flaps(nil).Refuse(map[string]plan.Refusal{"t.net/a.zone": plan.RefusalOf(f, resource.String(want), now)})
+	}
+	const text = `zone stays "z1": "z2" was refused at 2026-11-24 10:00 UTC once the object had been interrupted for it, and would interrupt it again (t:Change: no z2)`
+	for name, c := range map[string]struct {
+		flaps  plan.Flaps
+		passed time.Duration
+		held   string
+		mend   string
+	}{
+		"nothing":                  {},
+		"another value":            {flaps: refused(resource.Invalid, "z3")},
+		"this one":                 {flaps: refused(resource.Invalid, "z2"), held: text, mend: "write another zone; or mend what was refused, then isobar resume prod t.net/a.zone"},
+		"this one for ever":        {flaps: refused(resource.Invalid, "z2"), passed: 900 * time.Hour, held: text, mend: "write another zone; or mend what was refused, then isobar resume prod t.net/a.zone"},
+		"what may pass":            {flaps: refused(resource.Conflict, "z2"), passed: 5 * time.Hour, held: text, mend: "wait until 2026-11-24 16:00 UTC, when it is tried again; or mend what was refused, then isobar resume prod t.net/a.zone"},
+		"what may have passed":     {flaps: refused(resource.Conflict, "z2"), passed: 6 * time.Hour},
+		"a quota that may be more": {flaps: refused(resource.Denied, "z2"), passed: 6 * time.Hour},
+	} {
+		in := plan.Input{
+			Env: "prod", Estate: estate, Ledger: &ledger.State{}, Spurned: c.flaps.Spurned(now.Add(c.passed)),
+			Desired: []resource.Desired{{Address: a, Fields: resource.Map{"zone": resource.String("z2"), "name": resource.String("n2")}}},
+			Kinds: map[string]plan.Kind{"t.net": {Schema: "1", Marked: true, Descriptor: &resource.Descriptor{Kind: "t.net", Fields: []resource.Field{
+				{Name: "name", Type: "string"}, {Name: "zone", Type: "string", Disruptive: true},
+			}}}},
+		}
+		old := resource.Map{"zone": resource.String("z1"), "name": resource.String("n1")}
+		if err := in.Ledger.Apply(ledger.Event{Address: a, Token: "1", Type: ledger.Adopted, Record: &ledger.Record{ID: "net-1", Schema: "1", Applied: old, Outs: resource.Map{}}}); err != nil {
+			t.Fatal(err)
+		}
+		in.Live = map[ledger.Key]plan.Reading{{Address: a, Token: "1"}: {Seen: plan.Present, Object: resource.Object{
+			ID: "net-1", Mark: resource.Mark{Estate: estate, Env: "prod", Address: a, Token: "1"}, Fields: old,
+		}}}
+		p := plan.Build(in)
+		var steps, held, mends []string
+		for _, s := range p.Steps {
+			for _, ch := range s.Changes {
+				steps = append(steps, ch.Path.String())
+			}
+		}
+		for _, h := range p.Held {
+			if held, mends = append(held, h.Text), append(mends, h.Mend); h.Why != plan.HeldSpurned || h.Field != "zone" {
+				t.Errorf("%s: held %+v", name, h)
+			}
+		}
+		want := []string{"name", "zone"}
+		if c.held != "" {
+			want = want[:1]
+		}
+		if slices.Sort(steps); !slices.Equal(steps, want) || strings.Join(held, "") != c.held || strings.Join(mends, "") != c.mend {
+			t.Errorf("%s: steps %v, held %q, mend %q", name, steps, held, mends)
+		}
 	}
 }

@@ -28,10 +28,10 @@ func (b *builder) outgrown(it *item) []Held {
 	return out
 }
 
-// leftAlone are the paths of what was changed outside and is not put back.
+// leftAlone are the paths of what is not as wanted and stays so.
 func (d *differ) leftAlone() []resource.Path {
 	out := slices.Clone(d.paused)
-	for _, c := range d.grown {
+	for _, c := range slices.Concat(d.grown, d.waits) {
 		out = append(out, c.Path)
 	}
 	return out

@@ -155,7 +155,7 @@ type Held struct {
 	Why     HeldWhy
 	Text    string    // in words, with the names concerned
 	Mend    string    // what a person may do; Named in it stands for the addresses that it is said of
-	Field   string    // for HeldFlapping: the field's path
+	Field   string    // of what holds a field alone: its path
 	Late    *Late     // for HeldLate: what can't be told yet
 	Until   time.Time // for HeldDoubt: when what became of the call can be told; zero where time alone tells nothing
 }
@@ -180,6 +180,7 @@ const (
 	HeldSecret   HeldWhy = "secret"          // a secret that it wants can't be had
 	HeldNothing  HeldWhy = "not found"       // a lookup found nothing
 	HeldFlapping HeldWhy = "flapping"        // a field that was put back too often; the rest of its object goes on
+	HeldSpurned  HeldWhy = "refused before"  // a field's value that was refused once its object had been interrupted for it; the rest goes on
 )
 
 // Note is something worth saying that needs no call.
@@ -239,6 +240,7 @@ type Input struct {
 	Confirmed map[ledger.Key]string           // orphans that a person said may be deleted, with who said so
 	Released  map[ledger.Key]string           // objects that a person said to let go of once nothing wants them, with who said so
 	Paused    map[string]string               // fields that are not put back, by FieldName, with why: see Flapping
+	Spurned   map[string]Refusal              // values that are not asked for again, by FieldName
 }
 
 // Doubt is what keeps an open intent from being settled.

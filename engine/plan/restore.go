@@ -136,7 +136,7 @@ func (b *builder) tried(it, y *item) *differ {
 		addr: it.addr, want: it.want, kind: it.kind, entry: y.entry, live: y.live, stray: y.stray,
 		refs: it.refs, output: it.output, resolved: it.resolved,
 	}
-	try.diff = &differ{item: try, fought: b.in.Paused}
+	try.diff = b.differ(try)
 	applied := y.entry.Record.Applied
 	if hidden := b.in.Applied[y.entry.Key]; hidden != nil {
 		applied = hidden

@@ -33,7 +33,8 @@ func (p RetryPolicy) withDefaults() RetryPolicy {
 // exponential back-off under full jitter (the AWS Architecture Blog's
 // "Exponential Backoff And Jitter"), never sooner than the Failure's After and
 // never past ctx's deadline. What ran into a deadline is not sent again: a peer
-// that hangs would hold up everything beside it. Of a read or poll only the parts that failed are
+// that hangs would hold up everything beside it. Nor is what would interrupt its
+// object's service again (Failure.Interrupted). Of a read or poll only the parts that failed are
 // sent again. A create whose error comes with an object or a handle is not sent
 // again, and UnknownOutcome never is. It also gives unclassified errors their
 // class, so it stands outermost.
@@ -136,7 +137,7 @@ func (r *retrying) Poll(ctx context.Context, hs []resource.Handle) []Polled {
 
 // again waits before call n+1 and reports whether to make it.
 func (r *retrying) again(ctx context.Context, op Op, n int, err error) bool {
-	if err == nil || n >= r.policy.Attempts || !resource.ClassOf(err).Retryable() || hung(err) || ctx.Err() != nil {
+	if err == nil || n >= r.policy.Attempts || !resource.ClassOf(err).Retryable() || resource.Interrupts(err) || hung(err) || ctx.Err() != nil {
 		return false
 	}
 	top := r.policy.Max

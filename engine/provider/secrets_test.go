@@ -213,15 +213,15 @@ func TestVeilScrubs(t *testing.T) {
 			want := stamped(t, v, resource.Map{"data": resource.Secret{Name: "a"}})
 			cause := errors.New("cause: " + text)
 			for _, failure := range []error{
-				&resource.Failure{Class: resource.Invalid, Op: "ec2:RunInstances", Code: "Bad", Message: "bad data " + text + " there", RequestID: "r-1", Err: cause},
-				&resource.Failure{Class: resource.Invalid, Op: "ec2:RunInstances", Code: "Bad", RequestID: "r-1", Err: cause},
-				&resource.Failure{Class: resource.Invalid, Op: "ec2:RunInstances", Code: "Bad", Message: "bad", RequestID: "r-1", Err: errors.Join(errors.New("other"), cause)},
+				&resource.Failure{Class: resource.Invalid, Op: "ec2:RunInstances", Code: "Bad", Message: "bad data " + text + " there", RequestID: "r-1", Err: cause, Interrupted: "size"},
+				&resource.Failure{Class: resource.Invalid, Op: "ec2:RunInstances", Code: "Bad", RequestID: "r-1", Err: cause, Interrupted: "size"},
+				&resource.Failure{Class: resource.Invalid, Op: "ec2:RunInstances", Code: "Bad", Message: "bad", RequestID: "r-1", Err: errors.Join(errors.New("other"), cause), Interrupted: "size"},
 			} {
 				s := v.Over(&echo{say: func(resource.Map) error { return failure }})
 				for op, err := range everyError(t, s, want) {
 					wantHidden(t, op, err, longValue, text)
 					var f *resource.Failure
-					if !errors.As(err, &f) || f.Class != resource.Invalid || f.Code != "Bad" || f.RequestID != "r-1" || f.Op != "ec2:RunInstances" {
+					if !errors.As(err, &f) || f.Class != resource.Invalid || f.Code != "Bad" || f.RequestID != "r-1" || f.Op != "ec2:RunInstances" || f.Interrupted != "size" {
 						t.Errorf("%s: got %+v", op, f)
 					}
 				}

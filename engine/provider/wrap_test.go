@@ -101,6 +101,7 @@ func TestRetryOfCreate(t *testing.T) {
 		{"success", nil, "x", 1, ""},
 		{"throttled twice", []error{fail(resource.Throttled), fail(resource.Transient)}, "", 3, ""},
 		{"throttled for ever", slices.Repeat([]error{fail(resource.Throttled)}, 9), "", 5, resource.Throttled},
+		{"throttled at the cost of an interruption", []error{&resource.Failure{Class: resource.Throttled, Interrupted: "size"}}, "", 1, resource.Throttled},
 		{"invalid", []error{fail(resource.Invalid)}, "", 1, resource.Invalid},
 		{"unknown outcome", []error{fail(resource.UnknownOutcome)}, "", 1, resource.UnknownOutcome},
 		{"unclassified", []error{errors.New("connection reset")}, "", 1, resource.UnknownOutcome},

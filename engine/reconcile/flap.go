@@ -30,10 +30,24 @@ func (d *Draft) limit() plan.Flapping {
 // paused gives the fields that the draft's plan leaves as they were changed
 // outside: only what would be put back unasked is fought over.
 func (d *Draft) paused(now time.Time) map[string]string {
-	if d.Spec.Mode != spec.ModeAuto || d.Job.Destroy || len(d.Job.Flaps) == 0 {
+	if !d.unasked() {
 		return nil
 	}
 	return d.limit().Paused(d.Job.Flaps, now)
+}
+
+// spurned gives what the draft's plan does not ask for again.
+func (d *Draft) spurned(now time.Time) map[string]plan.Refusal {
+	if !d.unasked() {
+		return nil
+	}
+	return d.Job.Flaps.Spurned(now)
+}
+
+// unasked reports whether no person decides on the draft's plan, and something is
+// kept that bears on it.
+func (d *Draft) unasked() bool {
+	return d.Spec.Mode == spec.ModeAuto && !d.Job.Destroy && len(d.Job.Flaps) > 0
 }
 
 // leftAlone counts the objects that drifted and of which a plan puts nothing back.
@@ -58,7 +72,37 @@ func (d *Draft) flaps(now time.Time) plan.Flaps {
 			left = append(left, h.Address.Local()+"."+h.Field)
 		}
 	}
-	return d.limit().Look(d.Job.Flaps, left, now)
+	return d.limit().Look(d.Job.Flaps, left, now).Past(d.holds)
+}
+
+// holds reports whether the plan holds something of the object whose field a name
+// is, or can't tell all of it yet.
+func (d *Draft) holds(name string) bool {
+	of := func(a resource.Address) bool { return strings.HasPrefix(name, a.Local()+".") }
+	return slices.ContainsFunc(d.Plan.Held, func(h plan.Held) bool { return of(h.Address) }) ||
+		slices.ContainsFunc(d.Plan.Late, func(l plan.Late) bool { return of(l.Address) })
+}
+
+// refused gives the values that were refused in an apply at the cost of an
+// interruption, by field.
+func (d *Draft) refused(out *Outcome) map[string]plan.Refusal {
+	all := map[string]plan.Refusal{}
+	for i := range out.Results {
+		r := &out.Results[i]
+		var f *resource.Failure
+		if !errors.As(r.Err, &f) || f.Interrupted == "" {
+			continue
+		}
+		for j := range d.Plan.Changes {
+			c := &d.Plan.Changes[j]
+			for _, field := range c.Fields {
+				if c.Address == r.Step.Address && field.Path.String() == f.Interrupted && !field.Sensitive {
+					all[plan.FieldName(c.Address, field.Path)] = plan.RefusalOf(f, field.After, r.Ended)
+				}
+			}
+		}
+	}
+	return all
 }
 
 // putBack gives the fields that an apply set back to what they were before they
@@ -100,7 +144,8 @@ func keepFlaps(row *store.Environment, f plan.Flaps) {
 	}
 }
 
-// Resume has fields put back again that were left alone since they flap: those at
+// Resume has fields set again that were left alone since they flap, or since what
+// they are to be was refused at the cost of an interruption: those at
 // addresses, those named as "aws.vpc/main.tags.owner", or all of the environment
 // where nothing is named. It fails with ErrNotPaused for what is not.
 func (d *Daemon) Resume(ctx context.Context, env string, names []string, by string) error {
@@ -111,7 +156,7 @@ func (d *Daemon) Resume(ctx context.Context, env string, names []string, by stri
 	}
 	paused := plan.Flaps{}
 	for name, f := range flapsOf(&row) {
-		if !f.Paused.IsZero() {
+		if !f.Paused.IsZero() || f.Refused != nil {
 			paused[name] = f
 		}
 	}

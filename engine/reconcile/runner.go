@@ -81,8 +81,9 @@ type Job struct {
 	// where there are any: then nothing else is done.
 	TakeOver bool
 	Refresh  Refresh // lookups to ask anew, though they are pinned
-	// Flaps are the fields that were put back of late, as the environment's row has
-	// them: in mode auto those that flap are left alone. nil puts all back.
+	// Flaps are the fields that were put back of late, or refused at the cost of an
+	// interruption, as the environment's row has them: in mode auto those that flap are
+	// left alone, and what was refused is not asked for again. nil takes up all.
 	Flaps plan.Flaps
 	// Orphans are those that waited for a person before, as the environment's row
 	// has them.
@@ -341,7 +342,7 @@ func (r *Runner) input(d *Draft, s *ledger.State, lost bool) plan.Input {
 		Env: d.Job.Env, Estate: d.Estate.ID, Desired: d.Spec.Desired, Lost: lost,
 		Live: d.world.Live, Doubts: doubts(d.Open), Strays: d.world.Strays, Copies: d.world.Copies, Standing: d.standing, Kinds: r.kinds(), Outs: d.outs, Blind: d.world.Blind, Unready: d.unready,
 		Found: d.world.Found, Homes: d.world.Homes, Confirmed: d.words.confirmed, Released: d.words.released,
-		Paused: d.paused(r.Now()), Anew: d.anew(), Restored: d.restored, Had: addresses(d.undone),
+		Paused: d.paused(r.Now()), Spurned: d.spurned(r.Now()), Anew: d.anew(), Restored: d.restored, Had: addresses(d.undone),
 	}
 	if d.Job.Bounded && !d.Job.Destroy {
 		in.Deletes = budget(d.Spec.Deletes)

@@ -455,7 +455,8 @@ func (t *turn) finish(out *Outcome) {
 		t.row.State, t.row.Note = "held", t.draft.firstHeld()
 	}
 	t.draft.journal.View(t.countOwned)
-	keepFlaps(&t.row, t.draft.limit().Back(flapsOf(&t.row), t.draft.putBack(out), t.run.Ended))
+	kept := t.draft.limit().Back(flapsOf(&t.row), t.draft.putBack(out), t.run.Ended)
+	keepFlaps(&t.row, kept.Refuse(t.draft.refused(out)))
 }
 
 // ripe is when the first of what could not be told after the apply can be.

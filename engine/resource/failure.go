@@ -33,7 +33,10 @@ type Failure struct {
 	RequestID string        // the provider's request id
 	After     time.Duration // the provider's advice when to try again; 0 is none
 	Taken     bool          // what the call asks for is another object's, and stays it until that one goes
-	Err       error         // the cause, or nil
+	// Interrupted is the field for whose sake the object's service was interrupted, in
+	// vain: made again, the call would interrupt it again. "" is none.
+	Interrupted string
+	Err         error // the cause, or nil
 }
 
 // Error gives "ec2:CreateVpc: VpcLimitExceeded: … (request 12ab)".
@@ -56,6 +59,13 @@ func (f *Failure) Error() string {
 
 // Unwrap gives the cause.
 func (f *Failure) Unwrap() error { return f.Err }
+
+// Interrupts reports whether err is of a call that would interrupt its object's
+// service again if it were made again.
+func Interrupts(err error) bool {
+	var f *Failure
+	return errors.As(err, &f) && f.Interrupted != ""
+}
 
 // ClassOf gives the class of err: that of the Failure within it, "" for nil,
 // and Bug for an error that no provider classified.

@@ -172,6 +172,7 @@ func (s *session) restart(ctx context.Context, ch change, old string, refusal er
 	if resource.ClassOf(refusal) == resource.UnknownOutcome || errors.As(refusal, &fenced) {
 		return refusal // the type may be the new one by now, or somebody else sees to it
 	}
+	refusal = interrupting(refusal)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	if err := insist(ctx, func() error { return s.launch(ctx, ch.live.ID) }); err != nil {
@@ -182,6 +183,17 @@ func (s *session) restart(ctx context.Context, ch change, old string, refusal er
 	}
 	delete(ch.left, aspectState)
 	return adding(refusal, "it was stopped for its new type and started again as a "+old)
+}
+
+// interrupting gives a refusal of a type that the machine was stopped for.
+func interrupting(refusal error) error {
+	var f *resource.Failure
+	if !errors.As(refusal, &f) {
+		return refusal
+	}
+	told := *f
+	told.Interrupted = fieldMachine
+	return &told
 }
 
 // insistence is how often a call between a stop and a start is made in all.

@@ -143,7 +143,7 @@ func TestTypesThatDoNotFitStopNothing(t *testing.T) {
 			want = resource.Denied
 		}
 		class(t, err, want, c.code)
-		if !strings.Contains(err.Error(), c.says) || len(left) > 0 {
+		if !strings.Contains(err.Error(), c.says) || len(left) > 0 || resource.Interrupts(err) {
 			t.Errorf("%s: %v, left %v", c.to, err, left)
 		}
 		if got := r.calls(); len(got) > 0 {
@@ -185,7 +185,7 @@ func TestRefusedTypeStartsAgain(t *testing.T) {
 
 	left, err := tried(o, "running", refuse)
 	class(t, err, resource.Invalid, "InvalidParameterCombination")
-	if !strings.Contains(err.Error(), "Enhanced networking is required: it was stopped for its new type and started again as a t3.micro") || len(left) > 0 {
+	if !strings.Contains(err.Error(), "Enhanced networking is required: it was stopped for its new type and started again as a t3.micro") || len(left) > 0 || !resource.Interrupts(err) {
 		t.Fatalf("%v, left %v", err, left)
 	}
 	expect("running", "StopInstances", "ModifyInstanceAttribute", "StartInstances")
@@ -216,7 +216,7 @@ func TestRefusedTypeStartsAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	left, err = tried(r.one(t, "instance", o.ID), "stopped", refuse)
-	if strings.Contains(err.Error(), "start") || len(left) > 0 {
+	if strings.Contains(err.Error(), "start") || len(left) > 0 || resource.Interrupts(err) {
 		t.Fatalf("%v, left %v", err, left)
 	}
 	expect("stopped", "ModifyInstanceAttribute")
