@@ -134,6 +134,7 @@ func (b *builder) decide() {
 			it.fresh = true
 		}
 	}
+	b.namesakes()
 	b.exchange()
 	b.settleOn()
 	b.strays()
@@ -171,6 +172,7 @@ func (b *builder) wanted(it *item) {
 		}
 		b.undecided(it)
 		it.waits()
+		b.sameOrNew(it)
 	case it.entry.Open != nil:
 		b.doubtful(it)
 	case it.live.Seen == Absent:
@@ -352,6 +354,8 @@ func (b *builder) unwanted(it *item) {
 	case it.letGo(): // it stays as it is, whoever marks it by then
 	case b.pending(it):
 		b.orphaned(it)
+	case it.namesake != nil && !it.named:
+		b.sameOrNew(it)
 	case (it.entry.Record.Meta.PreventDestroy || b.in.Protected[it.addr]) && it.action == Delete:
 		it.hold(HeldProtect, "it is protected by preventDestroy",
 			fmt.Sprintf("first apply a spec with preventDestroy: false, then remove it; or let go of it: isobar forget %s %s", b.in.Env, Named))

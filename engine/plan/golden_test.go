@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "write want.json anew")
 // A golden's files, all JSON and all but want.json optional:
 //
 //	desired  address → {fields, meta, defaults}; defaults names the fields that nobody wrote
-//	ledger   token → {address, applied, outs, deps, meta, broken, bare, open, ended, from: the address that it was moved from, at: when it was written to last}; a later token at an address deposes an earlier one
+//	ledger   token → {address, applied, outs, deps, meta, broken, bare, open, ended, from: the address that it was moved from, prev: the values before the last write, at: when it was written to last}; a later token at an address deposes an earlier one
 //	live     token → what differs from applied and outs, null for a field that is not there; "absent"; {"unread": why}; {"mark": estate, "" for none}; {"marked": the address that its mark has}; {"estate": the estate that its mark has}; {"elsewhere": the environment whose mark it bears}; {"late": true}: not to be seen yet
 //	found    address → {id, fields} that a lookup found; null for nothing; {"unread": why}
 //	strays   token → {address, id, fields, more: ids of others that bear this mark}
@@ -42,6 +42,7 @@ type (
 	goldenEntry struct {
 		Address       string
 		Applied, Outs resource.Map
+		Prev          resource.Map
 		Deps          []ledger.Dep
 		Meta          resource.Lifecycle
 		Broken, Ended string
@@ -269,6 +270,7 @@ func own(t *testing.T, in *plan.Input, token string, e goldenEntry, seen json.Ra
 	} else {
 		write(ledger.Event{Type: ledger.Adopted, Record: rec})
 	}
+	in.Ledger.Entries[key].Prev = e.Prev
 	if e.Ended != "" {
 		write(ledger.Event{Type: ledger.Forgotten, Why: e.Ended})
 		return

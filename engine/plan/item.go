@@ -36,6 +36,7 @@ type item struct {
 	settled  bool              // another object was found for it: see settleOn
 	instead  resource.ID       // the object that it had, where a stray is as the spec wants it
 	left     bool              // entry was made to replace the one that stays
+	namesake *namesake         // an object may be meant by it that bore its name before, or is that object
 	spared   string            // replace: who asked that the old one be let go of: it is not deleted
 	beside   bool              // first only since another name lets the new one stand beside the old
 	held     *Held

@@ -195,7 +195,7 @@ func (it *item) ofMovement() []Note {
 	switch {
 	case it.want == nil || it.entry == nil:
 		return nil
-	case it.entry.From == it.addr && it.entry.Address != it.addr:
+	case it.entry.From == it.addr && it.entry.Address != it.addr && (it.want.Meta.MovedFrom == nil || *it.want.Meta.MovedFrom != it.entry.Address):
 		return []Note{{Address: it.addr, Ledger: true, Text: fmt.Sprintf(
 			"%s was %s, which is no more in the spec, and this before: it is this again", it.live.Object.ID, it.entry.Address.Local())}}
 	case !it.followsMark():

@@ -72,7 +72,7 @@ func (b *builder) name(it *item) {
 		it.reasons = []Reason{{Cause: CauseSpec, Text: "let go of, requested by " + by}}
 		return
 	}
-	if by := b.in.Confirmed[it.entry.Key]; by != "" && (it.stray || b.in.Lost && !b.replaced(it) || b.setBack(it)) {
+	if by := b.in.Confirmed[it.entry.Key]; by != "" && (it.stray || b.in.Lost && !b.replaced(it) || b.setBack(it) || it.namesake != nil) {
 		it.named = true
 		it.reasons = []Reason{{Cause: CauseSpec, Text: "an orphan, confirmed by " + by}}
 	}
