@@ -93,3 +93,35 @@ func TestAKilledRunKeepsItsSteps(t *testing.T) {
 		}
 	})
 }
+
+// TestAKilledApplyIsNotSaidToGoOn: whoever goes on after a process that died in an
+// apply says so at once, though its own look takes long.
+func TestAKilledApplyIsNotSaidToGoOn(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		s.push("c1", map[string]environment{"prod": nets("prod", "a", "b")})
+		var killed atomic.Bool
+		s.world.OnCall(func(c fake.Call) fake.Decision {
+			switch {
+			case c.Op == provider.OpCreate && killed.CompareAndSwap(false, true):
+				s.data = s.data.Reopen() // the store is another's from now on, as after a crash
+				return fake.Decision{Before: fake.ErrCrash}
+			case killed.Load():
+				time.Sleep(time.Minute) // of the play's clock
+			}
+			return fake.Decision{}
+		})
+		s.start()
+		s.pass(10 * time.Second)
+		s.end()
+		if got := s.row("prod").State; got != "applying" {
+			t.Fatalf("the row says %q", got)
+		}
+		s.start()
+		s.pass(10 * time.Second)
+		if row := s.row("prod"); row.State != "failed" || !strings.Contains(row.Note, "its process ended first") {
+			t.Errorf("the row says %q: %s", row.State, row.Note)
+		}
+		s.pass(20 * time.Minute)
+		s.wantState("prod", "in sync")
+	})
+}

@@ -76,6 +76,9 @@ func (d *Daemon) turn(ctx context.Context, env string) (rest []cycle.Event, err 
 	if err := t.settleUp(keep); err != nil {
 		return evs, err
 	}
+	if err := t.unstuck(keep); err != nil {
+		return evs, err
+	}
 	for len(evs) > 0 {
 		ev := evs[0]
 		if said, ok := ev.(cycle.Approved); ok && t.spent(keep, said.Digest) {
@@ -120,6 +123,22 @@ func (d *Daemon) turn(ctx context.Context, env string) (rest []cycle.Event, err 
 		}
 	}
 	return nil, d.queue.ack(keep, env)
+}
+
+// unstuck says in the row of an apply whose process ended that nothing is applied any
+// more: what comes next may take long, or fail before it has anything else to say.
+func (t *turn) unstuck(ctx context.Context) error {
+	if t.row.State != "applying" {
+		return nil
+	}
+	t.row.State, t.row.Note = "failed", endedFirst+"; "+settledBy
+	phase := t.state.Phase
+	if t.cut {
+		t.state.Phase = cycle.Applying // so that whoever starts over after this process knows it, too
+	}
+	err := t.save(ctx)
+	t.state.Phase = phase
+	return err
 }
 
 // spent reports whether an approval was used up: what was handed to a process

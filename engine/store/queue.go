@@ -124,7 +124,7 @@ VALUES ((SELECT GREATEST($5, COALESCE(MAX(n), 0) + 1) FROM inbox WHERE key = $1)
 			return err
 		}
 	}
-	return q.nudge(ctx, tx, in.key, now.Add(in.after), in.priority())
+	return q.nudge(ctx, tx, now, &in)
 }
 
 // priority is how soon somebody is to look at it, once it is due.
@@ -144,8 +144,15 @@ func (in *inboxed) priority() int {
 // the same one, chance tells them apart.
 func numberAt(now time.Time) int64 { return millis(now)<<20 | rand.Int64N(1<<20) } //nolint:gosec // no secret
 
-func (q *Queue) nudge(ctx context.Context, tx *sql.Tx, key string, at time.Time, priority int) error {
-	_, err := q.client.InsertTx(ctx, tx, nudge{key}, &river.InsertOpts{ScheduledAt: at, Priority: priority})
+// nudge has a worker woken once something is due. What is due now names no time: a
+// job that does waits for River's leader to look, each five seconds, and for the next
+// one where that process died or stopped.
+func (q *Queue) nudge(ctx context.Context, tx *sql.Tx, now time.Time, in *inboxed) error {
+	opts := &river.InsertOpts{Priority: in.priority()}
+	if in.after > 0 {
+		opts.ScheduledAt = now.Add(in.after)
+	}
+	_, err := q.client.InsertTx(ctx, tx, nudge{in.key}, opts)
 	return err
 }
 

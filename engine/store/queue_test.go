@@ -197,7 +197,8 @@ func TestReap(t *testing.T) {
 }
 
 // TestQueueServesTheUrgentFirst: where workers are short, an environment whose
-// process died goes before a push, and a push before the regular looks.
+// process died goes before a push, and a push before the regular looks. What is due
+// waits for no leader of River's to schedule it: that may be the process that died.
 func TestQueueServesTheUrgentFirst(t *testing.T) {
 	t.Parallel()
 	url, schema := emptySchema(t)
@@ -219,8 +220,8 @@ func TestQueueServesTheUrgentFirst(t *testing.T) {
 		}
 		reaped = len(dead)
 	}
-	rows, err := cluster(t).Ask(ctx, "SELECT args->>'key' FROM "+schema+".river_job ORDER BY priority")
-	if got := fmt.Sprint(rows); err != nil || got != "[[taken over] [pushed] [regular]]" {
+	rows, err := cluster(t).Ask(ctx, "SELECT args->>'key', state FROM "+schema+".river_job ORDER BY priority")
+	if got := fmt.Sprint(rows); err != nil || got != "[[taken over available] [pushed available] [regular scheduled]]" {
 		t.Errorf("served in the order %s, %v", got, err)
 	}
 }
