@@ -138,6 +138,7 @@ func (b *builder) decide() {
 	b.exchange()
 	b.settleOn()
 	b.strays()
+	b.untaken()
 	queue := slices.Clone(b.items)
 	for len(queue) > 0 {
 		it := queue[0]

@@ -27,6 +27,15 @@ func (b *builder) formerly(a resource.Address) resource.Address {
 	return a
 }
 
+// untaken holds in a destroy what the former name's ledger still has.
+func (b *builder) untaken() {
+	for a, w := range b.in.Waiting {
+		if b.in.Destroy {
+			b.held = append(b.held, Held{Address: a, Action: Delete, Why: HeldMove, Text: w.Text, Mend: w.Mend})
+		}
+	}
+}
+
 // MovedTo begins the word of the ledger that lets go of what another environment's
 // has; its address follows.
 const MovedTo = "moved to "

@@ -63,8 +63,12 @@ func (b *builder) replaced(it *item) bool {
 // name takes in what a person said of an item that nothing wants.
 func (b *builder) name(it *item) {
 	by := b.in.Released[it.entry.Key]
-	if why := b.in.Awaited[it.entry.Key]; by != "" && why != "" {
+	switch why := b.in.Awaited[it.entry.Key]; {
+	case why != "" && by != "":
 		it.hold(HeldMove, fmt.Sprintf("it is to be let go of, requested by %s, and %s", by, why), "")
+		return
+	case why != "" && b.in.Destroy && it.live.Seen != Absent:
+		it.hold(HeldMove, why, "where nobody is to have it, take movedFrom out there, then destroy again")
 		return
 	}
 	if by != "" && !it.kind.Lookup {

@@ -178,7 +178,7 @@ func (r *Runner) hear(ctx context.Context, d *Draft) error {
 			d.words.confirmed[k] = a.By
 		}
 	}
-	return r.await(ctx, d)
+	return nil
 }
 
 // orphans gives what waits to be named after a draft, with since when: what was

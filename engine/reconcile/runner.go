@@ -200,7 +200,7 @@ func (r *Runner) Draft(ctx context.Context, job Job) (*Draft, error) {
 	if err := errors.Join(r.traces(ctx, d), r.standing(ctx, d)); err != nil {
 		return nil, err
 	}
-	if err := r.hear(ctx, d); err != nil {
+	if err := errors.Join(r.hear(ctx, d), r.await(ctx, d), r.untaken(ctx, d)); err != nil {
 		return nil, err
 	}
 	d.Plan = r.build(d, lost)

@@ -2,14 +2,11 @@ package reconcile
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"strings"
 
-	"isobar.dev/engine/diag"
 	"isobar.dev/engine/ledger"
-	"isobar.dev/engine/resource"
 	"isobar.dev/engine/store"
 )
 
@@ -136,37 +133,6 @@ func (r *Runner) carry(ctx context.Context, d *Draft) error {
 			a.Env, a.Digest = to.Env, objectName(e.Key)
 			if err := r.Words.PutApproval(ctx, a); err != nil {
 				return err
-			}
-		}
-	}
-	return nil
-}
-
-// await finds of what a person lets go of in an environment that is gone what
-// another one says that it has from there (movedFrom), and has not taken yet: let go
-// of now it would be made a second time.
-func (r *Runner) await(ctx context.Context, d *Draft) error {
-	d.awaited = map[ledger.Key]string{}
-	if d.Job.Destroy || !d.absent() || len(d.words.released) == 0 {
-		return nil
-	}
-	for _, env := range d.Estate.Environments {
-		there, err := r.Specs.Environment(ctx, d.Job.Tree, env)
-		var wrong diag.List
-		if err != nil && !errors.As(err, &wrong) {
-			return err
-		}
-		if err == nil && there.MovedFrom != d.Job.Env {
-			continue
-		}
-		for k := range d.words.released {
-			to := k.Address
-			to.Env = env
-			if _, away := d.away[k]; !away && (err != nil || slices.ContainsFunc(there.Desired, func(w resource.Desired) bool { return w.Address == to })) {
-				d.awaited[k] = env + " takes it over first (movedFrom): isobar apply " + env
-				if err != nil {
-					d.awaited[k] = env + " may take it over (movedFrom), whose spec has mistakes: isobar validate"
-				}
 			}
 		}
 	}

@@ -1,0 +1,139 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"isobar.dev/engine/diag"
+	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/plan"
+	"isobar.dev/engine/resource"
+	"isobar.dev/engine/spec"
+)
+
+// A rename that is written and not applied yet has two names for the same objects:
+// the former one owns them, and the new one is to take them. A word to let go of
+// them, and a destroy of either, waits until that is done or taken back.
+
+// await finds which objects of a draft's ledger another environment says that it has
+// from there (movedFrom), and has not taken yet: let go of now they would be made a
+// second time, and a destroy would delete what is wanted.
+func (r *Runner) await(ctx context.Context, d *Draft) error {
+	d.awaited = map[ledger.Key]string{}
+	keys := d.leaving()
+	if len(keys) == 0 {
+		return nil
+	}
+	for _, env := range d.Estate.Environments {
+		if env == d.Job.Env {
+			continue
+		}
+		there, err := r.Specs.Environment(ctx, d.Job.Tree, env)
+		var wrong diag.List
+		switch broken := errors.As(err, &wrong); {
+		case err != nil && !broken:
+			return err
+		case broken && d.absent():
+			for _, k := range keys {
+				d.await(k, env+" may take it over (movedFrom), whose spec has mistakes: isobar validate")
+			}
+			continue
+		case broken, there.MovedFrom != d.Job.Env: // what is there is nobody's former name
+			continue
+		}
+		has, err := r.Ledger.State(ctx, env)
+		if err != nil {
+			return err
+		}
+		for _, k := range keys {
+			if takes(&there, has, k.Address) {
+				d.await(k, env+" takes it over first (movedFrom): isobar apply "+env)
+			}
+		}
+	}
+	return nil
+}
+
+func (d *Draft) await(k ledger.Key, why string) {
+	if _, away := d.away[k]; !away {
+		d.awaited[k] = why
+	}
+}
+
+// leaving gives what a person lets go of in an environment that is gone, or what a
+// destroy would delete, sorted.
+func (d *Draft) leaving() []ledger.Key {
+	var out []ledger.Key
+	switch {
+	case d.Job.Destroy:
+		d.journal.View(func(s *ledger.State) {
+			for _, e := range s.Sorted() {
+				out = append(out, e.Key)
+			}
+		})
+	case d.absent():
+		for k := range d.words.released {
+			out = append(out, k)
+		}
+		slices.SortFunc(out, ledger.Key.Compare)
+	}
+	return out
+}
+
+// takes reports whether an environment wants what stands at an address of its former
+// name, under its own name or its resource's former one, and its ledger does not have
+// it yet.
+func takes(env *spec.Environment, has *ledger.State, a resource.Address) bool {
+	wanted := map[resource.Address]bool{}
+	for i := range env.Desired {
+		wanted[env.Desired[i].Address] = true
+	}
+	return slices.ContainsFunc(env.Desired, func(w resource.Desired) bool {
+		from := w.Address
+		from.Env = a.Env
+		renamed := resource.Address{}
+		if w.Meta.MovedFrom != nil {
+			renamed = *w.Meta.MovedFrom
+			renamed.Env = a.Env
+		}
+		return (from == a || renamed == a) && plan.EntryOf(has, &w, wanted) == nil
+	})
+}
+
+// untaken holds in a destroy what its environment has from a former name and has not
+// taken yet: the former one owns it.
+func (r *Runner) untaken(ctx context.Context, d *Draft) error {
+	former := d.Spec.MovedFrom
+	if !d.Job.Destroy || former == "" || former == d.Job.Env {
+		return nil
+	}
+	old, err := r.Ledger.State(ctx, former)
+	if err != nil {
+		return err
+	}
+	d.waiting = map[resource.Address]plan.Wait{}
+	for i := range d.undone {
+		w := &d.undone[i]
+		_, desc, known := r.Catalogue.Kind(w.Address.Type())
+		had := false
+		d.journal.View(func(s *ledger.State) { had = s.Current(w.Address) != nil })
+		from, _ := fromWhere(d, w, old)
+		id := resource.ID("")
+		if e := old.Current(from); e != nil {
+			id = e.Record.ID
+		} else if found := stranded(d.world.Former, from, old); len(found) > 0 {
+			id = found[0].ID
+		}
+		if had || !known || desc.Lookup || id == "" {
+			continue
+		}
+		d.waiting[w.Address] = plan.Wait{
+			Text: fmt.Sprintf("%s is the object of %s yet: movedFrom is not applied", id, from),
+			Mend: fmt.Sprintf("to delete it, let %s take it first: isobar apply %s, then destroy again; or take movedFrom out of %s, then isobar destroy %s",
+				d.Job.Env, d.Job.Env, d.Job.Env, former),
+		}
+	}
+	return nil
+}
