@@ -178,7 +178,7 @@ func (b *builder) claim(it *item, im Import) {
 		it.hold(HeldElsewhere, fmt.Sprintf("store %s holds %s: its mark is on %s", by, o.Mark.Env, o.ID), b.letTheOther())
 	}
 	if m := o.Mark; !m.IsZero() && (m.Estate != b.in.Estate || m.Address != it.addr && m.Address != b.formerly(it.addr) && !it.rival(o.ID) && !b.passed(m, it.addr)) {
-		it.hold(HeldUnowned, fmt.Sprintf("%s bears the mark of %s, estate %s", o.ID, m.Address, m.Estate), b.otherName(m))
+		it.hold(HeldUnowned, fmt.Sprintf("%s bears %s", o.ID, b.whose(m)), b.otherName(m))
 	}
 }
 

@@ -105,7 +105,7 @@ func (b *builder) fromGone(it *item, g Gone) string {
 func (b *builder) otherName(m resource.Mark) string {
 	switch g, gone := b.in.Gone[m.Token]; {
 	case !gone || b.in.Former == "" || m.Estate != b.in.Estate:
-		return oneOwner
+		return b.oneOwner(m)
 	case g.Mend != "":
 		return g.Mend
 	}

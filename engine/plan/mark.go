@@ -7,9 +7,6 @@ import (
 	"isobar.dev/engine/resource"
 )
 
-// oneOwner mends that an object bears another's mark.
-const oneOwner = "one place manages an object: release it there first, or take its isobar: tags off by hand if nothing manages it any more"
-
 // MarkGone is the text of the reason to put a lost mark back.
 const MarkGone = "its mark was taken off outside"
 
@@ -61,7 +58,7 @@ func (b *builder) ofMark(it *item) []Note {
 	case m.IsZero() || b.ours(it) || b.returns(it):
 		return nil
 	}
-	text := fmt.Sprintf("%s bears %s: it is not marked again, and deleting it is refused while that is so", it.live.Object.ID, whose(m))
+	text := fmt.Sprintf("%s bears %s: it is not marked again, and deleting it is refused while that is so", it.live.Object.ID, b.whose(m))
 	if g := b.in.Gone[m.Token]; g.Mend != "" {
 		text += "; " + g.Mend
 	}
@@ -76,13 +73,13 @@ func (b *builder) foreign(it *item) {
 	switch {
 	case it.stray || it.action == "":
 	case it.kind.Marked && m.Estate != "" && m.Estate != b.in.Estate && m.Token != it.entry.Token:
-		it.hold(HeldUnowned, fmt.Sprintf("%s bears %s", it.live.Object.ID, whose(m)), oneOwner)
+		it.hold(HeldUnowned, fmt.Sprintf("%s bears %s", it.live.Object.ID, b.whose(m)), b.oneOwner(m))
 	case it.usurped(b.in) && !b.returns(it):
 		mend := fmt.Sprintf("where that one manages it, let go of it here: isobar forget %s %s; else take its isobar: tags off by hand, and it is marked again", b.in.Env, it.addr.Local())
 		if g := b.in.Gone[m.Token]; g.Mend != "" {
 			mend = g.Mend
 		}
-		it.hold(HeldUnowned, fmt.Sprintf("%s bears %s", it.live.Object.ID, whose(m)), mend)
+		it.hold(HeldUnowned, fmt.Sprintf("%s bears %s", it.live.Object.ID, b.whose(m)), mend)
 	}
 }
 
@@ -115,8 +112,22 @@ func (b *builder) ours(it *item) bool {
 	return m.Token == it.entry.Token && m.Estate == b.in.Estate
 }
 
-func whose(m resource.Mark) string {
-	return fmt.Sprintf("the mark of %s, estate %s", m.Address, m.Estate)
+// whose says what a mark names, with the store that wrote it where that is another.
+func (b *builder) whose(m resource.Mark) string {
+	text := fmt.Sprintf("the mark of %s, estate %s", m.Address, m.Estate)
+	if by := b.another(&resource.Object{Mark: m}); by != 0 {
+		text += fmt.Sprintf(", written by store %s", by)
+	}
+	return text
+}
+
+// oneOwner mends that an object bears another's mark.
+func (b *builder) oneOwner(m resource.Mark) string {
+	if by := b.another(&resource.Object{Mark: m}); by != 0 {
+		return fmt.Sprintf("one place manages an object: with store %s (isobar store info names a store), let go of it there: isobar forget %s %s; "+
+			"or take its isobar: tags off by hand if nothing manages it any more", by, m.Env, m.Address.Local())
+	}
+	return "one place manages an object: release it there first, or take its isobar: tags off by hand if nothing manages it any more"
 }
 
 // confirm holds a deletion that the live mark does not confirm.
@@ -139,11 +150,11 @@ func (b *builder) confirm(it *item) {
 		return
 	}
 	if g, gone := b.in.Gone[o.Mark.Token]; gone && o.Mark.Estate == b.in.Estate {
-		it.hold(HeldUnowned, fmt.Sprintf("%s bears %s, and that environment is gone", o.ID, whose(o.Mark)), b.fromGone(it, g))
+		it.hold(HeldUnowned, fmt.Sprintf("%s bears %s, and that environment is gone", o.ID, b.whose(o.Mark)), b.fromGone(it, g))
 		return
 	}
 	if !o.Mark.IsZero() {
-		it.hold(HeldUnowned, fmt.Sprintf("%s bears %s", o.ID, whose(o.Mark)), oneOwner)
+		it.hold(HeldUnowned, fmt.Sprintf("%s bears %s", o.ID, b.whose(o.Mark)), b.oneOwner(o.Mark))
 		return
 	}
 	mend := "put it back into the spec and apply, which marks it again; or delete it by hand"

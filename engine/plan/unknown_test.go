@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"isobar.dev/engine/ledger"
@@ -121,6 +122,48 @@ func TestAnOccupiedEnvironmentIsLeftAlone(t *testing.T) {
 			p := plan.Build(in)
 			held := slices.ContainsFunc(p.Held, func(h plan.Held) bool { return h.Address == b && h.Why == plan.HeldElsewhere })
 			if barred := len(p.Steps) == 0; barred != c.barred || held != c.barred {
+				t.Errorf("steps %v, held %+v", p.Steps, p.Held)
+			}
+		})
+	}
+}
+
+// What an import meets that another store marked is refused in the name of that store,
+// with where to let go of it.
+func TestAnImportNamesTheStoreThatMarkedTheObject(t *testing.T) {
+	t.Parallel()
+	a, other := parseLocal(t, "t.net/a"), parseLocal(t, "t.net/b")
+	other.Env = "shop"
+	ours, theirs := ledger.Holder(1), ledger.Holder(2)
+	const id = "0194a000-0000-7000-8000-000000000001"
+	for name, c := range map[string]struct {
+		mark resource.Mark
+		text string
+		mend string
+	}{
+		"another environment's": {
+			resource.Mark{Estate: estate, Env: "shop", Address: other, Token: theirs.Token(id)},
+			"net-1 bears the mark of shop/t.net/b, estate estate-1, written by store 0000-0002", "isobar forget shop t.net/b",
+		},
+		"another estate's": {
+			resource.Mark{Estate: "estate-2", Env: "prod", Address: a, Token: theirs.Token(id)},
+			"net-1 bears the mark of prod/t.net/a, estate estate-2, written by store 0000-0002", "with store 0000-0002",
+		},
+		"of this store": {
+			resource.Mark{Estate: estate, Env: "shop", Address: other, Token: ours.Token(id)},
+			"net-1 bears the mark of shop/t.net/b, estate estate-1", "release it there first",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := plan.Build(plan.Input{
+				Env: "prod", Estate: estate, Kinds: kinds(), Ledger: &ledger.State{}, Holder: ours,
+				Desired: []resource.Desired{{Address: a, Fields: resource.Map{"cidr": resource.String("10.0")}}},
+				Imports: map[resource.Address]plan.Import{a: {Named: "net-1", Reading: plan.Reading{
+					Seen: plan.Present, Object: resource.Object{Address: a, ID: "net-1", Fields: resource.Map{"cidr": resource.String("10.0")}, Mark: c.mark},
+				}}},
+			})
+			if len(p.Steps) > 0 || len(p.Held) != 1 || p.Held[0].Text != c.text || !strings.Contains(p.Held[0].Mend, c.mend) {
 				t.Errorf("steps %v, held %+v", p.Steps, p.Held)
 			}
 		})

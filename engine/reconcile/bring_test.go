@@ -16,6 +16,7 @@ import (
 
 	"isobar.dev/engine/diag"
 	"isobar.dev/engine/discover"
+	"isobar.dev/engine/ledger"
 	"isobar.dev/engine/provider"
 	"isobar.dev/engine/reconcile"
 	"isobar.dev/engine/resource"
@@ -366,5 +367,34 @@ func TestBringWhatCantBeAsked(t *testing.T) {
 	must(t, err)
 	if len(got.Found) != 2 || got.Found[0].ID != "" || !strings.Contains(got.Found[0].Left, "broke off") || got.Try != nil {
 		t.Fatalf("%+v", got.Found)
+	}
+}
+
+// TestBringNamesAnotherStore: what another store marked is left out in its name; no
+// apply of this one takes that back.
+func TestBringNamesAnotherStore(t *testing.T) {
+	t.Parallel()
+	ctx, b := t.Context(), newBrown()
+	b.want()
+	ours, theirs := ledger.HolderOf("first"), ledger.HolderOf("second")
+	b.once.Runner.Holder = ours
+	for i, by := range []ledger.Holder{ours, theirs} {
+		token := by.Token(fmt.Sprintf("0194a000-0000-7000-8000-%012x", i))
+		to := at("network", fmt.Sprint("net", i))
+		to.Env = "shop"
+		_, err := b.world.Add("fake/main", resource.Object{
+			Address: at("network", ""), Fields: resource.Map{"cidr": text(fmt.Sprintf("10.%d.0.0/16", i))},
+			Mark: resource.Mark{Estate: estate, Env: "shop", Address: to, Token: token},
+		})
+		must(t, err)
+	}
+	got, err := b.bring(ctx, "fake:all")
+	must(t, err)
+	want := []string{
+		"it bears the mark of shop/fake.network/net0: the next apply of shop takes it back",
+		"store " + theirs.String() + " manages it (isobar store info names a store): it bears the mark of shop/fake.network/net1, estate " + estate,
+	}
+	if len(got.Found) != 2 || got.Try != nil || got.Found[0].Left != want[0] || got.Found[1].Left != want[1] {
+		t.Errorf("%+v", got.Found)
 	}
 }

@@ -68,7 +68,7 @@ func (r *Runner) Discover(ctx context.Context, job Job, search Search) (*Discove
 	}
 	out.Found = discover.Merge(lists...)
 	for i := range out.Found {
-		d.owned(&out.Found[i], state, taken)
+		r.owned(d, &out.Found[i], state, taken)
 	}
 	return out, nil
 }
@@ -136,7 +136,7 @@ func inRegion(acc apply.Account, region string) bool {
 }
 
 // owned leaves out what has an owner.
-func (d *Draft) owned(f *discover.Found, state *ledger.State, taken owners) {
+func (r *Runner) owned(d *Draft, f *discover.Found, state *ledger.State, taken owners) {
 	scope := ""
 	if acc, ok := d.opened.accounts[f.Alias]; ok {
 		scope = acc.Session.Scope()
@@ -149,8 +149,11 @@ func (d *Draft) owned(f *discover.Found, state *ledger.State, taken owners) {
 	if other, ok := taken.owner(f.Type, scope, resource.ID(f.ID)); ok {
 		f.Leave("it is the object of " + other.String() + " already")
 	}
-	switch m := f.Mark; {
+	m := f.Mark
+	switch by := ledger.HolderIn(m.Token); {
 	case m.IsZero():
+	case by != 0 && r.Holder != 0 && by != r.Holder:
+		f.Leave(fmt.Sprintf("store %s manages it (isobar store info names a store): it bears the mark of %s, estate %s", by, m.Address, m.Estate))
 	case m.Estate == d.Estate.ID:
 		f.Leave("it bears the mark of " + m.Address.String() + ": the next apply of " + m.Env + " takes it back")
 	default:
