@@ -51,14 +51,19 @@ func (o *office) repos() []reconcile.Repo {
 	for _, r := range s.Repos {
 		r.At = diag.Place{} // a line more in the file changes nothing
 		opts := s.gitOptions(r, filepath.Join(o.store.beside+".mirrors", r.Name))
+		like := r
+		like.Forge = nil // Git needs nothing of it
 		one := reconcile.Repo{
 			Name: r.Name, Origin: git.Redact(opts.URL), Poll: r.Poll, Holds: r.Environments, May: s.may(r), Channel: r.Channel,
-			Version: fmt.Sprintf("%+v %s %t", r, s.dir, len(s.Credentials) > 0),
+			Version: fmt.Sprintf("%+v %s %t", like, s.dir, len(s.Credentials) > 0),
 			Open:    opener(opts),
 		}
 		if s.Slack != nil {
 			one.Channel = cmp.Or(one.Channel, s.Slack.Channel)
 			one.Version += s.Slack.Channel
+		}
+		if s.appToken(r) != nil {
+			one.Version += fmt.Sprintf("%+v", *r.Forge)
 		}
 		out = append(out, one)
 	}
@@ -86,6 +91,9 @@ func (s *settings) gitOptions(r spec.ServerRepo, dir string) git.Options {
 		URL: s.url(r), Branch: r.Branch, Dir: dir, User: r.User, Secret: s.reader(r.Token),
 		Named: tokenName(r.Token), Give: s.giveToken(r),
 		SSH: git.SSH{Key: s.path(r.Key), Passphrase: s.reader(r.Passphrase), Agent: os.Getenv("SSH_AUTH_SOCK"), KnownHosts: s.path(r.KnownHosts)},
+	}
+	if token := s.appToken(r); token != nil {
+		o.Secret, o.User, o.Named = token, gitUser, "the token of the App "+r.Forge.App.ID
 	}
 	if o.SSH.KnownHosts == "" {
 		if home, err := os.UserHomeDir(); err == nil {

@@ -162,13 +162,20 @@ func (s *settings) may(r spec.ServerRepo) func(profile string) error {
 }
 
 // sources looks at every source of a secret: what can't be read now, and what
-// others can read.
+// others can read; and at what forges are spoken to with beside them.
 func (s *settings) sources() diag.List {
 	all := map[string]resource.SecretSource{}
 	for _, r := range s.Repos {
 		all["repos."+r.Name+".auth.token"] = r.Token
 		all["repos."+r.Name+".ssh.key"] = resource.SecretSource{File: r.Key}
 		all["repos."+r.Name+".ssh.passphrase"] = r.Passphrase
+		if f := r.Forge; f != nil {
+			all["repos."+r.Name+".forge.token"] = f.Token
+			all["repos."+r.Name+".forge.app.key"] = f.App.Key
+			for i, from := range f.Secrets {
+				all[fmt.Sprintf("repos.%s.forge.webhook.secrets.%d", r.Name, i)] = from
+			}
+		}
 	}
 	for name, c := range s.Credentials {
 		for field, from := range c.Secrets {
@@ -178,7 +185,7 @@ func (s *settings) sources() diag.List {
 	if s.Slack != nil {
 		all["slack.token"] = s.Slack.Token
 	}
-	var out diag.List
+	out := s.forges()
 	for _, what := range slices.Sorted(maps.Keys(all)) {
 		from := all[what]
 		read := s.reader(from)

@@ -10,6 +10,7 @@ const (
 	ServerFile     Code = "SRV-806"
 	ServerRestart  Code = "SRV-807"
 	ServerExposed  Code = "SRV-808"
+	ServerForge    Code = "SRV-809"
 )
 
 // serverPages holds the SRV codes.
@@ -54,6 +55,12 @@ func serverPages() map[Code]Page {
 			Title: "environments may read the server's own secret",
 			Text: "A secret that the server's file names for its own use lies where environments may read theirs: whoever can push to a " +
 				"repository could have it sent elsewhere. Move it out of the directories, or rename the variable, that secrets allows.",
+		},
+		ServerForge: {
+			Title: "the forge can't be spoken to",
+			Text: "The file of certificates that the server's file names for a forge can't be read or holds none in PEM, or the forge's " +
+				"address or the repository's name there is not one that isobar's client takes. Environments are worked on as ever; the " +
+				"repository's pull requests are left alone until it is mended.",
 		},
 		ServerRestart: {
 			Title: "a setting wants a restart",

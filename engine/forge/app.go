@@ -24,6 +24,32 @@ const (
 // is replaced.
 const earlier = 5 * time.Minute
 
+// Installation is a GitHub App's installation on a repository, for those who need
+// its token elsewhere: Git over HTTPS takes it as the password of any user.
+// https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/authenticating-as-a-github-app-installation
+// Safe for concurrent use.
+type Installation struct{ auth *appAuth }
+
+// NewInstallation makes no call. Its errors are those of New.
+func NewInstallation(o Options) (*Installation, error) {
+	if o.App == nil {
+		return nil, invalid("forge", "there is no App")
+	}
+	f, err := New(o)
+	if err != nil {
+		return nil, err
+	}
+	g, ok := f.(*gitHub)
+	if !ok {
+		return nil, &resource.Failure{Class: resource.Bug, Op: "forge", Message: "an App's forge is another one than GitHub"}
+	}
+	return &Installation{g.app}, nil
+}
+
+// Token gives a token that reaches this repository alone and is good for some
+// minutes at least: the one that it has, or a new one. Its errors are those of Forge.
+func (i *Installation) Token(ctx context.Context) (string, error) { return i.auth.current(ctx) }
+
 // appAuth signs requests with an installation's token, which it gets and renews by
 // itself. Safe for concurrent use.
 type appAuth struct {
@@ -49,18 +75,26 @@ func newAppAuth(o Options, base *url.URL, next http.RoundTripper) (*appAuth, err
 	return &appAuth{asApp: asApp, owner: owner, name: name, now: o.Now, turn: newTurn(), installation: o.App.Installation}, nil
 }
 
-// authorize keeps its turn while it gets a token, so that a burst gets one.
+// authorize implements authorizer.
 func (a *appAuth) authorize(r *http.Request) (string, error) {
-	if err := a.turn.take(r.Context()); err != nil {
+	token, err := a.current(r.Context())
+	if err == nil {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	return token, err
+}
+
+// current keeps its turn while it gets a token, so that a burst gets one.
+func (a *appAuth) current(ctx context.Context) (string, error) {
+	if err := a.turn.take(ctx); err != nil {
 		return "", err
 	}
 	defer a.turn.leave()
 	if a.token == "" || !a.now().Before(a.ends.Add(-earlier)) {
-		if err := a.renew(r.Context()); err != nil {
+		if err := a.renew(ctx); err != nil {
 			return "", err
 		}
 	}
-	r.Header.Set("Authorization", "Bearer "+a.token)
 	return a.token, nil
 }
 

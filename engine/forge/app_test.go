@@ -97,6 +97,59 @@ func TestAppToken(t *testing.T) {
 	same(t, "author", w.look(t, n).Comments[0].Author, self)
 }
 
+// The installation's token is given to others, renewed before its end, and a burst
+// gets one.
+func TestInstallation(t *testing.T) {
+	t.Parallel()
+	w := asApp(t, App{ID: "Iv1.lab"})
+	app := App{ID: "Iv1.lab", Key: func() ([]byte, error) { return []byte(keys().good), nil }}
+	i, err := NewInstallation(Options{Kind: GitHub, URL: w.lab.URL(), Repo: w.repo, App: &app, Now: w.clock.Now})
+	must(t, err)
+	got := make(chan string, 8)
+	ask := func(n int) {
+		t.Helper()
+		var all sync.WaitGroup
+		for range n {
+			all.Go(func() {
+				token, err := i.Token(t.Context())
+				if err != nil {
+					t.Error(err)
+				}
+				got <- token
+			})
+		}
+		all.Wait()
+	}
+	ask(4)
+	first := <-got
+	for range 3 {
+		same(t, "the others'", <-got, first)
+	}
+	same(t, "tokens", tokens(w), 1)
+	w.clock.add(54 * time.Minute)
+	ask(1)
+	same(t, "the token before its end", <-got, first)
+	w.clock.add(time.Minute)
+	ask(1)
+	if next := <-got; first == "" || next == "" || next == first {
+		t.Errorf("near its end %q follows %q", next, first)
+	}
+	for name, o := range map[string]Options{
+		"no App":       {Kind: GitHub, Repo: w.repo, Token: func() (string, error) { return "t", nil }, Now: w.clock.Now},
+		"not GitHub's": {Kind: GitLab, Repo: w.repo, App: &app, Now: w.clock.Now},
+		"no key":       {Kind: GitHub, Repo: w.repo, App: &App{ID: "Iv1.lab"}, Now: w.clock.Now},
+	} {
+		if _, err := NewInstallation(o); resource.ClassOf(err) != resource.Invalid {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	w = asApp(t, App{ID: "Iv1.lab"})
+	i, err = NewInstallation(Options{Kind: GitHub, URL: w.lab.URL(), Repo: w.repo, App: &App{ID: "Iv1.other", Key: app.Key}, Now: w.clock.Now})
+	must(t, err)
+	_, err = i.Token(t.Context())
+	class(t, err, resource.Denied)
+}
+
 func TestAppRefused(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

@@ -21,7 +21,7 @@ import "isobar.dev/schemas"
 schemas.#Server
 
 store:  "sqlite:isobar.db"
-listen: ""
+listen: ":9464"
 poll:   "1m30s"
 workers: 2
 secrets: dirs: ["secrets"]
@@ -33,6 +33,11 @@ repos: {
 		environments: ["shop", "shop_*"]
 		credentials: ["prod", "server"]
 		slack: channel: "C0123SHOP"
+		forge: {
+			kind: "github", url: "https://github.example.com", repo: "acme/shop", ca: "ca.pem", forks: "off", poll: "2m"
+			app: {id: "Iv23li", key: file: Secrets + "/app.pem", installation: 7}
+			webhook: secrets: [{file: Secrets + "/hook"}, {env: "NEXT_HOOK"}]
+		}
 	}
 	base: {url: "git@git.example.com:base.git", ssh: {key: file: "base.key", passphrase: env: "BASE_PASS", knownHosts: "known_hosts"}}
 }
@@ -50,7 +55,7 @@ func TestServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Server{
-		Store: "sqlite:isobar.db", Poll: 90 * time.Second, Interval: time.Minute, Backoff: 10 * time.Second, Lease: 6 * time.Second, Workers: 2,
+		Store: "sqlite:isobar.db", Listen: ":9464", Poll: 90 * time.Second, Interval: time.Minute, Backoff: 10 * time.Second, Lease: 6 * time.Second, Workers: 2,
 		Secrets: ServerSecrets{Dirs: []string{"secrets"}},
 		Slack:   &ServerSlack{Token: resource.SecretSource{Env: "BOT"}, Channel: "C0123456789"},
 		Repos: []ServerRepo{
@@ -62,6 +67,11 @@ func TestServer(t *testing.T) {
 				Name: "shop", URL: "https://git.example.com/shop.git", Branch: "main", Poll: 10 * time.Second, User: "git",
 				Token: resource.SecretSource{File: "/run/secrets/shop"}, Environments: []string{"shop", "shop_*"},
 				Credentials: []string{"prod", "server"}, Channel: "C0123SHOP",
+				Forge: &ServerForge{
+					Kind: "github", URL: "https://github.example.com", Repo: "acme/shop", CA: "ca.pem", Poll: 2 * time.Minute,
+					App:     ServerApp{ID: "Iv23li", Key: resource.SecretSource{File: "/run/secrets/app.pem"}, Installation: 7},
+					Secrets: []resource.SecretSource{{File: "/run/secrets/hook"}, {Env: "NEXT_HOOK"}},
+				},
 			},
 		},
 		Credentials: map[string]ServerCredentials{

@@ -76,6 +76,7 @@ func (c *serverCheck) repo(r *ServerRepo) {
 	if c.written(at("ssh", "passphrase")) {
 		c.source(r.Passphrase, at("ssh", "passphrase")...)
 	}
+	c.forge(r)
 	if r.Channel != "" && c.server.Slack == nil {
 		c.add(diag.Finding{
 			Code: codeReference, Message: "repos." + r.Name + ".slack: there is no bot to tell it there",

@@ -42,7 +42,8 @@ type ServerRepo struct {
 	Environments []string // globs of what it may hold; nil: any
 	Credentials  []string // that its environments may use; nil: not said
 	Channel      string
-	At           diag.Place // of its address
+	Forge        *ServerForge // nil: its pull requests are left alone
+	At           diag.Place   // of its address
 }
 
 // ServerCredentials are credentials of one provider. Settings hold no secret;
@@ -116,8 +117,9 @@ type serverRepoJSON struct {
 		Passphrase resource.SecretSource `json:"passphrase"`
 		KnownHosts string                `json:"knownHosts"`
 	} `json:"ssh"`
-	Environments []string `json:"environments"`
-	Credentials  []string `json:"credentials"`
+	Forge        *serverForgeJSON `json:"forge"`
+	Environments []string         `json:"environments"`
+	Credentials  []string         `json:"credentials"`
 	Slack        struct {
 		Channel string `json:"channel"`
 	} `json:"slack"`
@@ -156,7 +158,7 @@ func decodeServer(o outcome) (Server, error) {
 		repo := ServerRepo{
 			Name: name, URL: r.URL, Branch: r.Branch, Poll: out.Poll, User: r.Auth.User, Token: r.Auth.Token, Key: r.SSH.Key.File,
 			Passphrase: r.SSH.Passphrase, KnownHosts: r.SSH.KnownHosts, Environments: r.Environments, Credentials: r.Credentials,
-			Channel: r.Slack.Channel, At: diag.Place(o.At[resource.Path{"repos", name, "url"}.String()]),
+			Channel: r.Slack.Channel, Forge: decodeForge(r.Forge, r.URL), At: diag.Place(o.At[resource.Path{"repos", name, "url"}.String()]),
 		}
 		if r.Poll != nil {
 			repo.Poll = time.Duration(*r.Poll)
