@@ -20,11 +20,20 @@ type door struct {
 
 type doors []door
 
+// fronts are what a listener on the network may answer to anybody.
+type fronts struct{ health, hooks http.Handler }
+
+func (f fronts) public() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/hooks/", f.hooks)
+	mux.Handle("/", f.health)
+	return mux
+}
+
 // openDoors opens the control socket beside a store's file and, where asked for,
-// the listener for health and metrics. A store that is shared needs no socket:
-// commands ask it themselves.
-func openDoors(listen string, at place, d *reconcile.Daemon, m *web.Metrics) (out doors, err error) {
-	health := web.Health(d, m)
+// the listener for health, metrics and webhooks. A store that is shared needs no
+// socket: commands ask it themselves.
+func openDoors(listen string, at place, d *reconcile.Daemon, f fronts) (out doors, err error) {
 	if !at.shared() {
 		socket, err := web.ListenSocket(at.socket())
 		if err != nil {
@@ -36,7 +45,7 @@ func openDoors(listen string, at place, d *reconcile.Daemon, m *web.Metrics) (ou
 		}
 		mux := http.NewServeMux()
 		mux.Handle("/api/v1/", (&web.API{Records: d.Store, Control: d, Now: time.Now, Version: version(), Spool: spool}).Handler())
-		mux.Handle("/", health)
+		mux.Handle("/", f.health)
 		out = doors{{socket, mux}}
 	}
 	if listen == "" {
@@ -49,7 +58,7 @@ func openDoors(listen string, at place, d *reconcile.Daemon, m *web.Metrics) (ou
 		}
 		return nil, err
 	}
-	return append(out, door{l, health}), nil
+	return append(out, door{l, f.public()}), nil
 }
 
 // address is where health and metrics are answered, or "".

@@ -212,7 +212,7 @@ func (a *app) serve(ctx context.Context, set *settings) (err error) {
 		notify("STOPPING=1")
 		log.Info("stopping: calls under way are finished, nothing new is started; a second signal ends at once")
 	})
-	doors, err := openDoors(set.Listen, at, d, metrics)
+	doors, err := openDoors(set.Listen, at, d, fronts{web.Health(d, metrics), web.Hear(letterbox{keep, st}, metrics, log)})
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,9 @@ import (
 // path of GitLab's groups 20 × 255.
 const maxField = 8 << 10
 
+// maxID is how many bytes a delivery's id may have: forges send UUIDs.
+const maxID = 255
+
 // read reads a verified delivery.
 func read(kind Kind, header http.Header, body []byte) (Delivery, error) {
 	if err := wantJSON(header); err != nil {
@@ -29,7 +32,7 @@ func read(kind Kind, header http.Header, body []byte) (Delivery, error) {
 		return Delivery{}, err
 	case d.ID == "":
 		return Delivery{}, invalid("webhook", "the delivery has no id")
-	case len(d.ID) > maxField, len(d.Repo) > maxField, len(d.Ref) > maxField:
+	case len(d.ID) > maxID, len(d.Repo) > maxField, len(d.Ref) > maxField:
 		return Delivery{}, invalid("webhook", "the delivery has a name that is too long")
 	case (d.Event == Pulled || d.Event == Commented) && (d.Pull <= 0 || d.Pull > math.MaxInt32):
 		return Delivery{}, invalid("webhook", "the delivery is about a pull without a number")

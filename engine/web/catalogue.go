@@ -27,6 +27,7 @@ func Catalogue() ([]Metric, error) {
 	m.Fetched("repo", nil)
 	m.Refused("repo", 0)
 	m.Delivered(nil)
+	m.Hooked("repo", "kept")
 	m.Call(context.Background(), provider.Span{})
 	families, err := m.registry.Gather()
 	if err != nil {

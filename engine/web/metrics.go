@@ -29,6 +29,7 @@ type Metrics struct {
 	fetches  *prometheus.CounterVec
 	refused  *prometheus.GaugeVec
 	messages *prometheus.CounterVec
+	webhooks *prometheus.CounterVec
 }
 
 // NewMetrics gives empty metrics. queued tells how many environments wait for a
@@ -58,9 +59,10 @@ func NewMetrics(version string, queued func() int) *Metrics {
 		refused: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "isobar_environments_refused", Help: "Environments that a repository has and may not have: another one has them, or the server's file says so.",
 		}, []string{"repo"}),
+		webhooks: counter("isobar_webhooks_total", "Deliveries of forges by result: kept, ignored (nothing to do), refused (its signature is wrong), invalid, large, busy, failed (could not be kept), unknown (no webhook is heard there; repo is empty).", "repo", "result"),
 		messages: counter("isobar_messages_total", "Messages to chat by result.", "result"),
 	}
-	m.registry.MustRegister(m.runs, m.took, m.calls, m.callTook, m.owned, m.drifted, m.unread, m.checked, m.fetches, m.refused, m.messages,
+	m.registry.MustRegister(m.runs, m.took, m.calls, m.callTook, m.owned, m.drifted, m.unread, m.checked, m.fetches, m.refused, m.messages, m.webhooks,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "isobar_queue_length", Help: "Environments that wait for a worker."}, func() float64 { return float64(queued()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "isobar_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version}}, func() float64 { return 1 }),
@@ -94,6 +96,9 @@ func (m *Metrics) Refused(repo string, envs int) {
 
 // Delivered counts a message.
 func (m *Metrics) Delivered(err error) { m.messages.WithLabelValues(result(err)).Inc() }
+
+// Hooked counts a delivery of a forge; repo is "" where no webhook is heard.
+func (m *Metrics) Hooked(repo, result string) { m.webhooks.WithLabelValues(repo, result).Inc() }
 
 func result(err error) string {
 	if err != nil {
