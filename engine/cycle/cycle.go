@@ -119,6 +119,8 @@ type Facts struct {
 	Of      string    // the digest of a plan that a person approved, all of whose steps that are as they were then these are; "" for none
 	Denied  bool      // a policy forbids it
 	Over    bool      // it deletes or replaces more than may be unasked
+	Agreed  string    // who approved this very plan while its commit was proposed; "" for nobody
+	Unlike  bool      // people approved another plan for its commit: somebody is to look at the difference
 	Changes int       // objects that change
 	Drift   int       // of them, those that drifted
 	Held    int       // what would be done and is not

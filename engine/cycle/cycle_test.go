@@ -104,6 +104,26 @@ func TestStories(t *testing.T) {
 			{cycle.Ticked{Trigger: cycle.Manual}, "plan manual"},
 			{some, ""},
 		}},
+		"what was approved before its commit came is applied": {cycle.Approve, []line{
+			{cycle.Pushed{Commit: "c1"}, "plan push"},
+			{cycle.Planned{Digest: "d1", Changes: 1, Key: "d1", Agreed: "ann (#12)"}, "tell applying by ann (#12); apply d1 by ann (#12)"},
+			{cycle.Applied{Key: "r1"}, "tell failed"},
+			{cycle.Ticked{Trigger: cycle.Retry}, "plan retry"},
+			{some, "tell waiting"},
+		}},
+		"what was approved before its commit came and is rejected is not applied": {cycle.Approve, []line{
+			{cycle.Pushed{Commit: "c1"}, "plan push"},
+			{some, "tell waiting"},
+			{cycle.Turned{Digest: "d1", By: "bob"}, "tell rejected"},
+			{cycle.Ticked{Trigger: cycle.Manual}, "plan manual"},
+			{cycle.Planned{Digest: "d1", Changes: 1, Key: "d1", Agreed: "ann (#12)"}, ""},
+		}},
+		"auto asks where another plan was approved": {cycle.Auto, []line{
+			{cycle.Pushed{Commit: "c1"}, "plan push"},
+			{cycle.Planned{Digest: "d2", Changes: 1, Key: "d2", Unlike: true}, "tell waiting"},
+			{cycle.Approved{Digest: "d2", By: "ann"}, "plan approve"},
+			{cycle.Planned{Digest: "d2", Changes: 1, Key: "d2", Unlike: true}, "tell applying by ann; apply d2 by ann"},
+		}},
 		"a rejected plan is not asked for again, until a push": {cycle.Approve, []line{
 			{cycle.Pushed{Commit: "c1"}, "plan push"},
 			{some, "tell waiting"},

@@ -134,10 +134,13 @@ func (s State) planned(f Facts, now time.Time, r Rules) (State, []Effect) {
 	case r.Mode == Observe:
 		s.Consent, s.By = "", ""
 		return s.rest(Idle, s.tell(NewsReport, f.Key))
-	case r.Mode == Auto && !f.Over && s.Halted == "" || s.consents(f):
+	case r.Mode == Auto && !f.Over && !f.Unlike && s.Halted == "" || s.consents(f) || s.agrees(f):
 		by := ""
-		if s.consents(f) {
+		switch {
+		case s.consents(f):
 			by = s.By
+		case s.agrees(f):
+			by = f.Agreed
 		}
 		s.Phase, s.Consent, s.By, s.Halted = Applying, "", "", ""
 		s.Fails = fails // that a plan could be made is no success yet
@@ -157,6 +160,12 @@ func (s State) planned(f Facts, now time.Time, r Rules) (State, []Effect) {
 // left of.
 func (s *State) consents(f Facts) bool {
 	return s.Consent != "" && (s.Consent == f.Digest || s.Consent == f.Of)
+}
+
+// agrees reports whether people approved a plan before its commit came, and nobody
+// has said otherwise since.
+func (s *State) agrees(f Facts) bool {
+	return f.Agreed != "" && s.Halted == "" && s.Rejected != f.Digest
 }
 
 func (s State) broken(e Broken, now time.Time, r Rules) (State, []Effect) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"isobar.dev/engine/cycle"
@@ -29,12 +30,19 @@ func (d *Daemon) follow(ctx context.Context, f *follower) {
 	tick := time.NewTicker(cmp.Or(r.Poll, d.Poll))
 	defer tick.Stop()
 	hints := r.Hints
+	var beside sync.WaitGroup
+	defer beside.Wait()
 	var waiting []chan struct{}
+	reviewing := false
 	for first := true; ; first = false {
 		began := d.asking()
 		var err error
 		if r.Source == nil {
 			r.Source, hints, err = r.Open(ctx)
+		}
+		if err == nil && r.Reviews != nil && !reviewing {
+			reviewing = true
+			beside.Go(func() { r.Reviews.Follow(ctx, r.Source) })
 		}
 		if err == nil {
 			err = d.pull(ctx, r, first)

@@ -25,6 +25,8 @@ type Repo struct {
 	// May says why its environments may not use a profile of credentials ("":
 	// what the server itself has), or nil. A nil May lets all be used.
 	May func(profile string) error
+	// Reviews follows its pull requests; nil: nobody does.
+	Reviews Reviews
 }
 
 // mayHold reports whether it may hold an environment of this name.

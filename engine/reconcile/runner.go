@@ -81,6 +81,8 @@ type Job struct {
 	// where there are any: then nothing else is done.
 	TakeOver bool
 	Refresh  Refresh // lookups to ask anew, though they are pinned
+	// Waivers accept findings of rules beside those of the spec.
+	Waivers []spec.Waiver
 	// Flaps are the fields that were put back of late, or refused at the cost of an
 	// interruption, as the environment's row has them: in mode auto those that flap are
 	// left alone, and what was refused is not asked for again. nil takes up all.
@@ -164,6 +166,14 @@ func (d *Draft) Known() int {
 // Draft evaluates, settles what earlier runs left open, observes, plans and
 // judges. Errors of type diag.List are the user's to mend.
 func (r *Runner) Draft(ctx context.Context, job Job) (*Draft, error) {
+	return r.drafted(ctx, job, func(ctx context.Context, d *Draft) ([]apply.Unsettled, error) {
+		return r.Engine.Settle(ctx, d.veil, d.Estate.ID, d.journal, d.opened.accounts)
+	})
+}
+
+// drafted makes a draft; settle sees to what earlier runs left open, and gives what
+// stays so.
+func (r *Runner) drafted(ctx context.Context, job Job, settle func(context.Context, *Draft) ([]apply.Unsettled, error)) (*Draft, error) {
 	ctx = provider.WithCaller(ctx, job.Env) // environments take turns in a shared rate budget
 	d := &Draft{Job: job}
 	var err error
@@ -185,7 +195,7 @@ func (r *Runner) Draft(ctx context.Context, job Job) (*Draft, error) {
 	d.journal = apply.NewJournal(r.Ledger, state, r.Now)
 	d.journal.Env, d.journal.RunID, d.journal.Epoch = job.Env, job.Run, job.Epoch
 	d.opened = r.Sessions.open(ctx, who{d.Estate.ID, job.May}, d.Spec.Providers, state)
-	if d.Open, err = r.Engine.Settle(ctx, d.veil, d.Estate.ID, d.journal, d.opened.accounts); err != nil {
+	if d.Open, err = settle(ctx, d); err != nil {
 		return nil, err
 	}
 	if err := r.foreign(ctx, d); err != nil {
@@ -393,7 +403,9 @@ func (r *Runner) judge(ctx context.Context, d *Draft) (diag.List, error) {
 	if rules == nil {
 		rules = d.Job.Tree
 	}
-	return r.Policies.Judge(ctx, rules, d.Spec, policy.Input{
+	env := d.Spec
+	env.Policy.Waivers = slices.Concat(env.Policy.Waivers, d.Job.Waivers)
+	return r.Policies.Judge(ctx, rules, env, policy.Input{
 		Plan: d.Plan, Desired: d.Spec.Desired, Live: d.live(), Kinds: r.Catalogue.Descriptors, Commit: d.Job.Commit,
 		Actor: d.Job.Actor, Trigger: trigger, Mode: d.Spec.Mode,
 	})

@@ -21,20 +21,21 @@ import (
 // turn is one worker's time with one environment: events go in, effects are
 // run, and what they come to goes in again, until nothing is left.
 type turn struct {
-	d     *Daemon
-	env   string
-	row   store.Environment
-	state cycle.State
-	rules cycle.Rules
-	head  *head
-	repo  Repo
-	draft *Draft
-	run   store.Run
-	news  reporter
-	saved bool   // the run is in the store
-	cut   bool   // the row says that the last apply was cut off
-	under string // the digest of the approved plan of which the draft is what is as it was; "" for none
-	lease *lease
+	d      *Daemon
+	env    string
+	row    store.Environment
+	state  cycle.State
+	rules  cycle.Rules
+	head   *head
+	repo   Repo
+	draft  *Draft
+	run    store.Run
+	news   reporter
+	saved  bool    // the run is in the store
+	cut    bool    // the row says that the last apply was cut off
+	agreed Consent // what people agreed to of the draft's commit while it was proposed
+	under  string  // the digest of the approved plan of which the draft is what is as it was; "" for none
+	lease  *lease
 }
 
 // turn works off what an environment was handed, under its lease. On error it
@@ -204,6 +205,8 @@ func (t *turn) needs() string {
 		if strings.HasPrefix(t.row.Note, note) {
 			return t.row.Note
 		}
+	case t.agreed.unlike():
+		note += ": " + t.agreed.text()
 	case t.draft.over() != nil:
 		note += ": " + t.draft.over().Text()
 	}
@@ -241,14 +244,18 @@ func (t *turn) plan(ctx context.Context, trigger cycle.Trigger) ([]cycle.Event, 
 		ID: d.NewID(), Env: t.env, Repo: t.repo.Name, Trigger: string(trigger), Commit: t.head.commit.Hash, Subject: t.head.commit.Subject,
 		Actor: t.head.commit.Author, State: store.Planning, Started: d.Runner.Now(),
 	}
-	t.saved, t.draft, t.news, t.under = false, nil, reporter{fails: t.state.Fails}, ""
+	t.saved, t.draft, t.news, t.under, t.agreed = false, nil, reporter{fails: t.state.Fails}, "", Consent{}
 	if err := t.bury(context.WithoutCancel(ctx)); err != nil {
+		return nil, err
+	}
+	waivers, err := t.waivers(ctx)
+	if err != nil {
 		return nil, err
 	}
 	draft, err := d.Runner.Draft(t.lease.guard(ctx), Job{
 		Tree: t.head.tree, Env: t.env, Commit: t.head.commit.Hash, Actor: t.head.commit.Author,
 		Trigger: string(trigger), Run: t.run.ID, Epoch: t.lease.epoch, May: t.repo.May, Refresh: RefreshOf(t.env, t.state.Refresh), Orphans: t.row.Orphans,
-		Flaps: flapsOf(&t.row),
+		Flaps: flapsOf(&t.row), Waivers: waivers,
 	})
 	t.row.CheckedAt, t.row.Commit = d.Runner.Now(), t.head.commit.Hash
 	if err != nil {
@@ -272,6 +279,9 @@ func (t *turn) plan(ctx context.Context, trigger cycle.Trigger) ([]cycle.Event, 
 		draft.journal.View(t.countOwned)
 	}
 	t.recall(ctx, draft.Plan.Digest)
+	if err := t.reviewed(context.WithoutCancel(ctx), draft); err != nil {
+		return nil, err
+	}
 	return []cycle.Event{cycle.Planned(t.facts(draft))}, nil
 }
 
@@ -361,7 +371,7 @@ func (t *turn) facts(draft *Draft) cycle.Facts {
 	drifted, _ := draft.Drift()
 	f := cycle.Facts{
 		Digest: draft.Plan.Digest, Of: t.under, Denied: draft.Denied(), Changes: len(draft.Plan.Changes), Drift: drifted, Held: len(draft.Plan.Held), Ripe: draft.Plan.Ripe(),
-		Over: draft.over() != nil,
+		Over: draft.over() != nil, Agreed: t.agreed.By, Unlike: t.agreed.unlike(),
 	}
 	f.Key = f.Digest
 	if f.Denied {
