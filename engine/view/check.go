@@ -35,9 +35,13 @@ func (p *Preview) Checks(e *PreviewEnv) []Check {
 	if p.Stale.Is() && e.Run == nil {
 		plan, policy = Check{State: CheckPending, Text: "out of date: it is being planned anew"}, Check{State: CheckPending, Text: "out of date: it is being planned anew"}
 	}
-	out := []Check{plan, policy, p.applied(e)}
+	return named([]Check{plan, policy, p.applied(e)}, ": "+clean(e.Env))
+}
+
+// named gives checks of plan, policy and apply their contexts, and cuts their texts.
+func named(out []Check, of string) []Check {
 	for i, name := range []string{"plan", "policy", "apply"} {
-		out[i].Context = "isobar/" + name + ": " + clean(e.Env)
+		out[i].Context = "isobar/" + name + of
 		if r := []rune(clean(out[i].Text)); len(r) > CheckText {
 			out[i].Text = string(r[:CheckText-1]) + "…"
 		} else {
@@ -45,6 +49,61 @@ func (p *Preview) Checks(e *PreviewEnv) []Check {
 		}
 	}
 	return out
+}
+
+// All gives every status of a preview: isobar/plan, isobar/policy and isobar/apply
+// for all environments at once, which a branch can require whatever a pull request
+// concerns, then those of each environment.
+func (p *Preview) All() []Check {
+	var each []Check
+	worst := [3]Check{}
+	denied := 0
+	for i := range p.Envs {
+		of := p.Checks(&p.Envs[i])
+		for n := range worst {
+			if i == 0 || of[n].State.worse(worst[n].State) {
+				worst[n] = of[n]
+			}
+		}
+		if of[1].State == CheckFailed {
+			denied++
+		}
+		each = append(each, of...)
+	}
+	plan, policy, applied := worst[0], worst[1], worst[2]
+	before := *p
+	before.Merged = ""
+	if plan.Text = before.gist(); p.Stale.Is() && p.Merged == "" {
+		plan.Text = "out of date: it is being planned anew"
+	}
+	switch wrong := len(p.Conflicts) > 0 || p.Spec.Errors()+p.Placed > 0; {
+	case wrong:
+		plan.State = CheckFailed
+		if len(p.Envs) == 0 {
+			policy, applied = Check{State: CheckPending, Text: "nothing was planned"}, Check{State: CheckPending, Text: "nothing was planned"}
+		}
+	case len(p.Envs) == 0:
+		plan.State = CheckPassed
+		policy, applied = Check{State: CheckPassed, Text: "nothing to judge"}, Check{State: CheckPassed, Text: "nothing to apply"}
+	}
+	if len(p.Envs) > 1 {
+		switch {
+		case denied > 0:
+			policy.Text = "denied in " + count(denied, "environment")
+		case policy.State == CheckPassed:
+			policy.Text = "nothing is denied"
+		}
+		if p.Merged != "" {
+			applied.Text = p.ending()
+		}
+	}
+	return append(named([]Check{plan, policy, applied}, ""), each...)
+}
+
+// worse reports whether a state is to be told rather than another.
+func (s CheckState) worse(than CheckState) bool {
+	order := map[CheckState]int{CheckPassed: 0, CheckPending: 1, CheckFailed: 2}
+	return order[s] > order[than]
 }
 
 // planned gives the statuses of the plan and of the rules' decisions.

@@ -176,6 +176,15 @@ func FindingsMarkdown(l diag.List, verdict string) string {
 	return "**" + Escape(FindingsVerdict(l, verdict)) + "**\n\n" + fence("", b.String())
 }
 
+// NoteMarkdown renders a finding as a comment on the line where it stands.
+func NoteMarkdown(f diag.Finding) string {
+	text := "**" + Escape(clean(string(f.Code)+" "+f.Message)) + "**"
+	if f.Mend != "" {
+		text += "\n\nTo mend it: " + Escape(clean(f.Mend))
+	}
+	return text
+}
+
 // encode writes indented JSON with a newline at its end.
 func encode(v any) []byte {
 	var b bytes.Buffer

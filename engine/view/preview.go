@@ -40,6 +40,10 @@ type PreviewEnv struct {
 	Mend  string            // what to do about it
 	Seen  time.Time         // of a fork: when what it is planned against was seen; zero is never
 	Run   *Run              // after the merge; nil where none has begun
+	// Approved is the digest of the plan that was approved before the merge, where the
+	// one that waits now is another, and Differs how: "fake.network/db: label …".
+	Approved string
+	Differs  []string
 }
 
 // Conflict is a file that the merge cannot bring together.

@@ -202,12 +202,34 @@ func (e *PreviewEnv) ran(n int) part {
 	if next := e.Run.next(); next != "" && e.ended() != string(Applied) {
 		s.foot = Escape(e.Env) + ": " + Code(next) + "\n"
 	}
+	s.foot += e.differs()
 	for _, l := range s.lines {
 		if t := strings.Repeat("`", max(longestRun(l.text)+1, 3)); len(t) > len(s.ticks) {
 			s.ticks = t
 		}
 	}
 	return s
+}
+
+// differences bounds how many objects are named that a plan differs in.
+const differences = 10
+
+// differs says how what waits differs from what was approved.
+func (e *PreviewEnv) differs() string {
+	if e.Approved == "" {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("\n**Not what was approved** with plan " + Code(PlanID(e.Approved)) + ": nothing is applied before somebody approves this one.\n")
+	for i, d := range e.Differs {
+		if i == differences {
+			b.WriteString("- and " + strconv.Itoa(len(e.Differs)-i) + " more\n")
+			break
+		}
+		at, how, _ := strings.Cut(clean(d), ": ")
+		b.WriteString("- " + Code(at) + ": " + Escape(brief(how, 300)) + "\n")
+	}
+	return b.String()
 }
 
 // elsewhere says where the rest is.

@@ -24,10 +24,8 @@ func TestPreviewGolden(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			checks := ""
-			for i := range p.Envs {
-				for _, c := range p.Checks(&p.Envs[i]) {
-					checks += c.Context + "  " + string(c.State) + "  " + c.Text + "\n"
-				}
+			for _, c := range p.All() {
+				checks += c.Context + "  " + string(c.State) + "  " + c.Text + "\n"
 			}
 			checkGolden(t, filepath.Join("testdata", "preview_"+name+".txtar"), []face{
 				{"comment", PreviewMarkdown(p, githubLimit)}, {"statuses", checks},
