@@ -100,6 +100,8 @@ func (m *Mirror) fetchInto(ctx context.Context, sto spilling) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	name := branch.Short()
+	m.branch.Store(&name)
 	same, err := sameRefs(sto.Storage, c.refs, branch)
 	if err != nil {
 		return false, corrupt(m.at.shown, err)

@@ -58,6 +58,7 @@ type Mirror struct {
 	packed int // fetches that brought something since the last repack
 
 	forced atomic.Pointer[forced]
+	branch atomic.Pointer[string]
 }
 
 // forced is a head, and the one that it took the place of though that is not in
@@ -201,6 +202,15 @@ func (m *Mirror) Head(ctx context.Context) (Commit, error) {
 		return Commit{}, &Error{Kind: NoRevision, URL: m.at.shown, What: "nothing has been fetched yet", Mend: "fetch first"}
 	}
 	return out, err
+}
+
+// Branch gives the name of the followed branch as the last Fetch found it; before
+// the first one that is what Options say, "" for the remote's own head.
+func (m *Mirror) Branch() string {
+	if b := m.branch.Load(); b != nil {
+		return *b
+	}
+	return m.opts.Branch
 }
 
 // Resolve gives the commit that a branch, tag, hash or prefix of one names in
