@@ -60,6 +60,7 @@ func house() map[string]room {
 		"engine/observe":               {5, plain},
 		"engine/apply":                 {5, plain},
 		"engine/reconcile":             {6, plain},
+		"engine/preview":               {7, plain},
 		"engine/web":                   {7, plain},
 		"providers/all":                {8, plain},
 		"cmd/isobar":                   {9, leaf},

@@ -1,0 +1,83 @@
+package preview
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"isobar.dev/engine/forge"
+	"isobar.dev/engine/reconcile"
+	"isobar.dev/engine/spec"
+	"isobar.dev/engine/view"
+)
+
+// consentWait bounds how long the daemon waits for the forge to say whether a pull
+// was merged.
+const consentWait = 10 * time.Second
+
+// Consent implements reconcile.Reviews. A plan counts as approved where it is just
+// the one that was, whichever way its commit came to the branch: the digest tells
+// what is done, and to what. Where a pull that was merged had another one approved
+// for the environment, and that was not carried out yet, people are to look.
+func (d *Desk) Consent(ctx context.Context, env, digest string) (reconcile.Consent, error) {
+	d.ready()
+	kept, err := d.records(ctx)
+	if err != nil {
+		return reconcile.Consent{}, err
+	}
+	var other reconcile.Consent
+	for _, n := range slices.Backward(slices.Sorted(maps.Keys(kept))) {
+		r := kept[n]
+		if r.State == forge.Closed || r.Done[env] {
+			continue
+		}
+		a, where := r.Agreed[env], d.sign()+strconv.Itoa(n)
+		switch no := r.Turned[env]; {
+		case no.Digest == digest:
+			other = reconcile.Consent{Where: where, Veil: no.By + " rejected this plan in " + where}
+			continue
+		case a.Digest == "":
+			continue
+		case a.Digest == digest:
+			return reconcile.Consent{By: strings.Join(a.By, ", ") + " (" + where + ")", At: a.At, Where: where}, nil
+		case r.State == forge.Merged:
+			other = reconcile.Consent{Other: a.Digest, Where: where}
+			continue
+		}
+		switch merged, err := d.mergedBy(ctx, n); {
+		case err != nil:
+			other = reconcile.Consent{Where: where, Veil: "whether " + where + ", which was approved with plan " + view.PlanID(a.Digest) + ", is merged can't be told now: " + err.Error()}
+		case merged:
+			other = reconcile.Consent{Other: a.Digest, Where: where}
+		}
+	}
+	return other, nil
+}
+
+// mergedBy asks the forge whether a pull that was open when it was last read is
+// merged by now.
+func (d *Desk) mergedBy(ctx context.Context, number int) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, consentWait)
+	defer cancel()
+	now, err := d.Forge.Pull(ctx, number)
+	return now.State == forge.Merged, err
+}
+
+// Waivers implements reconcile.Reviews.
+func (d *Desk) Waivers(ctx context.Context, env string) ([]spec.Waiver, error) {
+	d.ready()
+	kept, err := d.records(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []spec.Waiver
+	for _, n := range slices.Sorted(maps.Keys(kept)) {
+		if r := kept[n]; r.State == forge.Merged && slices.Contains(r.Envs, env) {
+			out = append(out, r.waivers(env)...)
+		}
+	}
+	return out, nil
+}
