@@ -22,6 +22,7 @@ import (
 type office struct {
 	store place         // the repositories' mirrors lie beside it
 	name  ledger.Holder // the store's
+	desks *desks        // nil: nobody follows pull requests
 
 	mu  sync.Mutex
 	now *settings
@@ -45,14 +46,14 @@ func (o *office) slackToken() (string, error) {
 }
 
 // repos are the repositories of the settings as the daemon takes them.
-func (o *office) repos() []reconcile.Repo {
+func (o *office) repos(ctx context.Context) []reconcile.Repo {
 	s := o.settings()
 	out := make([]reconcile.Repo, 0, len(s.Repos))
 	for _, r := range s.Repos {
 		r.At = diag.Place{} // a line more in the file changes nothing
 		opts := s.gitOptions(r, filepath.Join(o.store.beside+".mirrors", r.Name))
 		like := r
-		like.Forge = nil // Git needs nothing of it
+		like.Forge = nil // a pointer
 		one := reconcile.Repo{
 			Name: r.Name, Origin: git.Redact(opts.URL), Poll: r.Poll, Holds: r.Environments, May: s.may(r), Channel: r.Channel,
 			Version: fmt.Sprintf("%+v %s %t", like, s.dir, len(s.Credentials) > 0),
@@ -62,8 +63,11 @@ func (o *office) repos() []reconcile.Repo {
 			one.Channel = cmp.Or(one.Channel, s.Slack.Channel)
 			one.Version += s.Slack.Channel
 		}
-		if s.appToken(r) != nil {
-			one.Version += fmt.Sprintf("%+v", *r.Forge)
+		if r.Forge != nil {
+			at := *r.Forge
+			at.Secrets = nil // read anew at each delivery
+			one.Version += fmt.Sprintf("%+v", at)
+			one.Reviews = o.desks.of(ctx, s, r, one.Version)
 		}
 		out = append(out, one)
 	}
@@ -124,7 +128,7 @@ func (s *settings) giveToken(r spec.ServerRepo) string {
 func (a *app) reload(ctx context.Context, o *office, d *reconcile.Daemon, log *slog.Logger) {
 	before := o.settings()
 	if before.name == "" { // all is in the flags: what waits is tried at once
-		if d.Refollow(ctx, o.repos()) == nil {
+		if d.Refollow(ctx, o.repos(ctx)) == nil {
 			log.InfoContext(ctx, "hung up: there is no server's file to read anew, and what waits is tried at once")
 		}
 		return
@@ -151,7 +155,7 @@ func (a *app) reload(ctx context.Context, o *office, d *reconcile.Daemon, log *s
 	o.mu.Lock()
 	o.now = s
 	o.mu.Unlock()
-	if err := d.Refollow(ctx, o.repos()); err != nil {
+	if err := d.Refollow(ctx, o.repos(ctx)); err != nil {
 		return // it is stopping
 	}
 	log.InfoContext(ctx, "the server's file was read anew", "file", s.name, "repos", len(s.Repos), "credentials", len(s.Credentials))

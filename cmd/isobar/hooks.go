@@ -29,5 +29,8 @@ func (l letterbox) Hook(repo string) (kind forge.Kind, name string, secrets []fu
 // Deliver implements web.Hooks.
 func (l letterbox) Deliver(ctx context.Context, repo string, d forge.Delivery) error {
 	_, err := l.store.Deliver(ctx, store.Delivery{Repo: repo, ID: d.ID, Event: string(d.Event), Pull: d.Pull, Ref: d.Ref, At: time.Now()})
+	if err == nil && l.keep.desks != nil {
+		l.keep.desks.ring(repo)
+	}
 	return err
 }

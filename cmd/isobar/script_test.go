@@ -57,7 +57,7 @@ func TestScript(t *testing.T) {
 			"newrepo": newRepo, "exit": exits, "await": await, "answers": answers, "awaitfile": awaitFile,
 			"ec2": ec2, "s3": s3, "parameter": parameter, "vcenter": vcenter, "hold": hold, "held": held, "release": release, "refuse": refuse, "shape": shape, "plan": waitingPlan,
 			"example": example, "sshrepo": sshRepo, "trustssh": trustSSH, "nowhere": nowhere, "mode": mode,
-			"slack": slackLab, "scrape": scrape, "httprepo": httpRepo, "fill": fill, "hangup": hangUp,
+			"slack": slackLab, "forge": forgeLab, "scrape": scrape, "httprepo": httpRepo, "fill": fill, "hangup": hangUp,
 			"describe": describe, "lasthash": lastHash, "told": transcript, "shown": shownPlan, "slackis": slackIs, "newest": newest, "postgres": postgresLab,
 		},
 	})
@@ -92,6 +92,7 @@ func setScript(e *testscript.Env, st *stage) error {
 	sum := sha256.Sum256([]byte(filepath.Base(e.WorkDir)))
 	st.proxy, st.region, st.reached, st.let = proxy, regions[int(sum[0])%len(regions)], make(chan struct{}), make(chan struct{})
 	e.Values[stageKey{}], e.Values[sshKey{}], e.Values[slackKey{}] = st, &sshStage{}, new(*slack.Server)
+	e.Values[forgeKey{}] = &forgeStage{}
 	e.Vars = append(append(e.Vars, st.cloud.Env()...), st.center.Env()...)
 	e.Vars = append(e.Vars, "REGION="+st.region, "AWS_ENDPOINT_URL="+proxy.URL(), "MOTO="+st.cloud.URL(), "HOME="+e.WorkDir, "USER=mei", "CI=1", "GORACE="+os.Getenv("GORACE"),
 		"GIT_AUTHOR_NAME=mei", "GIT_AUTHOR_EMAIL=mei@example.com", "GIT_COMMITTER_NAME=mei", "GIT_COMMITTER_EMAIL=mei@example.com",

@@ -290,8 +290,10 @@ func daemon(ctx context.Context, keep *office, st *store.SQL, log *slog.Logger) 
 	}
 	d := &reconcile.Daemon{
 		Store: st, Log: log, NewID: newID, Poll: set.Poll, Interval: set.Interval, Backoff: set.Backoff, Workers: set.Workers,
-		Tenure: tenure, Repos: keep.repos(), History: reconcile.Kept(),
+		Tenure: tenure, History: reconcile.Kept(),
 	}
+	keep.desks = &desks{daemon: d, store: st, log: log}
+	d.Repos = keep.repos(ctx)
 	if tenure.Shared {
 		if d.Inbox, err = st.Queue(log); err != nil {
 			return nil, nil, err

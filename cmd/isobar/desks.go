@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"isobar.dev/engine/forge"
+	"isobar.dev/engine/preview"
+	"isobar.dev/engine/reconcile"
+	"isobar.dev/engine/spec"
+	"isobar.dev/engine/store"
+)
+
+// desks follow the pull requests of the repositories that have a forge. One stays
+// for as long as what the settings say of its repository does. Safe for concurrent
+// use.
+type desks struct {
+	daemon *reconcile.Daemon
+	store  *store.SQL
+	log    *slog.Logger
+
+	mu   sync.Mutex
+	desk map[string]*seated // by repository
+}
+
+// seated is a desk, and the settings that it was made by.
+type seated struct {
+	*preview.Desk
+
+	version string
+}
+
+// of gives what follows a repository's pull requests, nil where nothing does. A
+// forge that can't be spoken to is told of, and left alone until the settings are
+// read anew.
+func (ds *desks) of(ctx context.Context, s *settings, r spec.ServerRepo, version string) reconcile.Reviews {
+	if ds == nil || r.Forge == nil {
+		return nil
+	}
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	if had := ds.desk[r.Name]; had != nil && had.version == version {
+		return had.Desk
+	}
+	o, err := s.forgeOptions(r)
+	var speaker forge.Forge
+	if err == nil {
+		speaker, err = forge.New(o)
+	}
+	if err != nil {
+		ds.log.WarnContext(ctx, "pull requests are not followed", "repo", r.Name, "error", err)
+		return nil
+	}
+	desk := &preview.Desk{
+		Repo: r.Name, Forge: speaker, Daemon: ds.daemon, Store: ds.store, Tenure: ds.daemon.Tenure, Now: time.Now, Log: ds.log,
+		Poll: r.Forge.Poll, Forks: r.Forge.Plan,
+	}
+	if ds.desk == nil {
+		ds.desk = map[string]*seated{}
+	}
+	ds.desk[r.Name] = &seated{desk, version}
+	return desk
+}
+
+// ring tells a repository's desk that something was delivered.
+func (ds *desks) ring(repo string) {
+	ds.mu.Lock()
+	defer ds.mu.Unlock()
+	if s := ds.desk[repo]; s != nil {
+		s.Ring()
+	}
+}
