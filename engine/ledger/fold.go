@@ -43,7 +43,21 @@ type Entry struct {
 	Sent []Sent             // what updates that were settled as not done may still set, oldest first
 	Was  []resource.Address // where it was before: its mark may still say so
 	From resource.Address   // where its last move took it from; the zero one for none
-	Open *Open              // the one open intent, or nil
+	Past []resource.Address // all that it was called before, each once, the last one last; From is of them
+	// Adopted says that nothing but its mark told of it when it came under management,
+	// and that no create of this ledger has replaced it since.
+	Adopted bool
+	Open    *Open // the one open intent, or nil
+}
+
+// Names gives what an entry was called before, each name once, the last one last. The
+// list is the caller's.
+func (e *Entry) Names() []resource.Address {
+	out := slices.Clone(e.Past)
+	if !e.From.IsZero() && !slices.Contains(out, e.From) {
+		out = append(out, e.From) // a row that was written before there was a Past
+	}
+	return out
 }
 
 // Open is an intent without an outcome.
@@ -181,6 +195,9 @@ func (s *State) intended(e *Entry, ev Event) error {
 	case makes:
 		e = &Entry{Key: Key{ev.Address, ev.Token}, Record: ev.Intent.Record}
 		e.Record.Applied, e.Record.Outs = nil, nil
+		if old := s.Current(ev.Address); old != nil {
+			old.Adopted = false
+		}
 		s.enthrone(e)
 	}
 	e.Open = &Open{Intent: *ev.Intent, Run: ev.Run, At: ev.At}
@@ -195,7 +212,7 @@ func (s *State) adopted(e *Entry, ev Event) error {
 		if s.token[ev.Token] != nil {
 			return s.inUse(ev.Token)
 		}
-		e = &Entry{Key: Key{ev.Address, ev.Token}}
+		e = &Entry{Key: Key{ev.Address, ev.Token}, Adopted: s.Ended[ev.Token] == ""} // a create that was given up tells, too
 		if ev.Beside && s.Current(ev.Address) != nil {
 			e.Role = Deposed
 			s.put(e)
@@ -349,6 +366,7 @@ func (s *State) moved(ev Event) error {
 		return fmt.Errorf("%s is taken", ev.Address)
 	}
 	s.drop(e)
+	e.Past = append(slices.DeleteFunc(e.Names(), func(a resource.Address) bool { return a == *ev.From || a == ev.Address }), *ev.From)
 	e.Address, e.From, e.Was = ev.Address, *ev.From, append(slices.Clip(e.Was), *ev.From)
 	if ev.Beside {
 		s.enthrone(e)

@@ -317,3 +317,34 @@ func TestSent(t *testing.T) {
 		})
 	}
 }
+
+// TestAnEntryKnowsItsNames: all that it was called, each once, whatever row it was read from.
+func TestAnEntryKnowsItsNames(t *testing.T) {
+	t.Parallel()
+	s := &ledger.State{}
+	apply := func(ev ledger.Event) {
+		t.Helper()
+		ev.Token = "1"
+		if err := s.Apply(ev); err != nil {
+			t.Fatal(err)
+		}
+	}
+	move := func(from, to string) {
+		t.Helper()
+		apply(ledger.Event{Address: addr(to), Type: ledger.Moved, From: ref(from)})
+	}
+	apply(ledger.Event{Address: addr("a"), Type: ledger.Adopted, Record: &ledger.Record{ID: "net-1"}})
+	for _, names := range [][]string{{"a", "b"}, {"b", "c"}, {"c", "b"}, {"b", "d"}} {
+		move(names[0], names[1])
+		apply(ledger.Event{Address: addr(names[1]), Type: ledger.Intended, Intent: &ledger.Intent{Op: ledger.Adopt}}) // its mark is written
+		apply(ledger.Event{Address: addr(names[1]), Type: ledger.Done, Record: &ledger.Record{ID: "net-1"}})
+	}
+	e := s.Clone().Current(addr("d"))
+	if got, want := e.Names(), []resource.Address{addr("a"), addr("c"), addr("b")}; !slices.Equal(got, want) {
+		t.Fatalf("it was %v, not %v", got, want)
+	}
+	e.Past = nil // as in a row that was written before there was one
+	if got, want := e.Names(), []resource.Address{addr("b")}; !slices.Equal(got, want) {
+		t.Fatalf("it was %v, not %v", got, want)
+	}
+}

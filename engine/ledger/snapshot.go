@@ -49,6 +49,7 @@ func (s *State) Clone() *State {
 		n.Prev = cloneMap(e.Prev)
 		n.Sent = slices.Clone(e.Sent)
 		n.Was = slices.Clone(e.Was)
+		n.Past = slices.Clone(e.Past)
 		for i := range n.Sent {
 			n.Sent[i].Fields = cloneMap(n.Sent[i].Fields)
 		}

@@ -290,6 +290,9 @@ func (b *builder) compare(it *item) {
 		it.action = Adopt
 	}
 	b.crossed(it)
+	if replace {
+		b.succeeded(it)
+	}
 	for _, p := range it.diff.unread {
 		it.holdField(p)
 	}

@@ -47,8 +47,9 @@ type (
 		Meta          resource.Lifecycle
 		Broken, Ended string
 		From          string
+		Past          []string // names before From
 		At            time.Time
-		Bare          bool
+		Bare, Adopted bool
 		Open          ledger.Op
 	}
 	goldenStray struct {
@@ -263,14 +264,23 @@ func own(t *testing.T, in *plan.Input, token string, e goldenEntry, seen json.Ra
 	}
 	if e.From != "" {
 		from := parseLocal(t, e.From)
-		if err := in.Ledger.Apply(ledger.Event{Address: from, Token: token, Type: ledger.Adopted, Record: rec}); err != nil {
+		names := append(slices.Clone(e.Past), e.From)
+		at := parseLocal(t, names[0])
+		if err := in.Ledger.Apply(ledger.Event{Address: at, Token: token, Type: ledger.Adopted, Record: rec}); err != nil {
 			t.Fatal(err)
+		}
+		for _, name := range names[1:] {
+			was := at
+			at = parseLocal(t, name)
+			if err := in.Ledger.Apply(ledger.Event{Address: at, Token: token, Type: ledger.Moved, From: &was}); err != nil {
+				t.Fatal(err)
+			}
 		}
 		write(ledger.Event{Type: ledger.Moved, From: &from})
 	} else {
 		write(ledger.Event{Type: ledger.Adopted, Record: rec})
 	}
-	in.Ledger.Entries[key].Prev = e.Prev
+	in.Ledger.Entries[key].Prev, in.Ledger.Entries[key].Adopted = e.Prev, e.Adopted
 	if e.Ended != "" {
 		write(ledger.Event{Type: ledger.Forgotten, Why: e.Ended})
 		return

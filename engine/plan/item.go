@@ -33,6 +33,7 @@ type item struct {
 	touched  bool              // it is updated: its volatile outputs are to come
 	first    bool              // replace: create before destroy
 	restored bool              // entry is a deposed one that the spec wants again
+	over     bool              // restored: what takes its place is not known to have been made to replace it
 	settled  bool              // another object was found for it: see settleOn
 	instead  resource.ID       // the object that it had, where a stray is as the spec wants it
 	left     bool              // entry was made to replace the one that stays

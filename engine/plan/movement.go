@@ -43,9 +43,9 @@ func movements(in *Input, wanted map[resource.Address]bool) (free, blocked map[r
 	return free, blocked
 }
 
-// returned gives the entries that go back to where their last move took them from,
-// by that address: the spec has them there again and no more where they are, as
-// when a commit that renamed them was reverted. What a person lets go of does not.
+// returned gives the entries that go back to a name that they had before, the last
+// one first, by that address: the spec has them there again and no more where they
+// are, as when commits that renamed them were reverted. What a person lets go of does not.
 func returned(in *Input, wants []*resource.Desired, wanted map[resource.Address]bool) map[resource.Address]*ledger.Entry {
 	out := map[resource.Address]*ledger.Entry{}
 	onward := map[resource.Address]bool{} // what the spec moves to somewhere else
@@ -55,9 +55,11 @@ func returned(in *Input, wants []*resource.Desired, wanted map[resource.Address]
 		}
 	}
 	for _, e := range in.Ledger.Entries {
-		home := e.From
-		if home.IsZero() || wanted[e.Address] || onward[e.Address] || !wanted[home] || e.Open != nil || in.Live[e.Key].Seen != Present ||
-			in.Ledger.Current(home) != nil || newestStray(in, home) != nil || in.Released[e.Key] != "" {
+		if wanted[e.Address] || onward[e.Address] || e.Open != nil || in.Live[e.Key].Seen != Present || in.Released[e.Key] != "" {
+			continue
+		}
+		home, ok := homeOf(in, e, wanted)
+		if !ok {
 			continue
 		}
 		if had := out[home]; had == nil || had.Role != ledger.Current && e.Role == ledger.Current || had.Role == e.Role && had.Token < e.Token {
@@ -65,6 +67,18 @@ func returned(in *Input, wants []*resource.Desired, wanted map[resource.Address]
 		}
 	}
 	return out
+}
+
+// homeOf gives the last name before that the spec has of an entry, where no other
+// object has it.
+func homeOf(in *Input, e *ledger.Entry, wanted map[resource.Address]bool) (home resource.Address, ok bool) {
+	names := e.Names()
+	for i := len(names) - 1; i >= 0; i-- {
+		if a := names[i]; wanted[a] && in.Ledger.Current(a) == nil && newestStray(in, a) == nil {
+			return a, true
+		}
+	}
+	return home, false
 }
 
 // exchange lets objects that changed places, as all their marks say, be where they
@@ -139,6 +153,23 @@ func (it *item) gaveWay(in *Input, wanted map[resource.Address]bool) bool {
 	return o != nil && foreign(in, o) == 0
 }
 
+// succeeded holds the replacement of what bears the mark of an address from which the
+// ledger never saw another object go, as that one's mark says: the spec may be of the
+// time when that one was here, and mean it.
+func (b *builder) succeeded(it *item) {
+	for _, e := range b.in.Ledger.At(it.addr) {
+		to, ok := strayed(b.in, e)
+		if !ok || e.Key == it.entry.Key || !it.kind.Marked || b.byAddr[to] != nil || b.in.Released[e.Key] != "" {
+			continue
+		}
+		old := b.in.Live[e.Key].Object.ID
+		it.hold(HeldUnowned, fmt.Sprintf("%s bears its mark, and %s, which the ledger had here before, that of %s: the spec may mean either", it.live.Object.ID, old, to.Local()),
+			fmt.Sprintf("write %s into the spec as %s is and this one as %s is, then change what is to be changed; or let go of them: isobar forget %s %s",
+				to.Local(), old, it.live.Object.ID, b.in.Env, it.addr.Local()))
+		return
+	}
+}
+
 // usurped reports whether the live mark is another environment's of this estate,
 // written by it since: the token is none of ours.
 func (it *item) usurped(in *Input) bool {
@@ -195,7 +226,7 @@ func (it *item) ofMovement() []Note {
 	switch {
 	case it.want == nil || it.entry == nil:
 		return nil
-	case it.entry.From == it.addr && it.entry.Address != it.addr && (it.want.Meta.MovedFrom == nil || *it.want.Meta.MovedFrom != it.entry.Address):
+	case it.entry.Address != it.addr && slices.Contains(it.entry.Names(), it.addr) && (it.want.Meta.MovedFrom == nil || *it.want.Meta.MovedFrom != it.entry.Address):
 		return []Note{{Address: it.addr, Ledger: true, Text: fmt.Sprintf(
 			"%s was %s, which is no more in the spec, and this before: it is this again", it.live.Object.ID, it.entry.Address.Local())}}
 	case !it.followsMark():

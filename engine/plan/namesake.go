@@ -47,7 +47,8 @@ func (b *builder) namesakes() {
 // spec says to come from there does.
 func (b *builder) renamedTo(it *item) (now resource.Address, ok bool) {
 	e := it.entry
-	if it.want == nil || e == nil || it.stray || it.kind.Lookup || e.Open != nil || it.live.Seen != Present || it.followsMark() {
+	if it.want == nil || e == nil || it.stray || it.kind.Lookup || e.Open != nil || it.live.Seen != Present ||
+		it.followsMark() && !slices.Contains(e.Was, it.addr) { // a mark that names where it was may only not be written anew yet
 		return now, false
 	}
 	now = e.Address
@@ -55,7 +56,7 @@ func (b *builder) renamedTo(it *item) (now resource.Address, ok bool) {
 		if now, ok = strayed(b.in, e); !ok || !it.kind.Marked || b.byAddr[now] != nil {
 			return now, false
 		}
-	} else if e.From != it.addr {
+	} else if !slices.Contains(e.Names(), it.addr) {
 		return now, false
 	}
 	from := it.want.Meta.MovedFrom

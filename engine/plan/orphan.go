@@ -51,7 +51,13 @@ func namedStrays(in *Input, taken map[string]bool) []*item {
 // pending reports whether an item that nothing wants waits for a person to name
 // it.
 func (b *builder) pending(it *item) bool {
-	return !b.replaced(it) && (b.in.Lost || it.stray) && b.in.Confirmed[it.entry.Key] == ""
+	return (it.untold() || !b.replaced(it) && (b.in.Lost || it.stray)) && b.in.Confirmed[it.entry.Key] == ""
+}
+
+// untold reports whether all that tells of an item's object is that it once bore the
+// mark of an address that has another: nothing says that it was replaced by that one.
+func (it *item) untold() bool {
+	return it.entry.Role == ledger.Deposed && it.entry.Adopted && !it.stray && !it.kind.Found
 }
 
 // replaced reports whether an item's object has been replaced and only waits to
@@ -76,7 +82,7 @@ func (b *builder) name(it *item) {
 		it.reasons = []Reason{{Cause: CauseSpec, Text: "let go of, requested by " + by}}
 		return
 	}
-	if by := b.in.Confirmed[it.entry.Key]; by != "" && (it.stray || b.in.Lost && !b.replaced(it) || b.setBack(it) || it.namesake != nil) {
+	if by := b.in.Confirmed[it.entry.Key]; by != "" && (it.stray || it.untold() || b.in.Lost && !b.replaced(it) || b.setBack(it) || it.namesake != nil) {
 		it.named = true
 		it.reasons = []Reason{{Cause: CauseSpec, Text: "an orphan, confirmed by " + by}}
 	}
@@ -84,6 +90,11 @@ func (b *builder) name(it *item) {
 
 // orphaned holds an item until a person names it.
 func (b *builder) orphaned(it *item) {
+	if it.untold() {
+		it.hold(HeldOrphan, fmt.Sprintf("%s bore the mark of %s when the ledger took it in, and another is there now: nothing says that it was made to be replaced", it.live.Object.ID, it.addr.Local()),
+			fmt.Sprintf("delete it: isobar confirm %s %s, or let go of it: isobar forget %s %s", b.in.Env, Named, b.in.Env, Named))
+		return
+	}
 	it.hold(HeldOrphan, "its spec is gone or empty, not edited", fmt.Sprintf(
 		"bring the spec back; or name what is to be deleted: isobar confirm %s %s, or let go of: isobar forget %s %s", b.in.Env, Named, b.in.Env, Named))
 }

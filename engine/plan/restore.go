@@ -43,7 +43,7 @@ func (b *builder) restore(it *item, deposed []*item) bool {
 	it.entry, former.entry = swapped(former.entry, ledger.Current), swapped(it.entry, ledger.Deposed)
 	it.live, former.live = former.live, it.live
 	b.byKey[it.entry.Key], b.byKey[former.entry.Key] = it, former
-	it.restored, former.left = true, true
+	it.restored, it.over, former.left = true, former.untold(), true
 	return true
 }
 
@@ -117,6 +117,9 @@ func (b *builder) serves(it, y *item) bool {
 		y.kind.Marked && !b.ours(y) {
 		return false
 	}
+	if _, elsewhere := strayed(b.in, y.entry); elsewhere && y.kind.Marked {
+		return false // it was not replaced, it moved
+	}
 	d := b.tried(it, y)
 	return !replacing(d) && len(d.unread) == 0 && len(d.refused) == 0
 }
@@ -161,6 +164,9 @@ func (it *item) ofRestored() []Note {
 	case !it.restored:
 		return nil
 	}
-	return []Note{{Address: it.addr, Ledger: true, Text: fmt.Sprintf(
-		"%s was to be replaced, and the spec wants it again: it stays, and what was made in its place goes", it.entry.Record.ID)}}
+	text := "%s was to be replaced, and the spec wants it again: it stays, and what was made in its place goes"
+	if it.over {
+		text = "%s was here before, and the spec wants it again: it stays"
+	}
+	return []Note{{Address: it.addr, Ledger: true, Text: fmt.Sprintf(text, it.entry.Record.ID)}}
 }

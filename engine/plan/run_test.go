@@ -89,7 +89,7 @@ func (w *world) lookUp(in *plan.Input) {
 // correct writes the plan's corrections.
 func (w *world) correct(p *plan.Plan) error {
 	for _, c := range p.Ledger {
-		if err := w.write(ledger.Event{Address: c.Address, Token: c.Token, Type: c.Type, Record: c.Record, From: c.From, Why: c.Why}); err != nil {
+		if err := w.write(ledger.Event{Address: c.Address, Token: c.Token, Type: c.Type, Record: c.Record, From: c.From, Why: c.Why, Beside: c.Beside}); err != nil {
 			return err
 		}
 	}

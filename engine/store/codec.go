@@ -82,6 +82,8 @@ type entryBody struct {
 	Sent   []ledger.Sent      `json:"sent,omitempty"`
 	Was    []resource.Address `json:"was,omitempty"`
 	From   resource.Address   `json:"from,omitzero"`
+	Past   []resource.Address `json:"past,omitempty"`
+	Found  bool               `json:"adopted,omitempty"`
 	Open   *openBody          `json:"open,omitempty"`
 }
 
@@ -94,7 +96,7 @@ type openBody struct {
 }
 
 func encodeEntry(e *ledger.Entry) (string, error) {
-	b := entryBody{Record: e.Record, Made: e.Made, At: millis(e.At), Prev: e.Prev, Sent: e.Sent, Was: e.Was, From: e.From}
+	b := entryBody{Record: e.Record, Made: e.Made, At: millis(e.At), Prev: e.Prev, Sent: e.Sent, Was: e.Was, From: e.From, Past: e.Past, Found: e.Adopted}
 	if o := e.Open; o != nil {
 		b.Open = &openBody{Intent: o.Intent, Run: o.Run, At: millis(o.At), Handle: o.Handle, Doubt: o.Doubt}
 	}
@@ -116,7 +118,7 @@ func decodeEntry(address, token, role, body string) (*ledger.Entry, error) {
 	}
 	e := &ledger.Entry{
 		Key: ledger.Key{Address: a, Token: token}, Role: ledger.Role(role),
-		Record: b.Record, Made: b.Made, At: fromMillis(b.At), Prev: b.Prev, Sent: b.Sent, Was: b.Was, From: b.From,
+		Record: b.Record, Made: b.Made, At: fromMillis(b.At), Prev: b.Prev, Sent: b.Sent, Was: b.Was, From: b.From, Past: b.Past, Adopted: b.Found,
 	}
 	if o := b.Open; o != nil {
 		e.Open = &ledger.Open{Intent: o.Intent, Run: o.Run, At: fromMillis(o.At), Handle: o.Handle, Doubt: o.Doubt}
