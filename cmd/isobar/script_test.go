@@ -55,7 +55,7 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"newrepo": newRepo, "exit": exits, "await": await, "answers": answers, "awaitfile": awaitFile,
-			"ec2": ec2, "s3": s3, "parameter": parameter, "vcenter": vcenter, "hold": hold, "held": held, "release": release, "refuse": refuse, "shape": shape, "plan": waitingPlan,
+			"ec2": ec2, "s3": s3, "parameter": parameter, "vcenter": vcenter, "hold": hold, "held": held, "release": release, "refuse": refuse, "mislead": mislead, "shape": shape, "plan": waitingPlan,
 			"example": example, "sshrepo": sshRepo, "trustssh": trustSSH, "nowhere": nowhere, "mode": mode,
 			"slack": slackLab, "forge": forgeLab, "scrape": scrape, "httprepo": httpRepo, "fill": fill, "hangup": hangUp,
 			"describe": describe, "lasthash": lastHash, "told": transcript, "shown": shownPlan, "slackis": slackIs, "newest": newest, "postgres": postgresLab,
@@ -366,6 +366,14 @@ func refuse(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	rule.Action, rule.Do = args[0], fault.Refuse(400, args[1], strings.Join(args[2:], " "))
 	st.allow = append(st.allow, st.proxy.Inject(rule))
+}
+
+// mislead ACTION [BODY] lets a stranger answer calls with success from now on, in
+// the cloud's place; refuse alone ends that.
+func mislead(ts *testscript.TestScript, _ bool, args []string) {
+	st := stageOf(ts)
+	do := fault.Fault{Status: http.StatusOK, Body: strings.Join(args[1:], " "), Header: http.Header{"Content-Type": {"text/html"}}}
+	st.allow = append(st.allow, st.proxy.Inject(fault.Rule{Action: args[0], Do: do}))
 }
 
 // plan STORE VAR makes the name of the plan that waits in a store a variable.

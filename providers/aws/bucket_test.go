@@ -147,7 +147,7 @@ func TestLockedObjectIsTold(t *testing.T) {
 	o := r.bucket(t, nil)
 	fill(t, r.store(t), string(o.ID), 1)
 	r.proxy.Inject(fault.Rule{Action: "DeleteObjects", Times: 1, Do: fault.Fault{
-		Status: http.StatusOK, Body: `<DeleteResult><Error><Key>a 000</Key><Code>AccessDenied</Code><Message>Access Denied because object protected by object lock.</Message></Error></DeleteResult>`,
+		Status: http.StatusOK, Header: http.Header{"X-Amz-Request-Id": {"1"}}, Body: `<DeleteResult><Error><Key>a 000</Key><Code>AccessDenied</Code><Message>Access Denied because object protected by object lock.</Message></Error></DeleteResult>`,
 	}})
 	forced := resource.Object{Fields: resource.Map{"forceDestroy": resource.Bool(true)}}
 	_, err := r.Delete(t.Context(), o, forced)

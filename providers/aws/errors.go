@@ -76,7 +76,10 @@ const unnamed = "UnknownError"
 // SDK's own text is a chain of its middlewares' names.
 func unusable(err error, status int) string {
 	var empty smithy.APIError
+	var other *stranger
 	switch {
+	case errors.As(err, &other):
+		return other.Error()
 	case errors.As(err, &empty):
 		return fmt.Sprintf("AWS answered with status %d and no reason", status)
 	case status >= http.StatusMultipleChoices:

@@ -104,6 +104,7 @@ func load(ctx context.Context, c provider.Config) (aws.Config, error) {
 	}
 	base = patient(base)
 	cfg.HTTPClient = watched{base}
+	cfg.APIOptions = append(cfg.APIOptions, answered)
 	assumed(&cfg, base, c)
 	return cfg, nil
 }

@@ -365,7 +365,7 @@ func refusal(r *request, f Fault) *answer {
 	var err error
 	kind := "text/xml;charset=UTF-8"
 	switch {
-	case f.Body != "":
+	case f.Body != "" || f.Status < http.StatusMultipleChoices:
 		body = []byte(f.Body)
 	case r.form.Get("Version") == ec2Version:
 		body, err = xml.Marshal(struct {
@@ -393,6 +393,9 @@ func refusal(r *request, f Fault) *answer {
 		body = []byte(err.Error())
 	}
 	h := http.Header{"Content-Type": {kind}, "X-Amzn-Requestid": {id}, "X-Amz-Request-Id": {id}}
+	if f.Status < http.StatusMultipleChoices {
+		h = http.Header{} // of whoever answers in the peer's place
+	}
 	for k, vs := range f.Header {
 		h[http.CanonicalHeaderKey(k)] = vs
 	}

@@ -57,7 +57,7 @@ type Fault struct {
 	Before func(Call) // before the peer is asked: a crash point
 	After  func(Call) // when the peer has done its work and the answer is not yet passed on
 
-	Status  int         // answer this instead of asking the peer
+	Status  int         // answer this instead of asking the peer; a success has Body and Header alone
 	Code    string      // with this AWS error code
 	Message string      // and message
 	Body    string      // or with this body, whatever the service's form of errors
