@@ -9,6 +9,8 @@ import (
 	"isobar.dev/engine/resource"
 )
 
+const strangeAnswer = "the forge's answer is not what its API gives: check its address, and what stands between"
+
 // effect says what a call whose answer is lost may have done.
 type effect bool
 
@@ -48,7 +50,7 @@ func classify(op string, e effect, err error) error {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return &resource.Failure{Class: e.lost(), Op: op, Message: "gave up waiting for the forge", Err: err}
 	}
-	return &resource.Failure{Class: e.lost(), Op: op, Message: "the forge's answer is not what its API gives: check its address, and what stands between", Err: err}
+	return &resource.Failure{Class: e.lost(), Op: op, Message: strangeAnswer, Err: err}
 }
 
 // unsent is the Failure of a request that got no answer.

@@ -146,6 +146,8 @@ func (w *wire) send(r *http.Request, again bool) (*http.Response, string, error)
 			w.hush(f.After)
 		}
 		return nil, secret, f
+	case e == reading && in.StatusCode < 300 && len(bytes.TrimSpace(body)) == 0: // an empty list to GitHub's SDK
+		return nil, secret, &resource.Failure{Class: resource.Transient, Message: strangeAnswer}
 	}
 	w.kept.keep(ours, in, body)
 	return in, secret, nil

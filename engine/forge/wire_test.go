@@ -268,6 +268,10 @@ func TestStrangeAnswers(t *testing.T) {
 		want   resource.Class
 	}{
 		"a page":               {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>Log in</html>")) }, resource.Transient},
+		"nothing":              {func(http.ResponseWriter, *http.Request) {}, resource.Transient},
+		"no content":           {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }, resource.Transient},
+		"an object":            {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("{}")) }, resource.Transient},
+		"words":                {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("it works")) }, resource.Transient},
 		"no change of nothing": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotModified) }, resource.Invalid},
 	} {
 		t.Run(name, func(t *testing.T) {
