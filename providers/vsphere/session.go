@@ -3,6 +3,7 @@ package vsphere
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/cookiejar"
@@ -118,7 +119,11 @@ func (s *session) logIn(ctx context.Context, seen int) error {
 	}
 	req := methods.LoginBody{Req: &types.Login{This: *s.content.SessionManager, UserName: user, Password: password}}
 	var res methods.LoginBody
-	if err := s.client.RoundTrip(ctx, &req, &res); err != nil {
+	err = s.client.RoundTrip(ctx, &req, &res)
+	if err == nil {
+		err = answered(&res)
+	}
+	if err != nil {
 		return classify("vim:Login", err, false)
 	}
 	s.login++
@@ -157,7 +162,19 @@ func (s *session) RoundTrip(ctx context.Context, req, res soap.HasFault) error {
 		reflect.ValueOf(res).Elem().SetZero()
 		err = s.client.RoundTrip(ctx, req, res)
 	}
+	if err == nil {
+		err = answered(res)
+	}
 	return classify("vim:"+op, err, !reads(op))
+}
+
+// answered tells of an envelope without the answer that every call has: no vCenter
+// gave it, and the SDK passes over what it does not know.
+func answered(res soap.HasFault) error {
+	if reflect.ValueOf(res).Elem().FieldByName("Res").IsNil() {
+		return errors.New("what answered is no vCenter (status 200 without an answer): look for a proxy or a login page on the way")
+	}
+	return nil
 }
 
 // expired reports whether a call was refused for want of a login. A property
