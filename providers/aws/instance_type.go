@@ -172,10 +172,15 @@ func (s *session) restart(ctx context.Context, ch change, old string, refusal er
 	if resource.ClassOf(refusal) == resource.UnknownOutcome || errors.As(refusal, &fenced) {
 		return refusal // the type may be the new one by now, or somebody else sees to it
 	}
-	refusal = interrupting(refusal)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
-	if err := insist(ctx, func() error { return s.launch(ctx, ch.live.ID) }); err != nil {
+	err := insist(ctx, func() error { return s.launch(ctx, ch.live.ID) })
+	if err != nil && expired(codeOf(err)) && expired(codeOf(refusal)) {
+		// Nothing was said of the type, and the next try interrupts nothing.
+		return adding(refusal, "it was stopped for its new type and stands still now, as a "+old+"; the next apply goes on")
+	}
+	refusal = interrupting(refusal)
+	if err != nil {
 		return adding(refusal, "it was stopped for its new type and stands still now, as a "+old+", since it could not be started again ("+err.Error()+"); the next apply starts it")
 	}
 	if ch.left[aspectState] == nil {

@@ -222,6 +222,35 @@ func TestRefusedTypeStartsAgain(t *testing.T) {
 	expect("stopped", "ModifyInstanceAttribute")
 }
 
+// TestCredentialsThatEndAfterTheStop say nothing of the type: the same try made
+// again goes on where this one stopped, and interrupts nothing.
+func TestCredentialsThatEndAfterTheStop(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "eu-west-1")
+	o := r.machine(t, nil)
+	end := func(action string) func() {
+		return r.proxy.Inject(fault.Rule{Action: action, Do: fault.Refuse(http.StatusBadRequest, "RequestExpired", "Request has expired.")})
+	}
+	change, start := end("ModifyInstanceAttribute"), end("StartInstances")
+	_, err := r.refused(t, o, "t3.large", resource.Map{"state": resource.String("running")})
+	class(t, err, resource.Denied, "RequestExpired")
+	if resource.Interrupts(err) || strings.Count(err.Error(), "have expired") != 1 || !strings.Contains(err.Error(), "stands still now, as a t3.micro; the next apply goes on") {
+		t.Fatalf("interrupts %v: %v", resource.Interrupts(err), err)
+	}
+	start()
+	_, err = r.refused(t, o, "t3.large", resource.Map{"state": resource.String("running")})
+	if !resource.Interrupts(err) {
+		t.Fatalf("it was stopped and started for nothing, and would be again: %v", err)
+	}
+	change()
+	if err := r.change(t, r.one(t, "instance", o.ID), "instanceType", resource.String("t3.large")); err != nil {
+		t.Fatal(err)
+	}
+	if now := r.one(t, "instance", o.ID); now.Fields.Text("instanceType") != "t3.large" {
+		t.Fatalf("at the end: %s", resource.Encode(now.Fields))
+	}
+}
+
 // A start that AWS refuses to the new type says what the machine is now, and the same
 // update made again only starts it.
 func TestNewTypeThatDoesNotStart(t *testing.T) {
