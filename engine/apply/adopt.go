@@ -35,7 +35,7 @@ func (t *taking) adopt() event {
 		}
 	}
 	if t.kind.Unmarked {
-		if err := t.write(ledger.Event{Type: ledger.Adopted, Record: &rec}); err != nil {
+		if err := t.write(ledger.Event{Type: ledger.Adopted, Record: &rec, Past: t.step.Past}); err != nil {
 			return t.unwritten(err)
 		}
 		return t.end(Done)

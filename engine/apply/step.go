@@ -258,7 +258,7 @@ func (t *taking) intend(rec ledger.Record, changes []resource.Change) error {
 	for _, c := range changes {
 		in.Paths = append(in.Paths, c.Path)
 	}
-	return t.write(ledger.Event{Type: ledger.Intended, Intent: in})
+	return t.write(ledger.Event{Type: ledger.Intended, Intent: in, Past: t.step.Past})
 }
 
 // outcome writes what came of the call and says how the step ended. done is

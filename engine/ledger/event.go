@@ -46,20 +46,21 @@ const (
 // Event is one line of the ledger. Events of an environment are totally
 // ordered by Seq.
 type Event struct {
-	Seq     int64             `json:"-"` // given by the store, rising within an environment
-	At      time.Time         `json:"-"` // UTC, whole milliseconds
-	Run     string            `json:"-"` // the run that wrote it
-	Address resource.Address  `json:"-"` // whose
-	Token   string            `json:"-"` // which object at the address
-	Type    Type              `json:"-"` //
-	Intent  *Intent           `json:"intent,omitempty"`
-	Handle  resource.Handle   `json:"handle,omitempty"`
-	Record  *Record           `json:"record,omitempty"`
-	Gone    bool              `json:"gone,omitempty"`   // the object is gone
-	Beside  bool              `json:"beside,omitempty"` // adopted to be deleted: the address keeps the current object that it has; moved: it deposes that one, which moves too
-	Fault   *Fault            `json:"fault,omitempty"`
-	From    *resource.Address `json:"from,omitempty"` // the old address
-	Why     string            `json:"why,omitempty"`
+	Seq     int64              `json:"-"` // given by the store, rising within an environment
+	At      time.Time          `json:"-"` // UTC, whole milliseconds
+	Run     string             `json:"-"` // the run that wrote it
+	Address resource.Address   `json:"-"` // whose
+	Token   string             `json:"-"` // which object at the address
+	Type    Type               `json:"-"` //
+	Intent  *Intent            `json:"intent,omitempty"`
+	Handle  resource.Handle    `json:"handle,omitempty"`
+	Record  *Record            `json:"record,omitempty"`
+	Gone    bool               `json:"gone,omitempty"`   // the object is gone
+	Beside  bool               `json:"beside,omitempty"` // adopted to be deleted: the address keeps the current object that it has; moved: it deposes that one, which moves too
+	Fault   *Fault             `json:"fault,omitempty"`
+	From    *resource.Address  `json:"from,omitempty"` // the old address
+	Past    []resource.Address `json:"past,omitempty"` // an import's: what the object was called before, as in Entry
+	Why     string             `json:"why,omitempty"`
 }
 
 // Intent is what a call is going to do, complete enough to settle it when the

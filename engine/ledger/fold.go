@@ -193,7 +193,7 @@ func (s *State) intended(e *Entry, ev Event) error {
 	case !makes && e == nil:
 		return errNoEntry
 	case makes:
-		e = &Entry{Key: Key{ev.Address, ev.Token}, Record: ev.Intent.Record}
+		e = &Entry{Key: Key{ev.Address, ev.Token}, Record: ev.Intent.Record, Past: slices.Clone(ev.Past)}
 		e.Record.Applied, e.Record.Outs = nil, nil
 		if old := s.Current(ev.Address); old != nil {
 			old.Adopted = false
@@ -212,7 +212,7 @@ func (s *State) adopted(e *Entry, ev Event) error {
 		if s.token[ev.Token] != nil {
 			return s.inUse(ev.Token)
 		}
-		e = &Entry{Key: Key{ev.Address, ev.Token}, Adopted: s.Ended[ev.Token] == ""} // a create that was given up tells, too
+		e = &Entry{Key: Key{ev.Address, ev.Token}, Past: slices.Clone(ev.Past), Adopted: s.Ended[ev.Token] == ""} // a create that was given up tells, too
 		if ev.Beside && s.Current(ev.Address) != nil {
 			e.Role = Deposed
 			s.put(e)

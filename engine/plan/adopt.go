@@ -12,10 +12,11 @@ import (
 // Import is an existing object that a person gives to an address, and what was
 // seen of it. Why says in words, too, that there is none.
 type Import struct {
-	Named string           // by which the person named it
-	Owner resource.Address // of another environment's ledger whose object it is; the zero one for nobody
-	From  resource.Address // what it was under the former name, where that is another resource's name; else the zero one
-	Kept  bool             // the former name's ledger has it protected by preventDestroy
+	Named string             // by which the person named it
+	Owner resource.Address   // of another environment's ledger whose object it is; the zero one for nobody
+	From  resource.Address   // what it was under the former name, where that is another resource's name; else the zero one
+	Past  []resource.Address // what it was called before that, as this environment would
+	Kept  bool               // the former name's ledger has it protected by preventDestroy
 	Reading
 }
 
@@ -59,7 +60,7 @@ func (b *builder) adopt() *Plan {
 		meta.PreventDestroy = meta.PreventDestroy || b.in.Imports[it.addr].Kept // a plan that changes nothing else lifts it
 		p.Steps = append(p.Steps, Step{
 			ID: "adopt " + it.addr.Local(), Op: ledger.Adopt, Address: it.addr, Live: it.live.Object.ID, Want: it.diff.applied,
-			Meta: meta, Deps: b.bonds(it), Over: b.over(it),
+			Meta: meta, Deps: b.bonds(it), Over: b.over(it), Past: b.in.Imports[it.addr].Past,
 		})
 	}
 	slices.SortStableFunc(p.Held, func(x, y Held) int { return x.Address.Compare(y.Address) })

@@ -57,7 +57,7 @@ func (b *builder) pending(it *item) bool {
 // untold reports whether all that tells of an item's object is that it once bore the
 // mark of an address that has another: nothing says that it was replaced by that one.
 func (it *item) untold() bool {
-	return it.entry.Role == ledger.Deposed && it.entry.Adopted && !it.stray && !it.kind.Found
+	return it.entry.Role == ledger.Deposed && it.entry.Adopted && !it.stray && it.kind.Marked && !it.kind.Found
 }
 
 // replaced reports whether an item's object has been replaced and only waits to

@@ -46,11 +46,11 @@ func (r *Runner) arrive(ctx context.Context, d *Draft) error {
 			rec := e.Record
 			d.pins = append(d.pins, plan.Correction{Address: w.Address, Token: e.Token, Type: ledger.Pinned, Record: &rec})
 		case e != nil:
-			imports = append(imports, Import{Address: w.Address, Named: string(e.Record.ID), From: renamed, Kept: e.Record.Meta.PreventDestroy})
+			imports = append(imports, Import{Address: w.Address, Named: string(e.Record.ID), From: renamed, Past: pastOf(w.Address, e.Names(), renamed), Kept: e.Record.Meta.PreventDestroy})
 		default:
 			switch found := stranded(d.world.Former, from, old); {
 			case len(found) == 1:
-				imports = append(imports, Import{Address: w.Address, Named: string(found[0].ID), From: renamed})
+				imports = append(imports, Import{Address: w.Address, Named: string(found[0].ID), From: renamed, Past: pastOf(w.Address, nil, renamed)})
 			case len(found) > 1:
 				d.waiting[w.Address] = plan.Wait{
 					Text: fmt.Sprintf("%d objects bear the mark of %s: %s; of all but the right one, take the isobar: tags off by hand", len(found), from, idsOf(found)),
@@ -87,6 +87,21 @@ func fromWhere(d *Draft, w *resource.Desired, old *ledger.State) (from, renamed 
 	from = *w.Meta.MovedFrom
 	from.Env = d.Spec.MovedFrom
 	return from, from
+}
+
+// pastOf gives the names that an object had under the former name, the last one last, as
+// they are under the new one: what it is called now is none of them.
+func pastOf(now resource.Address, names []resource.Address, renamed resource.Address) []resource.Address {
+	var out []resource.Address
+	for _, a := range append(names, renamed) {
+		here := a
+		here.Env = now.Env
+		if a.IsZero() || here == now {
+			continue
+		}
+		out = append(slices.DeleteFunc(out, func(o resource.Address) bool { return o == here }), here)
+	}
+	return out
 }
 
 // missing gives what a draft wants and the ledger does not hold.
@@ -153,10 +168,10 @@ func (r *Runner) mayMove(ctx context.Context, d *Draft, former string) (*diag.Fi
 }
 
 // looksRenamed warns where all that a new environment wants stands in one that
-// is gone.
+// is gone. Of one that had anything it says nothing: what is missing there went.
 func (r *Runner) looksRenamed(ctx context.Context, d *Draft) error {
 	missing := r.missing(d)
-	if len(missing) == 0 || len(missing) < len(d.Spec.Desired) {
+	if len(missing) == 0 || len(missing) < len(d.Spec.Desired) || !d.blank() {
 		return nil
 	}
 	rows, err := r.Ledger.Environments(ctx)
@@ -188,6 +203,18 @@ func (r *Runner) looksRenamed(ctx context.Context, d *Draft) error {
 		}
 	}
 	return nil
+}
+
+// blank reports whether the draft's environment never had anything.
+func (d *Draft) blank() bool {
+	blank := true
+	d.journal.View(func(s *ledger.State) {
+		blank = len(s.Entries) == 0
+		for _, why := range s.Ended {
+			blank = blank && why == "not done"
+		}
+	})
+	return blank
 }
 
 // depart finds which objects another environment's ledger has by now: of one that

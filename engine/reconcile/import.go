@@ -14,11 +14,12 @@ import (
 
 // Import asks that an existing object comes under management.
 type Import struct {
-	Address resource.Address // the resource that it is to be the object of
-	Named   string           // its id, or another name that people know it by
-	From    resource.Address // under the environment's former name, where the resource was renamed too
-	Kept    bool             // the former name's ledger has it protected
-	Alias   string           // the provider's alias that shows it, where the spec does not have the resource; "" is the provider's name
+	Address resource.Address   // the resource that it is to be the object of
+	Named   string             // its id, or another name that people know it by
+	From    resource.Address   // under the environment's former name, where the resource was renamed too
+	Past    []resource.Address // what it was called before, as the environment by its name of now would
+	Kept    bool               // the former name's ledger has it protected
+	Alias   string             // the provider's alias that shows it, where the spec does not have the resource; "" is the provider's name
 }
 
 // seek looks for the objects that a job's imports name, all of a session's in
@@ -59,7 +60,7 @@ func (r *Runner) find(ctx context.Context, d *Draft, alias string, imports []Imp
 	if !ok {
 		why := cmp.Or(d.opened.blind[alias], "the environment has no provider "+alias)
 		for _, im := range imports {
-			d.imports[im.Address] = plan.Import{Named: im.Named, From: im.From, Kept: im.Kept, Reading: plan.Reading{Seen: plan.Unread, Why: why}}
+			d.imports[im.Address] = plan.Import{Named: im.Named, From: im.From, Past: im.Past, Kept: im.Kept, Reading: plan.Reading{Seen: plan.Unread, Why: why}}
 		}
 		return
 	}
@@ -69,7 +70,7 @@ func (r *Runner) find(ctx context.Context, d *Draft, alias string, imports []Imp
 	}
 	d.Wants += len(wants)
 	for i, ans := range acc.Session.Read(ctx, wants) {
-		d.imports[imports[i].Address] = plan.Import{Named: imports[i].Named, From: imports[i].From, Kept: imports[i].Kept, Reading: imports[i].reading(ans, acc.Session.Scope())}
+		d.imports[imports[i].Address] = plan.Import{Named: imports[i].Named, From: imports[i].From, Past: imports[i].Past, Kept: imports[i].Kept, Reading: imports[i].reading(ans, acc.Session.Scope())}
 	}
 }
 
