@@ -14,7 +14,8 @@ type differ struct {
 	changes []FieldChange
 	applied resource.Map // what the ledger should say where spec and cloud agree
 	unread  []resource.Path
-	late    []string // top-level fields that are as the ledger has them, and read as before our last write
+	late    []string        // top-level fields that are as the ledger has them, and read as before our last write
+	blind   []resource.Path // as the ledger has them, and not to be read: whether they were changed outside nobody knows
 	refused []string
 	kept    []keptDefault
 	anew    bool               // it is to be made anew: its defaults are what they are now
@@ -93,6 +94,8 @@ func (d *differ) node(path resource.Path, f *resource.Field, t trio, immutable b
 			d.unread = append(d.unread, slices.Clone(path))
 		case d.item.live.trails(path[0]):
 			d.late = append(d.late, path[0])
+		case t.want != nil || t.applied != nil:
+			d.blind = append(d.blind, slices.Clone(path))
 		}
 		return t.applied
 	case byKeys(f, t):

@@ -69,12 +69,12 @@ func (b *builder) finish(g *graph) *Plan {
 		case it.want != nil:
 			late := it.late()
 			p.Notes, p.Late = append(p.Notes, b.ofMark(it)...), append(p.Late, late...)
-			if it.diff == nil || len(it.diff.leftAlone()) == 0 {
+			if it.diff == nil || len(it.diff.leftAlone())+len(it.diff.blind) == 0 {
 				p.Kept += 1 - len(late)
 			}
 		}
 		if it.held == nil {
-			p.Held = slices.Concat(p.Held, b.fought(it), b.outgrown(it), b.spurned(it))
+			p.Held = slices.Concat(p.Held, b.fought(it), b.outgrown(it), b.spurned(it), it.blind())
 		}
 	}
 	p.Notes = append(append(p.Notes, b.renames()...), b.ofCopies()...)

@@ -93,6 +93,26 @@ func (it *item) notRead(p resource.Path) string {
 	return p.String() + " could not be read" + why
 }
 
+// Blind reports whether it is a field that can't be read, though nothing is to be
+// done about it: whether it was changed outside nobody knows. The rest of its object
+// goes on.
+func (h *Held) Blind() bool { return h.Why == HeldUnread && h.Field != "" }
+
+// blind lists the item's fields that can't be read and are not to be changed.
+func (it *item) blind() []Held {
+	if it.diff == nil || it.replaces() {
+		return nil
+	}
+	var out []Held
+	for _, p := range it.diff.blind {
+		out = append(out, Held{
+			Address: it.addr, Token: it.key().Token, Action: Update, Why: HeldUnread, Field: p.String(), Text: it.notRead(p),
+			Mend: "let isobar read it: till then nobody knows whether it was changed outside",
+		})
+	}
+	return out
+}
+
 // holdUnseen holds an item whose object was not read at all.
 func (it *item) holdUnseen() {
 	if it.live.Trail == nil {

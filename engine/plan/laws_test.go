@@ -235,7 +235,7 @@ func safe(in *plan.Input, p *plan.Plan) error {
 		if h.Text == "" || h.Why == "" {
 			return fmt.Errorf("%s is held without a reason", h.Address)
 		}
-		if (h.Why != plan.HeldOrphan || in.Lost || h.Action == plan.Replace) && !h.Outgrown() { // a stray stands beside the address's own object; a field alone is left
+		if (h.Why != plan.HeldOrphan || in.Lost || h.Action == plan.Replace) && !h.Outgrown() && !h.Blind() { // a stray stands beside the address's own object; a field alone is left
 			held[h.Address] = true
 		}
 	}

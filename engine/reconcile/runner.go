@@ -340,6 +340,13 @@ func (r *Runner) build(d *Draft, lost bool) *plan.Plan {
 			d.Unread++
 		}
 	}
+	partly := map[resource.Address]bool{}
+	for i := range p.Held {
+		if p.Held[i].Blind() {
+			partly[p.Held[i].Address] = true
+		}
+	}
+	d.Unread += len(partly)
 	return p
 }
 
