@@ -110,3 +110,24 @@ func TestWhatFailedMayHaveBegun(t *testing.T) {
 		}
 	}
 }
+
+// What was refused before says itself what ends that: it is not tried again by itself.
+func TestWhatWasRefusedBeforeIsNotTriedAgain(t *testing.T) {
+	t.Parallel()
+	spurned, other := plan.Held{Address: addr("aws.instance/a"), Why: plan.HeldSpurned}, plan.Held{Address: addr("aws.vpc/a"), Why: plan.HeldUnread}
+	for _, c := range []struct {
+		state State
+		lost  []plan.Held
+		want  string
+	}{
+		{Planned, []plan.Held{spurned}, "nothing is done while this is so"},
+		{Planned, []plan.Held{spurned, other}, "nothing is done while this is so; it is tried again by itself"},
+		{Applied, []plan.Held{spurned}, ""},
+		{Applied, []plan.Held{other}, "what is held is tried again by itself"},
+	} {
+		r := Run{Env: "prod", State: c.state, Lost: c.lost, Daemon: true}
+		if got := r.next(); got != c.want {
+			t.Errorf("%s: got  %s\nwant %s", c.state, got, c.want)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"isobar.dev/engine/ledger"
+	"isobar.dev/engine/plan"
 )
 
 // next is what a person does next, or what isobar does by itself.
@@ -67,12 +68,15 @@ func (r *Run) goesOn() string {
 		}
 		return kept + "; what is left waits for a person or a commit: isobar status"
 	case Planned:
-		if r.Plan == "" {
+		switch {
+		case r.Plan == "" && r.spurned():
+			return "nothing is done while this is so"
+		case r.Plan == "":
 			return "nothing is done while this is so; it is tried again by itself"
 		}
 		return "nothing is applied in mode observe"
 	case Applied:
-		if len(r.Lost) > 0 {
+		if len(r.Lost) > 0 && !r.spurned() {
 			return "what is held is tried again by itself"
 		}
 	case Rejected:
@@ -80,6 +84,12 @@ func (r *Run) goesOn() string {
 	case Applying, InSync, Approved, Superseded:
 	}
 	return ""
+}
+
+// spurned reports whether what is held was refused before: each says itself what
+// ends that, which need not be time.
+func (r *Run) spurned() bool {
+	return !slices.ContainsFunc(r.Lost, func(h plan.Held) bool { return h.Why != plan.HeldSpurned }) && len(r.Lost) > 0
 }
 
 // turnedAway is what follows a rejection: the same plan is not asked about twice.
