@@ -76,6 +76,12 @@ func (b *builder) name(it *item) {
 	case why != "" && b.in.Destroy && it.live.Seen != Absent:
 		it.hold(HeldMove, why, "where nobody is to have it, take movedFrom out there, then destroy again")
 		return
+	case why != "" && !b.in.Destroy && it.live.Seen != Absent:
+		if sure := b.in.Confirmed[it.entry.Key]; sure != "" {
+			why = fmt.Sprintf("it is to be deleted, confirmed by %s, and %s", sure, why)
+		}
+		it.hold(HeldMove, why, "where nobody is to have it, take movedFrom out there")
+		return
 	}
 	if by != "" && !it.kind.Lookup {
 		it.named, it.action = true, Forget

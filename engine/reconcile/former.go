@@ -230,6 +230,7 @@ func (r *Runner) depart(ctx context.Context, d *Draft, lost bool) error {
 		return err
 	}
 	others := r.others(d, rows)
+	d.taking = map[ownedID]string{}
 	owned, pinned := map[ownedID][]*ledger.Entry{}, map[string][]*ledger.Entry{}
 	for _, row := range rows {
 		if row.Name == d.Job.Env {
@@ -240,6 +241,9 @@ func (r *Runner) depart(ctx context.Context, d *Draft, lost bool) error {
 			return err
 		}
 		for _, e := range s.Entries {
+			if taking(e) {
+				d.taking[ownedID{e.Address.Type(), e.Record.Scope, e.Record.ID}] = row.Name
+			}
 			if !e.Made || e.Open != nil && e.Open.Op == ledger.Adopt || e.Record.Scope == "" {
 				continue // not quite there yet, or nobody knows where
 			}

@@ -37,7 +37,9 @@ func (r *Runner) await(ctx context.Context, d *Draft) error {
 			return err
 		case broken && d.absent():
 			for _, k := range keys {
-				d.await(k, env+" may take it over (movedFrom), whose spec has mistakes: isobar validate")
+				if d.Job.Destroy || d.spoken(k) {
+					d.await(k, env+" may take it over (movedFrom), whose spec has mistakes: isobar validate")
+				}
 			}
 			continue
 		case broken, there.MovedFrom != d.Job.Env: // what is there is nobody's former name
@@ -53,7 +55,29 @@ func (r *Runner) await(ctx context.Context, d *Draft) error {
 			}
 		}
 	}
+	d.begun(keys)
 	return nil
+}
+
+// begun awaits what another environment has begun to take and has not got, whatever
+// its spec says by now: its mark may be on the object already, or come yet.
+func (d *Draft) begun(keys []ledger.Key) {
+	d.journal.View(func(s *ledger.State) {
+		for _, k := range keys {
+			e := s.Entries[k]
+			if e == nil || d.awaited[k] != "" {
+				continue
+			}
+			if env := d.taking[ownedID{k.Address.Type(), e.Record.Scope, e.Record.ID}]; env != "" {
+				d.await(k, fmt.Sprintf("%s has begun to take it over, and that is not settled: isobar plan %s settles it", env, env))
+			}
+		}
+	})
+}
+
+// spoken reports whether a person's word is on an object.
+func (d *Draft) spoken(k ledger.Key) bool {
+	return d.words.released[k] != "" || d.words.confirmed[k] != ""
 }
 
 func (d *Draft) await(k ledger.Key, why string) {
@@ -62,24 +86,28 @@ func (d *Draft) await(k ledger.Key, why string) {
 	}
 }
 
-// leaving gives what a person lets go of in an environment that is gone, or what a
-// destroy would delete, sorted.
+// leaving gives what a person may let go of or have deleted in an environment that is
+// gone, or what a destroy would delete, sorted.
 func (d *Draft) leaving() []ledger.Key {
+	if !d.Job.Destroy && !d.absent() {
+		return nil
+	}
 	var out []ledger.Key
-	switch {
-	case d.Job.Destroy:
-		d.journal.View(func(s *ledger.State) {
-			for _, e := range s.Sorted() {
-				out = append(out, e.Key)
-			}
-		})
-	case d.absent():
-		for k := range d.words.released {
+	d.journal.View(func(s *ledger.State) {
+		for _, e := range s.Sorted() {
+			out = append(out, e.Key)
+		}
+	})
+	if d.Job.Destroy {
+		return out
+	}
+	for _, said := range []map[ledger.Key]string{d.words.released, d.words.confirmed} { // of strays, too
+		for k := range said {
 			out = append(out, k)
 		}
-		slices.SortFunc(out, ledger.Key.Compare)
 	}
-	return out
+	slices.SortFunc(out, ledger.Key.Compare)
+	return slices.Compact(out)
 }
 
 // takes reports whether an environment wants what stands at an address of its former
@@ -98,8 +126,14 @@ func takes(env *spec.Environment, has *ledger.State, a resource.Address) bool {
 			renamed = *w.Meta.MovedFrom
 			renamed.Env = a.Env
 		}
-		return (from == a || renamed == a) && plan.EntryOf(has, &w, wanted) == nil
+		e := plan.EntryOf(has, &w, wanted)
+		return (from == a || renamed == a) && (e == nil || taking(e))
 	})
+}
+
+// taking reports whether all that an entry says is that its object was to be taken.
+func taking(e *ledger.Entry) bool {
+	return !e.Made && e.Open != nil && e.Open.Op == ledger.Adopt
 }
 
 // untaken holds in a destroy what its environment has from a former name and has not

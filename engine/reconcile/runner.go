@@ -129,6 +129,7 @@ type Draft struct {
 	waiting  map[resource.Address]plan.Wait  // what can't move yet, with the reason
 	gone     map[string]plan.Gone            // marks of environments that are gone
 	awaited  map[ledger.Key]string           // what another environment is to have
+	taking   map[ownedID]string              // the environment that has begun to take an object, and has not got it
 	away     map[ledger.Key]resource.Address // what is another environment's by now
 	only     map[string]string               // the sums of the steps that may be taken, by id; nil: all of the plan's
 }
