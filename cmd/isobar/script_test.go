@@ -81,6 +81,37 @@ var regions = []string{
 	"ap-south-1", "ap-southeast-1", "ap-southeast-2", "ap-northeast-1", "ap-northeast-2", "sa-east-1", "ca-central-1",
 }
 
+// regionOf is where a script works: all of them share one cloud.
+func regionOf(script string) string {
+	sum := sha256.Sum256([]byte("script-" + script))
+	return regions[int(sum[0])%len(regions)]
+}
+
+// TestScriptsAreApart: no two scripts that share a region make the same network,
+// which each counts there.
+func TestScriptsAreApart(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil || len(files) < 100 {
+		t.Fatalf("%d scripts, %v", len(files), err)
+	}
+	has := map[string]string{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		script := strings.TrimSuffix(filepath.Base(file), ".txtar")
+		for _, block := range regexp.MustCompile(`\b10\.\d+\.0\.0/16`).FindAllString(string(text), -1) {
+			at := regionOf(script) + " " + block
+			if other, ok := has[at]; ok && other != script {
+				t.Errorf("%s and %s both have %s: take another block", other, script, at)
+			}
+			has[at] = script
+		}
+	}
+}
+
 // setScript gives a script its region, its way to the cloud and an environment
 // that is the same on every machine.
 func setScript(e *testscript.Env, st *stage) error {
@@ -89,8 +120,7 @@ func setScript(e *testscript.Env, st *stage) error {
 		return err
 	}
 	e.Defer(proxy.Close)
-	sum := sha256.Sum256([]byte(filepath.Base(e.WorkDir)))
-	st.proxy, st.region, st.reached, st.let = proxy, regions[int(sum[0])%len(regions)], make(chan struct{}), make(chan struct{})
+	st.proxy, st.region, st.reached, st.let = proxy, regionOf(strings.TrimPrefix(filepath.Base(e.WorkDir), "script-")), make(chan struct{}), make(chan struct{})
 	e.Values[stageKey{}], e.Values[sshKey{}], e.Values[slackKey{}] = st, &sshStage{}, new(*slack.Server)
 	e.Values[forgeKey{}] = &forgeStage{}
 	e.Vars = append(append(e.Vars, st.cloud.Env()...), st.center.Env()...)
