@@ -80,15 +80,14 @@ const pace = 10 * time.Second
 type pull struct {
 	record
 
-	number  int
-	now     forge.Pull // as last read
-	reread  bool       // something was told of it
-	replan  bool       // what it was planned on has moved
-	say     bool       // its comment may read otherwise by now
-	later   time.Time  // not to be worked on before, after an error
-	tries   int
-	view    *made // as last planned in this process; nil for not yet
-	dropped bool  // its refs were let go of
+	number int
+	now    forge.Pull // as last read
+	reread bool       // something was told of it
+	replan bool       // what it was planned on has moved
+	say    bool       // its comment may read otherwise by now
+	later  time.Time  // not to be worked on before, after an error
+	tries  int
+	view   *made // as last planned in this process; nil for not yet
 }
 
 func (d *Desk) ready() {

@@ -90,7 +90,7 @@ func (d *Desk) close(ctx context.Context, p *pull) error {
 	if err := d.keep(ctx, p); err != nil {
 		return err
 	}
-	if !p.dropped && p.now.HeadFetch != "" {
+	if p.now.HeadFetch != "" {
 		refs := []string{p.now.HeadFetch}
 		if p.now.MergeFetch != "" {
 			refs = append(refs, p.now.MergeFetch)
@@ -98,7 +98,6 @@ func (d *Desk) close(ctx context.Context, p *pull) error {
 		if err := d.git.DropRefs(ctx, refs); err != nil {
 			return err
 		}
-		p.dropped = true
 	}
 	delete(d.pulls, p.number)
 	d.overlaps(ctx)
