@@ -201,10 +201,8 @@ func (e edits) edit(data string) string {
 // TestMergeAsGit merges generated histories, forks, renames and crossings among
 // them, and compares with `git merge-tree`: the same tree, or conflicts in the
 // same files. Where histories cross, the base is itself merged, and where that
-// conflicts, it may have a file under another name than git's base, seldom: there
-// a conflict in other files is let pass. Where they cross twice, its bases are
-// merged from such bases: there a conflict that git does not see is let pass, too.
-// Another tree never is.
+// conflicts, it may come out otherwise than git's, seldom: there a conflict that
+// git does not see is let pass, and one in other files. Another tree never is.
 func TestMergeAsGit(t *testing.T) {
 	t.Parallel()
 	m, mirror := newModel(t)
@@ -224,7 +222,6 @@ func TestMergeAsGit(t *testing.T) {
 		crossings := rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "crossings")
 		for range crossings {
 			// Each takes in the other, and settles what conflicts as it likes.
-			crossed++
 			x, y := ta, tb
 			ta, tb = e.apply(x, n()), e.apply(y, n())
 			if rapid.Bool().Draw(t, "both settle alike") {
@@ -241,11 +238,15 @@ func TestMergeAsGit(t *testing.T) {
 			t.Fatalf("%v", err)
 		}
 		tree, conflicts := m.merge(t, base, head)
-		if got.Tree == "" && (crossings == 2 || crossings == 1 && tree == "") {
+		alike := got.Tree == tree && slices.Equal(conflicting(got.Conflicts), conflicts)
+		if !alike && crossings > 0 && got.Tree == "" {
 			return
 		}
-		if got.Tree != tree || !slices.Equal(conflicting(got.Conflicts), conflicts) {
+		if !alike {
 			t.Fatalf("merge of %s and %s: tree %q, conflicts %q; git has %q, %q", base, head, got.Tree, got.Conflicts, tree, conflicts)
+		}
+		if crossings > 0 {
+			crossed++
 		}
 		if tree != "" {
 			clean++
@@ -253,7 +254,7 @@ func TestMergeAsGit(t *testing.T) {
 			conflicted++
 		}
 	})
-	t.Logf("%d clean, %d conflicted, %d crossings", clean, conflicted, crossed)
+	t.Logf("alike: %d clean, %d conflicted, %d of both crossed", clean, conflicted, crossed)
 	if clean == 0 || conflicted == 0 || crossed == 0 {
 		t.Error("one of these was never tried")
 	}
