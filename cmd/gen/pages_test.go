@@ -63,7 +63,7 @@ func TestFieldsAreSaidInWords(t *testing.T) {
 	kind := resource.Descriptor{
 		Kind: "x.box", TF: "x_box", Doc: "#Box is a thing.",
 		Fields: []resource.Field{
-			{Name: "items", Type: "list", Key: "name", Elem: &resource.Field{Type: "struct", OneOf: [][]string{{"a", "b"}}, Fields: []resource.Field{
+			{Name: "items", Type: "list", Key: []string{"name"}, Elem: &resource.Field{Type: "struct", OneOf: [][]string{{"a", "b"}}, Fields: []resource.Field{
 				{Name: "name", Type: "string", Required: true, Doc: "A <name> | none."},
 			}}},
 			{Name: "order", Type: "list", Ordered: true, Elem: &resource.Field{Type: "int"}},

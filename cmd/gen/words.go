@@ -68,7 +68,7 @@ func behaviour(f *resource.Field) []string {
 	say(f.WriteOnly, "It cannot be read back, so drift of it stays unseen.")
 	say(f.Setting, "It is a setting of isobar's own, which no provider keeps.")
 	say(f.Own == "element", "Only the elements written here are managed; others are left alone.")
-	say(f.Key != "", "Elements are told apart by `%s`.", f.Key)
+	say(len(f.Key) > 0, "Elements are told apart by %s.", quoted(f.Key))
 	say(f.Block == "own", "Blocks of resources within it must lie in it.")
 	say(f.Block != "" && f.Block != "own", "It must lie within the block of what `%s` names and overlap no other one there.", f.Block)
 	say(f.TFType != "", "Rules see it as `%s`, beside the resource.", f.TFType)

@@ -51,7 +51,7 @@ type Field struct {
 	Within     string     `json:"within,omitempty"`      // the parent's kind, where the object lives within the one that this field names
 	OneOf      [][]string `json:"one_of,omitempty"`      // of a struct: of each group exactly one field is set
 	Block      string     `json:"block,omitempty"`       // an address block: "own", or the field that names the parent within whose block it lies, apart from its siblings'
-	Key        string     `json:"key,omitempty"`         // a list's elements are told apart by this field
+	Key        []string   `json:"key,omitempty"`         // a list's elements are told apart by those of these fields that they have
 	Aspect     string     `json:"aspect,omitempty"`      // set by a call of its own, after the create
 	TF         string     `json:"tf,omitempty"`          // Terraform's name where it is not the snake_case one
 	TFType     string     `json:"tf_type,omitempty"`     // Terraform's type, where it has the field as a resource of its own
@@ -64,6 +64,38 @@ const Anywhere = "*"
 // Unseen reports whether no read ever shows the field: what was applied stands
 // in for what is live.
 func (f *Field) Unseen() bool { return f.WriteOnly || f.Setting }
+
+// KeyOf gives what tells an element of the list apart from its others: those of the
+// key's fields that it has. It is empty where the list has no key, or the element
+// none of the fields.
+func (f *Field) KeyOf(e Value) Map {
+	m, ok := e.(Map)
+	if f == nil || !ok {
+		return nil
+	}
+	var out Map
+	for _, name := range f.Key {
+		if v := m[name]; v != nil {
+			if out == nil {
+				out = make(Map, len(f.Key))
+			}
+			out[name] = v
+		}
+	}
+	return out
+}
+
+// Child gives the descriptor of a struct's field or of a map's value, or nil. f may
+// be nil.
+func (f *Field) Child(name string) *Field {
+	switch {
+	case f == nil:
+		return nil
+	case f.Type == "struct":
+		return findField(f.Fields, name)
+	}
+	return f.Elem
+}
 
 // Usual is a value that a provider chooses by itself for a field that is unset.
 // Only an import asks: it writes what a person chose.
@@ -128,21 +160,14 @@ type Out struct {
 // Field gives the top-level field of that name, or nil.
 func (d *Descriptor) Field(name string) *Field { return findField(d.Fields, name) }
 
-// At gives the descriptor of the node that path leads to, or nil.
+// At gives the descriptor of the node that path leads to, or nil. d may be nil.
 func (d *Descriptor) At(path Path) *Field {
-	if len(path) == 0 {
+	if d == nil || len(path) == 0 {
 		return nil
 	}
 	f := d.Field(path[0])
 	for _, e := range path[1:] {
-		if f == nil {
-			return nil
-		}
-		if f.Type == "struct" {
-			f = findField(f.Fields, e)
-		} else {
-			f = f.Elem
-		}
+		f = f.Child(e)
 	}
 	return f
 }

@@ -189,7 +189,7 @@ func (c *checker) value(d *resource.Desired, f *resource.Field, at resource.Path
 	case resource.Map:
 		c.oneOf(d, f, at, x)
 		for _, k := range x.Keys() {
-			c.value(d, childOf(f, k), append(at[:len(at):len(at)], k), x[k])
+			c.value(d, f.Child(k), append(at[:len(at):len(at)], k), x[k])
 		}
 	}
 }
@@ -199,18 +199,6 @@ func elemOf(f *resource.Field) *resource.Field {
 		return nil
 	}
 	return f.Elem
-}
-
-func childOf(f *resource.Field, name string) *resource.Field {
-	if f == nil || f.Type != "struct" {
-		return elemOf(f)
-	}
-	for i := range f.Fields {
-		if f.Fields[i].Name == name {
-			return &f.Fields[i]
-		}
-	}
-	return nil
 }
 
 // ref checks that a reference leads to an output of a resource of the right
@@ -271,21 +259,29 @@ func (c *checker) oneOf(d *resource.Desired, f *resource.Field, at resource.Path
 	}
 }
 
+// keyText writes an element's key, "destinationCidrBlock \"0.0.0.0/0\"".
+func keyText(f *resource.Field, key resource.Map) string {
+	var parts []string
+	for _, name := range f.Key {
+		if v := key[name]; v != nil {
+			parts = append(parts, name+" "+string(resource.Encode(v)))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
 // keys refuses two elements of a keyed list with the same key.
 func (c *checker) keys(d *resource.Desired, f *resource.Field, at resource.Path, l resource.List) {
-	if f == nil || f.Key == "" {
-		return
-	}
 	seen := map[string]bool{}
 	for i, e := range l {
-		m, _ := e.(resource.Map)
-		if m == nil || m[f.Key] == nil {
+		of := f.KeyOf(e)
+		if of == nil {
 			continue
 		}
-		k := string(resource.Encode(m[f.Key]))
+		k := string(resource.Encode(of))
 		if seen[k] {
 			c.add(d, append(at[:len(at):len(at)], strconv.Itoa(i)), diag.Finding{
-				Code: codeDuplicate, Message: fmt.Sprintf("%s: %s %s stands twice", at, f.Key, k), Mend: "keep one of them",
+				Code: codeDuplicate, Message: fmt.Sprintf("%s: %s stands twice", at, keyText(f, of)), Mend: "keep one of them",
 			})
 		}
 		seen[k] = true

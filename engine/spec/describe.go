@@ -333,13 +333,15 @@ func applyAttribute(f *resource.Field, name, arg string) error {
 		"growOnly": &f.GrowOnly, "disruptive": &f.Disruptive, "unique": &f.Unique, "ordered": &f.Ordered,
 	}
 	texts := map[string]*string{
-		"key": &f.Key, "aspect": &f.Aspect, "tf": &f.TF, "within": &f.Within, "block": &f.Block,
+		"aspect": &f.Aspect, "tf": &f.TF, "within": &f.Within, "block": &f.Block,
 	}
 	switch {
 	case flags[name] != nil && arg == "":
 		*flags[name] = true
 	case texts[name] != nil && arg != "":
 		*texts[name] = arg
+	case name == "key" && arg != "":
+		f.Key = strings.Split(arg, ",")
 	case name == "computed" && (arg == "" || arg == "volatile"):
 		f.Computed, f.Volatile = true, arg != ""
 	case name == "unique" && arg != "":

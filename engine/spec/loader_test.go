@@ -185,10 +185,12 @@ aws: subnet: {
 		}},
 		"one of": {`aws: vpc: main: cidrBlock: "10.0.0.0/16"
 aws: security_group: g: {vpcId: aws.vpc.main.#out.id, ingress: [{ipProtocol: "-1"}, {ipProtocol: "-1", cidrIpv4: "10.0.0.0/8", cidrIpv6: "::/0"}]}
-aws: route_table: t: {vpcId: aws.vpc.main.#out.id, routes: [for i in [1, 2] {destinationCidrBlock: "0.0.0.0/0", instanceId: "i-0123456\(i)"}]}`, []string{
+aws: route_table: t: {vpcId: aws.vpc.main.#out.id, routes: [for i in [1, 2] {destinationCidrBlock: "0.0.0.0/0", instanceId: "i-0123456\(i)"}]}
+aws: security_group: h: {vpcId: aws.vpc.main.#out.id, egress: [for d in ["a", "b"] {ipProtocol: "-1", cidrIpv6: "::/0", description: d}]}`, []string{
 			"5:65 SPEC-123 aws.security_group/g: ingress.0: none of cidrIpv4, cidrIpv6, referencedGroupId, prefixListId is set | set one of them",
 			"5:85 SPEC-123 aws.security_group/g: ingress.1: cidrIpv4 and cidrIpv6 exclude each other | keep one of them",
 			"6:77 SPEC-110 aws.route_table/t: routes: destinationCidrBlock \"0.0.0.0/0\" stands twice | keep one of them",
+			"7:80 SPEC-110 aws.security_group/h: egress: ipProtocol \"-1\", cidrIpv6 \"::/0\" stands twice | keep one of them",
 		}},
 		"meta": {`aws: internet_gateway: {
 	g: $meta: {provider: "eu", ignoreChanges: ["tag"], movedFrom: "aws.vpc/x"}

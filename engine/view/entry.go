@@ -213,11 +213,37 @@ func reason(r plan.Reason, a plan.Action) string {
 // key by key, other values as before → after.
 func rows(f *plan.FieldChange, d *resource.Descriptor, created bool) []row {
 	before, after := shown(f, d)
-	path := clean(f.Path.String())
+	n := node{clean(f.Path.String()), d.At(f.Path)}
 	if created {
-		return []row{{path: path, what: text(after)}}
+		return []row{{path: n.path, what: text(after)}}
 	}
-	return compare(path, before, after)
+	return n.compare(before, after)
+}
+
+// node is a place within an object's fields, as it is shown, and what the schema
+// says of it; the field is nil where that is unknown.
+type node struct {
+	path  string
+	field *resource.Field
+}
+
+// key gives the node of a map's or a struct's key.
+func (n node) key(k string) node {
+	return node{n.path + "." + clean(resource.Path{k}.String()), n.field.Child(k)}
+}
+
+// element gives the node of one element of a list, by what tells it apart from
+// the others, and else by its place among them.
+func (n node) element(list resource.List, e resource.Value) node {
+	var elem *resource.Field
+	if n.field != nil {
+		elem = n.field.Elem
+	}
+	if k := elementKey(n.field, e); k != "" {
+		return node{n.path + "." + clean(resource.Path{k}.String()), elem}
+	}
+	at := slices.IndexFunc(list, func(o resource.Value) bool { return resource.Equal(o, e) })
+	return node{n.path + "." + strconv.Itoa(at), elem}
 }
 
 // shown gives a field's values with what is sensitive masked.
@@ -233,31 +259,31 @@ func shown(f *plan.FieldChange, d *resource.Descriptor) (before, after resource.
 	return before, after
 }
 
-func compare(path string, before, after resource.Value) []row {
+func (n node) compare(before, after resource.Value) []row {
 	bl, ok1 := asList(before)
 	al, ok2 := asList(after)
 	if ok1 && ok2 && (before != nil || after != nil) {
-		if out := elements(path, bl, al); len(out) > 0 {
+		if out := n.elements(bl, al); len(out) > 0 {
 			return out
 		}
 	}
 	bm, ok1 := before.(resource.Map)
 	am, ok2 := after.(resource.Map)
 	if ok1 && ok2 {
-		if out := keys(path, bm, am); len(out) > 0 {
+		if out := n.keys(bm, am); len(out) > 0 {
 			return out
 		}
 	}
 	if ok1 && after == nil && len(bm) > 0 {
-		return keys(path, bm, nil)
+		return n.keys(bm, nil)
 	}
 	if ok2 && before == nil && len(am) > 0 {
-		return keys(path, nil, am)
+		return n.keys(nil, am)
 	}
 	if sameSecret(before, after) {
-		return []row{{path: path, what: text(after) + ", value changed"}}
+		return []row{{path: n.path, what: text(after) + ", value changed"}}
 	}
-	return []row{{path: path, what: text(before), to: text(after)}}
+	return []row{{path: n.path, what: text(before), to: text(after)}}
 }
 
 // asList takes a list, and absence for the empty one.
@@ -269,38 +295,37 @@ func asList(v resource.Value) (resource.List, bool) {
 	return l, ok
 }
 
-// elements lists what comes to and goes from a list; nothing where only the
-// order differs.
-func elements(path string, before, after resource.List) []row {
-	var out []row
-	gone, come := lacking(before, after), lacking(after, before)
-	if len(gone) == 1 && len(come) == 1 {
-		if out := changed(path, before, gone[0], come[0]); out != nil {
-			return out
+// elements lists what comes to and goes from a list, and key by key what becomes of
+// an element that stays; nothing where only the order differs.
+func (n node) elements(before, after resource.List) []row {
+	var gone, come, stay []row
+	for _, p := range pairs(n.field, before, after) {
+		if p.was != nil && p.is != nil && !n.whole(p) {
+			stay = append(stay, n.element(before, p.was).keys(p.was.(resource.Map), p.is.(resource.Map))...)
+			continue
+		}
+		if p.was != nil {
+			gone = append(gone, row{what: "- " + element(p.was, n.path)})
+		}
+		if p.is != nil {
+			come = append(come, row{what: "+ " + element(p.is, n.path)})
 		}
 	}
-	for _, e := range gone {
-		out = append(out, row{what: "- " + element(e, path)})
-	}
-	for _, e := range come {
-		out = append(out, row{what: "+ " + element(e, path)})
-	}
+	out := slices.Concat(gone, come)
 	if len(out) > 0 {
-		out[0].path = path
+		out[0].path = n.path
 	}
-	return out
+	return append(out, stay...)
 }
 
-// changed writes a list's one element that became another one key by key, where it
-// is long: the ends of two long lines do not tell them apart. It is nil for others.
-func changed(path string, list resource.List, gone, come resource.Value) []row {
-	was, ok1 := gone.(resource.Map)
-	is, ok2 := come.(resource.Map)
-	if _, rule := ruleText(gone, path); rule || !ok1 || !ok2 || max(wide(text(gone)), wide(text(come))) <= foldAt/2 {
-		return nil
-	}
-	at := slices.IndexFunc(list, func(e resource.Value) bool { return resource.Equal(e, gone) })
-	return keys(path+"."+strconv.Itoa(at), was, is)
+// whole reports whether an element that becomes another one is shown as one that
+// goes and one that comes: a network's rule is, which reads as a sentence, and
+// what is short.
+func (n node) whole(p pair) bool {
+	_, ok1 := p.was.(resource.Map)
+	_, ok2 := p.is.(resource.Map)
+	_, rule := ruleText(p.was, n.path)
+	return rule || !ok1 || !ok2 || elementKey(n.field, p.was) == "" && max(wide(text(p.was)), wide(text(p.is))) <= foldAt/2
 }
 
 func element(e resource.Value, path string) string {
@@ -310,25 +335,7 @@ func element(e resource.Value, path string) string {
 	return text(e)
 }
 
-// lacking gives the elements of a that b does not have, counting repeats.
-func lacking(a, b resource.List) []resource.Value {
-	have := map[string]int{}
-	for _, e := range b {
-		have[string(resource.Encode(e))]++
-	}
-	var out []resource.Value
-	for _, e := range a {
-		k := string(resource.Encode(e))
-		if have[k] > 0 {
-			have[k]--
-			continue
-		}
-		out = append(out, e)
-	}
-	return out
-}
-
-func keys(path string, before, after resource.Map) []row {
+func (n node) keys(before, after resource.Map) []row {
 	all := resource.Map{}
 	for k := range before {
 		all[k] = nil
@@ -342,14 +349,14 @@ func keys(path string, before, after resource.Map) []row {
 		if resource.Equal(b, a) {
 			continue
 		}
-		at := path + "." + clean(resource.Path{k}.String())
+		at := n.key(k)
 		switch {
 		case b == nil:
-			out = append(out, row{path: at, what: "+ " + text(a)})
+			out = append(out, row{path: at.path, what: "+ " + text(a)})
 		case a == nil:
-			out = append(out, row{path: at, what: "- " + text(b)})
+			out = append(out, row{path: at.path, what: "- " + text(b)})
 		default:
-			out = append(out, compare(at, b, a)...)
+			out = append(out, at.compare(b, a)...)
 		}
 	}
 	return out

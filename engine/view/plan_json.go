@@ -68,6 +68,31 @@ type FieldJSON struct {
 	At       string          `json:"at,omitempty"`
 	Replaces bool            `json:"forces_replacement,omitempty"`
 	Conflict bool            `json:"conflict,omitempty"`
+	Elements []ElementJSON   `json:"elements,omitempty"` // of a list whose elements have a key: those that differ
+}
+
+// ElementJSON is one element of a list that comes, goes or becomes another one.
+type ElementJSON struct {
+	Key    string          `json:"key"`              // what tells it apart from the others: a route's destination, "0.0.0.0/0"
+	Before json.RawMessage `json:"before,omitempty"` // absent for one that comes
+	After  json.RawMessage `json:"after,omitempty"`  // absent for one that goes
+}
+
+func elementsJSON(f *resource.Field, before, after resource.Value) []ElementJSON {
+	was, ok1 := asList(before)
+	is, ok2 := asList(after)
+	if len(keyFields(f)) == 0 || !ok1 || !ok2 {
+		return nil
+	}
+	var out []ElementJSON
+	for _, p := range pairs(f, was, is) {
+		key := elementKey(f, p.was)
+		if p.was == nil {
+			key = elementKey(f, p.is)
+		}
+		out = append(out, ElementJSON{Key: key, Before: raw(p.was), After: raw(p.is)})
+	}
+	return out
 }
 
 // StepJSON is one step of a plan.
@@ -174,6 +199,7 @@ func (p *Plan) changeJSON(c *plan.Change) ChangeJSON {
 		out.Fields = append(out.Fields, FieldJSON{
 			Path: f.Path.String(), Before: raw(before), After: raw(after), Unknown: resource.HasUnknown(f.After),
 			Cause: f.Cause, Why: reason, At: place(f.At), Replaces: f.Replaces, Conflict: f.Conflict,
+			Elements: elementsJSON(d.At(f.Path), before, after),
 		})
 	}
 	return out

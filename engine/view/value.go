@@ -165,22 +165,9 @@ func mask(f *resource.Field, v resource.Value) resource.Value {
 	case resource.Map:
 		out := make(resource.Map, len(x))
 		for k, e := range x {
-			out[k] = mask(within(f, k), e)
+			out[k] = mask(f.Child(k), e)
 		}
 		return out
 	}
 	return v
-}
-
-// within is the descriptor of a struct's field or a map's element.
-func within(f *resource.Field, key string) *resource.Field {
-	if f.Type != "struct" {
-		return f.Elem
-	}
-	for i := range f.Fields {
-		if f.Fields[i].Name == key {
-			return &f.Fields[i]
-		}
-	}
-	return nil
 }
