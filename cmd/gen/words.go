@@ -69,21 +69,26 @@ func behaviour(f *resource.Field) []string {
 	say(f.Setting, "It is a setting of isobar's own, which no provider keeps.")
 	say(f.Own == "element", "Only the elements written here are managed; others are left alone.")
 	say(len(f.Key) > 0, "Elements are told apart by %s.", quoted(f.Key))
+	say(f.CIDR, "Without host bits, and IPv6 as RFC 5952 writes it.")
 	say(f.Block == "own", "Blocks of resources within it must lie in it.")
 	say(f.Block != "" && f.Block != "own", "It must lie within the block of what `%s` names and overlap no other one there.", f.Block)
 	say(f.TFType != "", "Rules see it as `%s`, beside the resource.", f.TFType)
-	for _, group := range blocks(f) {
+	inner := innermost(f)
+	for _, group := range inner.OneOf {
 		say(true, "Exactly one of %s.", quoted(group))
+	}
+	for _, n := range inner.Needs {
+		say(true, "`%s` needs `%s` beside it.", n.If, n.Then)
 	}
 	return out
 }
 
-// blocks are the groups of which one field is set, in a struct or a list's elements.
-func blocks(f *resource.Field) [][]string {
+// innermost is the struct within a list or map, or the field itself.
+func innermost(f *resource.Field) *resource.Field {
 	for f.Elem != nil {
 		f = f.Elem
 	}
-	return f.OneOf
+	return f
 }
 
 func quoted(names []string) string {

@@ -190,6 +190,7 @@ func (b *builder) wanted(it *item) {
 	if it.action == "" {
 		return
 	}
+	it.misspelt()
 	if why, blind := b.in.Blind[it.alias()]; blind && it.fresh {
 		it.hold(HeldUnread, "what is there could not be read: "+why, "")
 	}
@@ -305,6 +306,21 @@ func (b *builder) compare(it *item) {
 	}
 	b.foreign(it)
 	b.stay(it)
+}
+
+// misspelt holds an item one of whose address blocks a reference made what the
+// provider would keep in another spelling: it would refuse that, or differ for ever.
+func (it *item) misspelt() {
+	for _, name := range it.resolved.Keys() {
+		resource.Misspelt(it.kind.Field(name), resource.Path{name}, it.resolved[name], func(at resource.Path, block string) {
+			kept, _ := resource.CanonicalCIDR(block)
+			mend := "write what gives " + kept + " there"
+			if pos, ok := it.want.Place(at); ok {
+				mend = fmt.Sprintf("at %s:%d:%d %s", pos.File, pos.Line, pos.Col, mend)
+			}
+			it.hold(HeldRefused, fmt.Sprintf("%s: %s is kept as %s", at, block, kept), mend)
+		})
+	}
 }
 
 // stay holds an object whose alias looks at another account, region or host

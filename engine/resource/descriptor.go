@@ -50,12 +50,56 @@ type Field struct {
 	RefOut     string     `json:"ref_out,omitempty"`     // the output of it that is taken; "" is its id
 	Within     string     `json:"within,omitempty"`      // the parent's kind, where the object lives within the one that this field names
 	OneOf      [][]string `json:"one_of,omitempty"`      // of a struct: of each group exactly one field is set
+	Needs      []Need     `json:"needs,omitempty"`       // of a struct: what one field wants of another
+	CIDR       bool       `json:"cidr,omitempty"`        // an address block, in the one spelling that CanonicalCIDR gives
 	Block      string     `json:"block,omitempty"`       // an address block: "own", or the field that names the parent within whose block it lies, apart from its siblings'
 	Key        []string   `json:"key,omitempty"`         // a list's elements are told apart by those of these fields that they have
 	Aspect     string     `json:"aspect,omitempty"`      // set by a call of its own, after the create
 	TF         string     `json:"tf,omitempty"`          // Terraform's name where it is not the snake_case one
 	TFType     string     `json:"tf_type,omitempty"`     // Terraform's type, where it has the field as a resource of its own
 	Doc        string     `json:"doc,omitempty"`
+}
+
+// Need says that where one field is as If has it, another one must be as Then has it.
+type Need struct {
+	If   FieldIs `json:"if"`
+	Then FieldIs `json:"then"`
+}
+
+// FieldIs says that a field is set, or is one of some texts.
+type FieldIs struct {
+	Field string   `json:"field"`
+	Is    []string `json:"is,omitempty"` // empty: any value
+}
+
+// Holds reports whether it is so among these fields, and known for those whose value
+// is to come only that they are set.
+func (i FieldIs) Holds(beside Map) (holds, known bool) {
+	switch v := beside[i.Field].(type) {
+	case nil:
+		return false, true
+	case String:
+		return len(i.Is) == 0 || slices.Contains(i.Is, string(v)), true
+	default:
+		return true, len(i.Is) == 0
+	}
+}
+
+// String writes it as the schemas do: FIELD, or FIELD=TEXT|TEXT.
+func (i FieldIs) String() string {
+	if len(i.Is) == 0 {
+		return i.Field
+	}
+	return i.Field + "=" + strings.Join(i.Is, "|")
+}
+
+// ParseFieldIs reads what String writes.
+func ParseFieldIs(s string) FieldIs {
+	field, is, some := strings.Cut(s, "=")
+	if !some {
+		return FieldIs{Field: field}
+	}
+	return FieldIs{Field: field, Is: strings.Split(is, "|")}
 }
 
 // Anywhere says of a unique field that nobody in the world may share its value.

@@ -33,9 +33,7 @@ func (c *checker) blocks() {
 				continue
 			}
 			if p != p.Masked() {
-				c.add(d, resource.Path{f.Name}, diag.Finding{
-					Code: codeBlock, Message: fmt.Sprintf("%s: %s starts within its block", f.Name, p), Mend: fmt.Sprintf("write %q", p.Masked()),
-				})
+				c.add(d, resource.Path{f.Name}, blockFinding(f.Name, p.String()))
 				continue
 			}
 			parent := d.Fields[f.Block]
@@ -50,6 +48,23 @@ func (c *checker) blocks() {
 	for _, key := range slices.Sorted(keysOf(siblings)) {
 		c.disjoint(siblings[key])
 	}
+}
+
+// blockFinding tells of an address block that is not in the one spelling in which it
+// is kept, or is none.
+func blockFinding(at, block string) diag.Finding {
+	f := diag.Finding{Code: codeBlock}
+	kept, ok := resource.CanonicalCIDR(block)
+	f.Mend = fmt.Sprintf("write %q", kept)
+	switch p, err := netip.ParsePrefix(block); {
+	case !ok:
+		f.Message, f.Mend = fmt.Sprintf("%s: %q is no address block", at, block), `write one such as "10.0.0.0/16" or "2001:db8::/32"`
+	case err == nil && p != p.Masked():
+		f.Message = fmt.Sprintf("%s: %s starts within its block", at, block)
+	default:
+		f.Message = fmt.Sprintf("%s: %s is kept in another spelling", at, block)
+	}
+	return f
 }
 
 func (c *checker) withinParent(d *resource.Desired, f resource.Field, p netip.Prefix, parent resource.Value) {

@@ -51,6 +51,7 @@ func (l *Loader) check(env *Environment, o outcome) diag.List {
 		}
 		for _, k := range d.Fields.Keys() {
 			c.value(d, desc.Field(k), resource.Path{k}, d.Fields[k])
+			c.misspelt(d, desc.Field(k), k)
 		}
 	}
 	c.moves()
@@ -188,6 +189,7 @@ func (c *checker) value(d *resource.Desired, f *resource.Field, at resource.Path
 		c.keys(d, f, at, x)
 	case resource.Map:
 		c.oneOf(d, f, at, x)
+		c.needs(d, f, at, x)
 		for _, k := range x.Keys() {
 			c.value(d, f.Child(k), append(at[:len(at):len(at)], k), x[k])
 		}
@@ -257,6 +259,42 @@ func (c *checker) oneOf(d *resource.Desired, f *resource.Field, at resource.Path
 			c.add(d, at, diag.Finding{Code: codeOneOf, Message: of + strings.Join(set, " and ") + " exclude each other", Mend: "keep one of them"})
 		}
 	}
+}
+
+// needs wants of one field what another one asks for, where both are known.
+func (c *checker) needs(d *resource.Desired, f *resource.Field, at resource.Path, m resource.Map) {
+	if f == nil {
+		return
+	}
+	for _, n := range f.Needs {
+		is, known := n.If.Holds(m)
+		has, told := n.Then.Holds(m)
+		if !is || !known || has || !told {
+			continue
+		}
+		of, want, mend := n.If.Field, n.Then.Field+" beside it", "set "+n.Then.Field
+		if len(n.If.Is) > 0 {
+			of += " " + m.Text(n.If.Field)
+		}
+		if len(n.Then.Is) > 0 {
+			want = n.Then.Field + " to be " + strings.Join(n.Then.Is, ", ")
+			mend = "write another " + n.Then.Field
+		}
+		if len(n.If.Is) == 0 {
+			mend += ", or leave " + n.If.Field + " out"
+		}
+		c.add(d, append(at[:len(at):len(at)], n.If.Field), diag.Finding{
+			Code: codeNeeds, Message: fmt.Sprintf("%s: %s needs %s", at, of, want), Mend: mend,
+		})
+	}
+}
+
+// misspelt refuses address blocks that the provider would keep in another spelling:
+// they would differ from what is read back for ever.
+func (c *checker) misspelt(d *resource.Desired, f *resource.Field, name string) {
+	resource.Misspelt(f, resource.Path{name}, d.Fields[name], func(at resource.Path, block string) {
+		c.add(d, at, blockFinding(at.String(), block))
+	})
 }
 
 // keyText writes an element's key, "destinationCidrBlock \"0.0.0.0/0\"".

@@ -37,4 +37,5 @@ const (
 	codeUnique       diag.Code = "SPEC-131"
 	codeLookup       diag.Code = "SPEC-132"
 	codeAccess       diag.Code = "SPEC-133"
+	codeNeeds        diag.Code = "SPEC-134"
 )

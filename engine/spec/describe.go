@@ -330,7 +330,7 @@ func describeElem(f *resource.Field, v cue.Value) error {
 func applyAttribute(f *resource.Field, name, arg string) error {
 	flags := map[string]*bool{
 		"immutable": &f.Immutable, "sensitive": &f.Sensitive, "writeOnly": &f.WriteOnly, "setting": &f.Setting,
-		"growOnly": &f.GrowOnly, "disruptive": &f.Disruptive, "unique": &f.Unique, "ordered": &f.Ordered,
+		"growOnly": &f.GrowOnly, "disruptive": &f.Disruptive, "unique": &f.Unique, "ordered": &f.Ordered, "cidr": &f.CIDR,
 	}
 	texts := map[string]*string{
 		"aspect": &f.Aspect, "tf": &f.TF, "within": &f.Within, "block": &f.Block,
@@ -356,6 +356,9 @@ func applyAttribute(f *resource.Field, name, arg string) error {
 		return applyUsual(f, arg)
 	case name == "alike" && arg != "":
 		return applyAlike(f, arg)
+	case name == "needs" && strings.Count(arg, ",") == 1:
+		of, what, _ := strings.Cut(arg, ",")
+		f.Needs = append(f.Needs, resource.Need{If: resource.ParseFieldIs(of), Then: resource.ParseFieldIs(what)})
 	case name == "oneof" && strings.Contains(arg, ","):
 		f.OneOf = append(f.OneOf, strings.Split(arg, ","))
 	default:

@@ -190,13 +190,36 @@ aws: security_group: h: {vpcId: aws.vpc.main.#out.id, egress: [for d in ["a", "b
 			"5:65 SPEC-123 aws.security_group/g: ingress.0: none of cidrIpv4, cidrIpv6, referencedGroupId, prefixListId is set | set one of them",
 			"5:85 SPEC-123 aws.security_group/g: ingress.1: cidrIpv4 and cidrIpv6 exclude each other | keep one of them",
 			"6:77 SPEC-110 aws.route_table/t: routes: destinationCidrBlock \"0.0.0.0/0\" stands twice | keep one of them",
-			"7:80 SPEC-110 aws.security_group/h: egress: ipProtocol \"-1\", cidrIpv6 \"::/0\" stands twice | keep one of them",
+			"7:84 SPEC-110 aws.security_group/h: egress: ipProtocol \"-1\", cidrIpv6 \"::/0\" stands twice | keep one of them",
 		}},
 		"meta": {`aws: internet_gateway: {
 	g: $meta: {provider: "eu", ignoreChanges: ["tag"], movedFrom: "aws.vpc/x"}
 	h: $meta: {movedFrom: "aws.internet_gateway/g", preventDestory: true}
 }`, []string{
 			"6:50 SPEC-102 aws.internet_gateway/h: field not allowed: preventDestory | did you mean preventDestroy?",
+		}},
+		"what AWS would keep otherwise": {`aws: vpc: main: cidrBlock: "10.0.0.0/16"
+aws: route_table: t: {vpcId: aws.vpc.main.#out.id, routes: [
+	{destinationCidrBlock: "10.9.0.5/24", natGatewayId: "nat-0a1b2c3d"},
+	{destinationIpv6CidrBlock: "2001:DB8::/32", egressOnlyInternetGatewayId: "eigw-0a1b2c3d"},
+	{destinationCidrBlock: "0.0.0.0/0", egressOnlyInternetGatewayId: "eigw-0a1b2c3d"},
+	{destinationIpv6CidrBlock: ":::/32", natGatewayId: "nat-0a1b2c3d"},
+]}
+aws: security_group: g: {vpcId: aws.vpc.main.#out.id, ingress: [
+	{ipProtocol: "tcp", fromPort: 22, toPort: 22, cidrIpv4: "10.1.2.3/16"},
+	{ipProtocol: "tcp", fromPort: 22, cidrIpv4: "10.1.2.3/32"},
+]}`, []string{
+			"6:3 SPEC-120 aws.route_table/t: routes.0.destinationCidrBlock: 10.9.0.5/24 starts within its block | write \"10.9.0.0/24\"",
+			"7:3 SPEC-120 aws.route_table/t: routes.1.destinationIpv6CidrBlock: 2001:DB8::/32 is kept in another spelling | write \"2001:db8::/32\"",
+			"8:38 SPEC-134 aws.route_table/t: routes.2: egressOnlyInternetGatewayId needs destinationIpv6CidrBlock beside it | set destinationIpv6CidrBlock, or leave egressOnlyInternetGatewayId out",
+			"9:3 SPEC-120 aws.route_table/t: routes.3.destinationIpv6CidrBlock: \":::/32\" is no address block | write one such as \"10.0.0.0/16\" or \"2001:db8::/32\"",
+			"12:48 SPEC-120 aws.security_group/g: ingress.0.cidrIpv4: 10.1.2.3/16 starts within its block | write \"10.1.0.0/16\"",
+			"13:22 SPEC-134 aws.security_group/g: ingress.1: fromPort needs toPort beside it | set toPort, or leave fromPort out",
+		}},
+		"ports where all go": {`aws: vpc: main: cidrBlock: "10.0.0.0/16"
+aws: security_group: g: {vpcId: aws.vpc.main.#out.id, ingress: [{ipProtocol: "-1", fromPort: 0, toPort: 0, cidrIpv4: "10.1.0.0/16"}, {ipProtocol: "tcp", cidrIpv4: "10.1.0.0/16"}]}`, []string{
+			"5:84 SPEC-134 aws.security_group/g: ingress.0: fromPort needs ipProtocol to be tcp, udp, icmp, icmpv6 | write another ipProtocol, or leave fromPort out",
+			"5:135 SPEC-134 aws.security_group/g: ingress.1: ipProtocol tcp needs fromPort beside it | set fromPort",
 		}},
 		"meta across resources": {`aws: internet_gateway: {
 	g: $meta: {provider: "eu", ignoreChanges: ["tag"], movedFrom: "aws.vpc/x"}

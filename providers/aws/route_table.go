@@ -169,8 +169,8 @@ func (s *session) reroute(ctx context.Context, ch change) error {
 	}
 	want := map[string]bool{}
 	for _, r := range structs(ch.want.Fields["routes"]) {
-		if d := destination(r); d != canonicalBlock(d) {
-			return invalid("aws:Update", "EC2 keeps the destination "+d+" in another form: write "+canonicalBlock(d))
+		if kept, _ := resource.CanonicalCIDR(destination(r)); kept != destination(r) {
+			return invalid("aws:Update", "EC2 keeps the destination "+destination(r)+" in another form: write "+kept)
 		}
 		old, known := have[destination(r)]
 		want[destination(r)] = true

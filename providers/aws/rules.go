@@ -1,7 +1,6 @@
 package aws
 
 import (
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -49,18 +48,9 @@ func newRule(k ruleKey, description string) rule {
 		k.from, k.to = 0, 0
 	}
 	if k.peer == peerIPv4 || k.peer == peerIPv6 {
-		k.source = canonicalBlock(k.source)
+		k.source, _ = resource.CanonicalCIDR(k.source) // what is no block stays as it is
 	}
 	return rule{ruleKey: k, description: description}
-}
-
-// canonicalBlock gives a CIDR block as EC2 keeps it: without host bits, IPv6 in
-// the form of RFC 5952. What is no block stays as it is.
-func canonicalBlock(s string) string {
-	if p, err := netip.ParsePrefix(s); err == nil {
-		return p.Masked().String()
-	}
-	return s
 }
 
 // protocolName gives EC2's spelling of a protocol: a name for those that have
