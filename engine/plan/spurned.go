@@ -24,7 +24,9 @@ type Refusal struct {
 // RefusalOf is what is kept of a failure that says that it interrupted an object
 // for a value.
 func RefusalOf(f *resource.Failure, want resource.Value, now time.Time) Refusal {
-	r := Refusal{Want: encoded(want), Why: f.Error(), At: now}
+	said := *f
+	said.Became = ""
+	r := Refusal{Want: encoded(want), Why: said.Error(), At: now}
 	if f.Class != resource.Invalid {
 		r.Again = now.Add(refusedFor)
 	}

@@ -116,7 +116,7 @@ func (v *Veil) scrub(err error) error {
 	var f *resource.Failure
 	if errors.As(err, &f) {
 		out.Op, out.Code, out.RequestID, out.After, out.Taken = f.Op, v.text(f.Code), v.text(f.RequestID), f.After, f.Taken
-		out.Interrupted = f.Interrupted
+		out.Interrupted, out.Became = f.Interrupted, v.text(f.Became)
 		if out.Message = v.text(f.Message); f.Message == "" && f.Err != nil {
 			out.Message = v.text(f.Err.Error())
 		}

@@ -105,6 +105,32 @@ func (d *Draft) refused(out *Outcome) map[string]plan.Refusal {
 	return all
 }
 
+// refusedAlone reports whether all that an apply left to do was refused at the cost of
+// an interruption, so that the next look does nothing of it: again is when the first
+// of it is asked for once more, zero where time changes nothing.
+func (d *Draft) refusedAlone(out *Outcome) (sole bool, again time.Time) {
+	if out.After == nil {
+		return false, time.Time{}
+	}
+	refused := d.refused(out)
+	for i := range out.After.Changes {
+		c := &out.After.Changes[i]
+		if c.Action != plan.Update {
+			return false, time.Time{}
+		}
+		for _, f := range c.Fields {
+			r, ok := refused[plan.FieldName(c.Address, f.Path)]
+			if !ok {
+				return false, time.Time{}
+			}
+			if sole = true; !r.Again.IsZero() && (again.IsZero() || r.Again.Before(again)) {
+				again = r.Again
+			}
+		}
+	}
+	return sole, again
+}
+
 // putBack gives the fields that an apply set back to what they were before they
 // were changed outside, each with who had changed it, where that is known.
 func (d *Draft) putBack(out *Outcome) map[string]string {

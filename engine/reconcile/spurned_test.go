@@ -20,7 +20,7 @@ func (s *stage) refusing(class resource.Class) func() int {
 			return fake.Decision{}
 		}
 		tries++
-		return fake.Decision{Before: &resource.Failure{Class: class, Message: "it was stopped and started for nothing", Interrupted: "label"}}
+		return fake.Decision{Before: &resource.Failure{Class: class, Message: "it can't be", Interrupted: "label", Became: "it stands still now"}}
 	})
 	return func() int { return tries }
 }
@@ -47,6 +47,11 @@ func TestRefusedAtACostIsNotTriedAgain(t *testing.T) {
 		s.wantState("prod", "held")
 		if note := s.row("prod").Note; tries() != 1 || !strings.HasPrefix(note, `fake.network/a: label stays "a": "b" was refused at `) {
 			t.Fatalf("%d tries, the note %q", tries(), note)
+		} else if strings.Contains(note, "stands still") {
+			t.Fatalf("the note says of hours ago what it was then: %q", note)
+		}
+		if told := strings.Join(s.room.all(), "\n"); strings.Contains(told, "tries again") || !strings.Contains(told, "it stands still now") {
+			t.Fatalf("told:\n%s", told)
 		}
 		if n := s.room.count("isobar resume prod fake.network/a.label"); n != 1 {
 			t.Fatalf("told %d times:\n%s", n, strings.Join(s.room.all(), "\n"))
@@ -88,6 +93,9 @@ func TestRefusedForNowIsTriedSeldom(t *testing.T) {
 		s.pass(10 * time.Second)
 		tries := s.refusing(resource.Throttled)
 		s.relabelled("c2", "b")
+		if s.room.count("isobar tries again at 06:0") == 0 {
+			t.Fatalf("told:\n%s", strings.Join(s.room.all(), "\n"))
+		}
 		for want := 1; want < 5; want++ {
 			if s.pass(time.Hour); tries() != want {
 				t.Fatalf("%d tries, want %d", tries(), want)

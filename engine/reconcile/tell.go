@@ -232,7 +232,12 @@ func (t *turn) viewRun(state view.State) *view.Run {
 		if out.Count(apply.Done) > 0 {
 			r.State = view.Partial
 		}
+		sole, again := t.draft.refusedAlone(out)
 		switch {
+		case sole && again.IsZero():
+			r.Next = r.Kept() + ", and it is not asked for again by itself: isobar status says how to go on"
+		case sole:
+			r.Again = again
 		case t.rules.Mode == cycle.Approve:
 			r.Next = "what was done is kept; isobar plans what is left, and asks again"
 		default:

@@ -36,7 +36,8 @@ type Failure struct {
 	// Interrupted is the field for whose sake the object's service was interrupted, in
 	// vain: made again, the call would interrupt it again. "" is none.
 	Interrupted string
-	Err         error // the cause, or nil
+	Became      string // what the object is by it as the call failed, in words: true then, and perhaps not later
+	Err         error  // the cause, or nil
 }
 
 // Error gives "ec2:CreateVpc: VpcLimitExceeded: … (request 12ab)".
@@ -51,6 +52,9 @@ func (f *Failure) Error() string {
 		parts = append(parts, f.Err.Error())
 	}
 	s := strings.Join(parts, ": ")
+	if f.Became != "" {
+		s = strings.TrimRight(s, ". ") + ": " + f.Became
+	}
 	if f.RequestID != "" {
 		s += " (request " + f.RequestID + ")"
 	}

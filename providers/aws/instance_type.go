@@ -179,25 +179,25 @@ func (s *session) restart(ctx context.Context, ch change, old string, refusal er
 		// Nothing was said of the type, and the next try interrupts nothing.
 		return adding(refusal, "it was stopped for its new type and stands still now, as a "+old+"; the next apply goes on")
 	}
-	refusal = interrupting(refusal)
 	if err != nil {
-		return adding(refusal, "it was stopped for its new type and stands still now, as a "+old+", since it could not be started again ("+err.Error()+"); the next apply starts it")
+		return interrupting(refusal, "it was stopped for its new type and stands still now, as a "+old+", since it could not be started again ("+err.Error()+"); the next apply starts it")
 	}
 	if ch.left[aspectState] == nil {
-		return adding(refusal, "it was started as a "+old)
+		return interrupting(refusal, "it was started as a "+old)
 	}
 	delete(ch.left, aspectState)
-	return adding(refusal, "it was stopped for its new type and started again as a "+old)
+	return interrupting(refusal, "it was stopped for its new type and started again as a "+old)
 }
 
-// interrupting gives a refusal of a type that the machine was stopped for.
-func interrupting(refusal error) error {
+// interrupting gives a refusal of a type that the machine was stopped for, and what
+// became of the machine.
+func interrupting(refusal error, became string) error {
 	var f *resource.Failure
 	if !errors.As(refusal, &f) {
 		return refusal
 	}
 	told := *f
-	told.Interrupted = fieldMachine
+	told.Interrupted, told.Became = fieldMachine, became
 	return &told
 }
 
