@@ -281,13 +281,14 @@ func mergeDeps(a, b []ledger.Dep) []ledger.Dep {
 }
 
 // marked settles a marking: done where the object shows what was to be. A mark
-// that does not show may only not be visible yet.
+// that does not show, or still names where the object was before it was renamed, may
+// only not be visible yet.
 func (s settling) marked(ctx context.Context, e ledger.Entry, seen sighting) (verdict, error) {
 	ours := seen.found && seen.object.Mark.Token == e.Token
 	switch {
 	case e.Open.Op == ledger.Release && !ours:
 		return s.write(ctx, e.Key, ledger.Event{Gone: true}, wasDone)
-	case e.Open.Op == ledger.Adopt && ours:
+	case e.Open.Op == ledger.Adopt && ours && seen.object.Mark.Address == e.Address:
 		rec := e.Open.Record
 		rec.Bare = false
 		return s.write(ctx, e.Key, ledger.Event{Record: &rec}, wasDone)
