@@ -190,6 +190,9 @@ func (b *builder) wanted(it *item) {
 	if it.action == "" {
 		return
 	}
+	if w, waits := b.in.Waiting[it.addr]; waits && it.entry != nil && !it.stray && it.entry.Address == it.addr {
+		it.hold(HeldMove, w.Text, w.Mend)
+	}
 	it.misspelt()
 	if why, blind := b.in.Blind[it.alias()]; blind && it.fresh {
 		it.hold(HeldUnread, "what is there could not be read: "+why, "")

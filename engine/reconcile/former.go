@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -58,6 +59,9 @@ func (r *Runner) arrive(ctx context.Context, d *Draft) error {
 			}
 		}
 	}
+	if err := r.promised(ctx, d, old); err != nil {
+		return err
+	}
 	if len(imports)+len(d.waiting) == 0 {
 		d.pins = nil // then they are asked anew, if at all
 		return nil
@@ -113,12 +117,29 @@ func (r *Runner) missing(d *Draft) []*resource.Desired {
 	var out []*resource.Desired
 	d.journal.View(func(s *ledger.State) {
 		for i := range d.Spec.Desired {
-			if w := &d.Spec.Desired[i]; plan.EntryOf(s, w, wanted) == nil {
+			if w := &d.Spec.Desired[i]; d.has(s, w, wanted) == nil {
 				out = append(out, w)
 			}
 		}
 	})
 	return out
+}
+
+// has gives the entry of what is wanted, as plan.EntryOf; nil for one whose object
+// another environment has by now.
+func (d *Draft) has(s *ledger.State, w *resource.Desired, wanted map[resource.Address]bool) *ledger.Entry {
+	return d.keeps(plan.EntryOf(s, w, wanted))
+}
+
+// keeps gives an entry whose object no other environment has by now, else nil.
+func (d *Draft) keeps(e *ledger.Entry) *ledger.Entry {
+	if e == nil {
+		return nil
+	}
+	if _, away := d.away[e.Key]; away {
+		return nil
+	}
+	return e
 }
 
 // stranded gives the newest object that bears a former address's mark and that
@@ -218,11 +239,12 @@ func (d *Draft) blank() bool {
 }
 
 // depart finds which objects another environment's ledger has by now: of one that
-// is gone, or is to be destroyed; of any other where their marks say so too.
+// is gone, or is to be destroyed; of any other where their marks say so too or, of what
+// bears none, where the other has it later.
 func (r *Runner) depart(ctx context.Context, d *Draft, lost bool) error {
 	d.away = map[ledger.Key]resource.Address{}
 	stays := !lost && !d.Job.Destroy
-	if stays && (d.Job.Imports != nil || !d.strewn()) {
+	if stays && (d.Job.Imports != nil || d.Spec.MovedFrom == "" && !d.strewn()) {
 		return nil
 	}
 	rows, err := r.Ledger.Environments(ctx)
@@ -230,8 +252,8 @@ func (r *Runner) depart(ctx context.Context, d *Draft, lost bool) error {
 		return err
 	}
 	others := r.others(d, rows)
-	d.taking = map[ownedID]string{}
-	owned, pinned := map[ownedID][]*ledger.Entry{}, map[string][]*ledger.Entry{}
+	d.taking, d.owned = map[ownedID]string{}, map[ownedID][]*ledger.Entry{}
+	pinned := map[string][]*ledger.Entry{}
 	for _, row := range rows {
 		if row.Name == d.Job.Env {
 			continue
@@ -242,28 +264,75 @@ func (r *Runner) depart(ctx context.Context, d *Draft, lost bool) error {
 		}
 		for _, e := range s.Entries {
 			if taking(e) {
-				d.taking[ownedID{e.Address.Type(), e.Record.Scope, e.Record.ID}] = row.Name
+				d.taking[idOf(e)] = row.Name
 			}
 			if !e.Made || e.Open != nil && e.Open.Op == ledger.Adopt || e.Record.Scope == "" {
 				continue // not quite there yet, or nobody knows where
 			}
-			id := ownedID{e.Address.Type(), e.Record.Scope, e.Record.ID}
-			owned[id] = append(owned[id], e)
+			d.owned[idOf(e)] = append(d.owned[idOf(e)], e)
 			pinned[e.Token] = append(pinned[e.Token], e)
 		}
 	}
+	heirs := map[ledger.Key]*ledger.Entry{}
 	d.journal.View(func(s *ledger.State) {
 		for key, e := range s.Entries {
-			to, ok := heir(d, others, e, owned[ownedID{e.Address.Type(), e.Record.Scope, e.Record.ID}])
+			to := heir(d, others, e, d.owned[idOf(e)])
 			if _, desc, known := r.Catalogue.Kind(e.Address.Type()); known && desc.Lookup {
-				to, ok = heir(d, others, e, pinned[e.Token])
+				to = heir(d, others, e, pinned[e.Token])
 			}
-			if ok && e.Open == nil && (!stays || !others.gone(to.Env) && d.world.Live[key].Object.Mark.Address == to) {
-				d.away[key] = to
+			if to != nil && e.Open == nil && (!stays || r.passedOn(d, e, to)) {
+				heirs[key] = to
 			}
 		}
 	})
+	for key, to := range heirs {
+		if stays && others.gone(to.Address.Env) {
+			if has, err := r.succeeded(ctx, d, to.Address.Env); err != nil || !has {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		d.away[key] = to.Address
+	}
 	return nil
+}
+
+// passedOn reports whether an object of an environment that stays is another one's, whose
+// ledger has it too: its mark says so or, where it bears none, that ledger has it since.
+func (r *Runner) passedOn(d *Draft, e, to *ledger.Entry) bool {
+	kind, desc, known := r.Catalogue.Kind(e.Address.Type())
+	switch {
+	case !known:
+		return false
+	case kind.Unmarked || desc.Lookup:
+		return to.At.After(e.At) || to.At.Equal(e.At) && to.Token > e.Token
+	}
+	return d.world.Live[e.Key].Object.Mark.Address == to.Address
+}
+
+// succeeded reports whether an environment that is gone goes on under another name than
+// the draft's: what it had is that one's to take, and not to be taken back.
+func (r *Runner) succeeded(ctx context.Context, d *Draft, gone string) (bool, error) {
+	if d.Spec.MovedFrom == gone {
+		return false, nil
+	}
+	for _, env := range d.Estate.Environments {
+		if env == d.Job.Env {
+			continue
+		}
+		there, err := r.Specs.Environment(ctx, d.Job.Tree, env)
+		var wrong diag.List
+		switch {
+		case errors.As(err, &wrong): // it says nothing
+		case err != nil:
+			return false, err
+		case there.MovedFrom == gone:
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // strewn reports whether an object of the draft's ledger bears the mark of another
@@ -277,20 +346,43 @@ func (d *Draft) strewn() bool {
 	return false
 }
 
-// heir gives the resource that has an entry's object by now, of the entries of other
-// environments that hold it too. One whose environment is gone itself has it where
-// it took it later: the mark tells or, where there is none, the time.
-func heir(d *Draft, others environments, e *ledger.Entry, of []*ledger.Entry) (to resource.Address, ok bool) {
+// heir gives the entry of the resource that has an entry's object by now, of those of
+// other environments that hold it too; nil for none. One whose environment is gone
+// itself has it where it took it later: the mark tells or, where there is none, the time.
+func heir(d *Draft, others environments, e *ledger.Entry, of []*ledger.Entry) *ledger.Entry {
+	var to *ledger.Entry
 	mark := d.world.Live[e.Key].Object.Mark
 	for _, o := range of {
 		switch {
 		case !others.gone(o.Address.Env):
-			return o.Address, true
+			return o
 		case mark.Token == o.Token, mark.IsZero() && o.At.After(e.At):
-			to, ok = o.Address, true
+			to = o
 		}
 	}
-	return to, ok
+	return to
+}
+
+// parts gives the words by which a ledger lets go of what another environment has, and
+// the ledger after them, where the draft's environment goes on with what comes from a
+// former name: what is away is in the way of that.
+func (d *Draft) parts(s *ledger.State) (*ledger.State, []plan.Correction) {
+	if len(d.away) == 0 || d.Spec.MovedFrom == "" || d.Job.Destroy || d.absent() {
+		return s, nil
+	}
+	s = s.Clone()
+	var out []plan.Correction
+	for _, e := range s.Sorted() {
+		to, away := d.away[e.Key]
+		if !away {
+			continue
+		}
+		c := plan.Correction{Address: e.Address, Token: e.Token, Type: ledger.Forgotten, Why: plan.MovedTo + to.String()}
+		if s.Apply(ledger.Event{Address: c.Address, Token: c.Token, Type: c.Type, Why: c.Why}) == nil {
+			out = append(out, c)
+		}
+	}
+	return s, out
 }
 
 // withPins gives a ledger with the lookups' pins that come from the former name.

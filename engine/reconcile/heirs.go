@@ -50,7 +50,7 @@ func (r *Runner) await(ctx context.Context, d *Draft) error {
 			return err
 		}
 		for _, k := range keys {
-			if takes(&there, has, k.Address) {
+			if d.takes(&there, has, k) {
 				d.await(k, env+" takes it over first (movedFrom): isobar apply "+env)
 			}
 		}
@@ -68,7 +68,7 @@ func (d *Draft) begun(keys []ledger.Key) {
 			if e == nil || d.awaited[k] != "" {
 				continue
 			}
-			if env := d.taking[ownedID{k.Address.Type(), e.Record.Scope, e.Record.ID}]; env != "" {
+			if env := d.taking[idOf(e)]; env != "" {
 				d.await(k, fmt.Sprintf("%s has begun to take it over, and that is not settled: isobar plan %s settles it", env, env))
 			}
 		}
@@ -110,14 +110,15 @@ func (d *Draft) leaving() []ledger.Key {
 	return slices.Compact(out)
 }
 
-// takes reports whether an environment wants what stands at an address of its former
-// name, under its own name or its resource's former one, and its ledger does not have
-// it yet.
-func takes(env *spec.Environment, has *ledger.State, a resource.Address) bool {
+// takes reports whether an environment wants what an entry of its former name has,
+// under its own name or its resource's former one, and its ledger does not have it
+// yet: what that has there instead may be another one's by now.
+func (d *Draft) takes(env *spec.Environment, has *ledger.State, k ledger.Key) bool {
 	wanted := map[resource.Address]bool{}
 	for i := range env.Desired {
 		wanted[env.Desired[i].Address] = true
 	}
+	a := k.Address
 	return slices.ContainsFunc(env.Desired, func(w resource.Desired) bool {
 		from := w.Address
 		from.Env = a.Env
@@ -127,8 +128,21 @@ func takes(env *spec.Environment, has *ledger.State, a resource.Address) bool {
 			renamed.Env = a.Env
 		}
 		e := plan.EntryOf(has, &w, wanted)
-		return (from == a || renamed == a) && (e == nil || taking(e))
+		return (from == a || renamed == a) && (e == nil || taking(e) || d.passed(k, e))
 	})
+}
+
+// passed reports whether what another environment's ledger has in the place of an entry
+// is a third one's, too, which has taken it.
+func (d *Draft) passed(k ledger.Key, e *ledger.Entry) bool {
+	id := idOf(e)
+	mine := ownedID{}
+	d.journal.View(func(s *ledger.State) {
+		if own := s.Entries[k]; own != nil {
+			mine = idOf(own)
+		}
+	})
+	return id != mine && slices.ContainsFunc(d.owned[id], func(o *ledger.Entry) bool { return o.Address.Env != e.Address.Env })
 }
 
 // taking reports whether all that an entry says is that its object was to be taken.
@@ -152,7 +166,7 @@ func (r *Runner) untaken(ctx context.Context, d *Draft) error {
 		w := &d.undone[i]
 		_, desc, known := r.Catalogue.Kind(w.Address.Type())
 		had := false
-		d.journal.View(func(s *ledger.State) { had = s.Current(w.Address) != nil })
+		d.journal.View(func(s *ledger.State) { had = d.keeps(s.Current(w.Address)) != nil })
 		from, _ := fromWhere(d, w, old)
 		id := resource.ID("")
 		if e := old.Current(from); e != nil {

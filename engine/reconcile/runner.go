@@ -129,6 +129,7 @@ type Draft struct {
 	waiting  map[resource.Address]plan.Wait  // what can't move yet, with the reason
 	gone     map[string]plan.Gone            // marks of environments that are gone
 	awaited  map[ledger.Key]string           // what another environment is to have
+	owned    map[ownedID][]*ledger.Entry     // what the ledgers of other environments have
 	taking   map[ownedID]string              // the environment that has begun to take an object, and has not got it
 	away     map[ledger.Key]resource.Address // what is another environment's by now
 	only     map[string]string               // the sums of the steps that may be taken, by id; nil: all of the plan's
@@ -204,7 +205,10 @@ func (r *Runner) drafted(ctx context.Context, job Job, settle func(context.Conte
 	}
 	r.look(ctx, d)
 	r.takeOver(d)
-	if err := errors.Join(r.arrive(ctx, d), r.depart(ctx, d, lost)); err != nil {
+	if err := r.depart(ctx, d, lost); err != nil {
+		return nil, err
+	}
+	if err := r.arrive(ctx, d); err != nil { // in the place of what went
 		return nil, err
 	}
 	r.seek(ctx, d)
@@ -314,6 +318,7 @@ func (r *Runner) build(d *Draft, lost bool) *plan.Plan {
 	var p *plan.Plan
 	d.journal.View(func(s *ledger.State) {
 		d.Owned, d.counted = len(s.Entries), plan.Owned(s, r.kinds())
+		s, parted := d.parts(s)
 		s = d.withPins(s)
 		in := r.input(d, s, lost)
 		p = plan.Build(in)
@@ -326,6 +331,7 @@ func (r *Runner) build(d *Draft, lost bool) *plan.Plan {
 		} else if d.former != "" {
 			p.Ledger = append(slices.Clone(d.pins), p.Ledger...)
 		}
+		p.Ledger = append(parted, p.Ledger...)
 	})
 	if len(d.Job.Imports) == 0 && !d.Job.Destroy {
 		p.Notes = append(p.Notes, d.lost...)

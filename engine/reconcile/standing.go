@@ -66,12 +66,12 @@ func (r *Runner) unknown(d *Draft) (open []*resource.Desired, owned map[ownedID]
 	d.journal.View(func(s *ledger.State) {
 		for i := range d.Spec.Desired {
 			w := &d.Spec.Desired[i]
-			if k, _, ok := r.Catalogue.Kind(w.Address.Type()); ok && k.Unmarked && k.Settle == provider.SettleNatural && plan.EntryOf(s, w, wanted) == nil {
+			if k, _, ok := r.Catalogue.Kind(w.Address.Type()); ok && k.Unmarked && k.Settle == provider.SettleNatural && d.has(s, w, wanted) == nil {
 				open = append(open, w)
 			}
 		}
 		for _, e := range s.Entries {
-			owned[ownedID{e.Address.Type(), e.Record.Scope, e.Record.ID}] = true
+			owned[idOf(e)] = true
 		}
 	})
 	return open, owned

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 
+	"isobar.dev/engine/ledger"
 	"isobar.dev/engine/plan"
 	"isobar.dev/engine/resource"
 )
@@ -14,6 +15,10 @@ type owners map[ownedID]resource.Address
 type ownedID struct {
 	kind, scope string
 	id          resource.ID
+}
+
+func idOf(e *ledger.Entry) ownedID {
+	return ownedID{e.Address.Type(), e.Record.Scope, e.Record.ID}
 }
 
 // taken gives what the other environments of the store own; of two the one that is
@@ -35,7 +40,7 @@ func (r *Runner) taken(ctx context.Context, d *Draft) (owners, error) {
 			return nil, err
 		}
 		for _, e := range state.Entries {
-			id := ownedID{e.Address.Type(), e.Record.Scope, e.Record.ID}
+			id := idOf(e)
 			if _, twice := out[id]; e.Record.ID != "" && !(twice && gone) {
 				out[id] = e.Address
 			}
