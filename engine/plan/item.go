@@ -169,10 +169,15 @@ func collect(in *Input) []*item {
 			it.see(in)
 		}
 	}
+	sortItems(items)
+	return items
+}
+
+// sortItems puts items in order of address and token, what is wanted first.
+func sortItems(items []*item) {
 	slices.SortFunc(items, func(a, b *item) int {
 		return cmp.Or(a.addr.Compare(b.addr), cmp.Compare(wantRank(a), wantRank(b)), a.key().Compare(b.key()))
 	})
-	return items
 }
 
 func wantRank(it *item) int {

@@ -10,15 +10,20 @@ import (
 
 // settleOn finds of several objects at one address the one that stays: where the
 // one that the item has would be replaced, another that is as the spec wants it.
-// Nothing is made anew then. What that changes for others is looked at again.
+// Nothing is made anew then. What was renamed since is looked for under its former
+// names, too. What that changes for others is looked at again.
 func (b *builder) settleOn() {
+	defer sortItems(b.items)
 	for more := true; more; {
 		more = false
 		for _, it := range slices.Clone(b.items) {
-			if it.want == nil || it.entry == nil || it.kind.Lookup || it.settled || it.entry.Address != it.addr || it.entry.Open != nil || it.live.Seen != Present {
+			if it.want == nil || it.entry == nil || it.kind.Lookup || it.settled || it.entry.Open != nil || it.live.Seen != Present {
 				continue
 			}
-			former, strays := b.deposedAt(it.addr), b.straysAt(it.addr)
+			former, strays := b.replacedBy(it), b.straysAt(it.addr)
+			if from := it.entry.Address; from != it.addr {
+				strays = append(strays, b.straysAt(from)...)
+			}
 			if len(former)+len(strays) == 0 {
 				continue
 			}
@@ -41,7 +46,7 @@ func (b *builder) restore(it *item, deposed []*item) bool {
 		return false
 	}
 	it.entry, former.entry = swapped(former.entry, ledger.Current), swapped(it.entry, ledger.Deposed)
-	it.live, former.live = former.live, it.live
+	it.live, former.live, former.addr = former.live, it.live, former.entry.Address
 	b.byKey[it.entry.Key], b.byKey[former.entry.Key] = it, former
 	it.restored, it.over, former.left = true, former.untold(), true
 	return true
@@ -58,7 +63,7 @@ func (b *builder) prefer(it *item, strays []*item) bool {
 	}
 	delete(b.byKey, it.entry.Key)
 	if !it.stray {
-		old := &item{addr: it.addr, entry: swapped(it.entry, ledger.Deposed), live: it.live, kind: it.kind}
+		old := &item{addr: it.entry.Address, entry: swapped(it.entry, ledger.Deposed), live: it.live, kind: it.kind}
 		b.byKey[old.entry.Key] = old
 		b.items = slices.Insert(b.items, slices.Index(b.items, it)+1, old)
 	}
@@ -93,6 +98,20 @@ func (b *builder) straysAt(a resource.Address) []*item {
 		}
 		kind := b.in.Kinds[a.Type()]
 		out = append(out, &item{addr: a, entry: strayEntry(o, kind), live: Reading{Seen: Present, Object: *o}, kind: kind, stray: true})
+	}
+	return out
+}
+
+// replacedBy lists what a wanted item's object may have replaced and still stands: at
+// its address, and at those that the object had before, which nothing else has now. The
+// ledger may have such a one as the current object of an old name, once that is left.
+func (b *builder) replacedBy(it *item) []*item {
+	out := slices.Clone(b.deposedAt(it.addr))
+	names := append(it.entry.Names(), it.entry.Address)
+	for _, y := range b.items {
+		if a := y.addr; y.want == nil && y.entry != nil && !y.stray && !y.away && a != it.addr && b.byAddr[a] == nil && slices.Contains(names, a) && y.entry.Token < it.entry.Token {
+			out = append(out, y)
+		}
 	}
 	return out
 }
