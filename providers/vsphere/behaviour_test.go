@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -244,19 +245,95 @@ func TestPowerCycle(t *testing.T) {
 }
 
 // TestFailedChangeStartsAgain refuses the change that a machine was stopped
-// for: it is started again, and the refusal told.
+// for: it is started again, and the refusal says so, and for which field that was.
 func TestFailedChangeStartsAgain(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
+	live := r.running(t)
+	p, err := r.updated(t, live, resource.Map{"guestId": resource.String("noSuchGuest")})
+	wantClass(t, err, resource.Invalid, "configSpec.guestId")
+	var f *resource.Failure
+	if !errors.As(err, &f) || f.Interrupted != "guestId" || f.Became != "it was stopped for this and started again as it was" || len(p.Object.Fields) > 0 {
+		t.Errorf("%+v, left %v", f, p.Object.Fields)
+	}
+	if now := r.one(t, "vm", live.ID).Fields.Text("powerState"); now != "poweredOn" {
+		t.Errorf("it is %s", now)
+	}
+	// What needs no stop interrupts nothing.
+	_, err = r.updated(t, live, resource.Map{"annotation": resource.String("x")})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestChangeThatDoesNotStart refuses the start after a change: what was left is told,
+// so that it is nobody's drift, and the same update made again only starts the machine.
+func TestChangeThatDoesNotStart(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		to          string
+		words       string
+		interrupted string
+	}{
+		"refused": {"noSuchGuest", "it was stopped for this and stands still now, since it could not be started again", "guestId"},
+		"made":    {"ubuntu64Guest", "it has what was asked for and stands still now", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			live := r.running(t)
+			down := true
+			r.line.before = func(op, body string) (string, error) {
+				if op == "PowerOnVM_Task" && down {
+					return strings.Replace(body, live.Fields.Text("moid"), "vm-0", 1), nil
+				}
+				return body, nil
+			}
+			p, err := r.updated(t, live, resource.Map{"guestId": resource.String(c.to)})
+			var f *resource.Failure
+			if !errors.As(err, &f) || f.Interrupted != c.interrupted || !strings.Contains(f.Became, c.words) {
+				t.Fatalf("%+v", err)
+			}
+			if !resource.Equal(p.Object.Fields, resource.Map{"powerState": resource.String("poweredOff")}) {
+				t.Fatalf("left %v", p.Object.Fields)
+			}
+			down = false
+			p, err = r.updated(t, live, resource.Map{"guestId": resource.String(c.to)})
+			if c.interrupted == "" && err != nil || len(p.Object.Fields) > 0 { // the simulator keeps what it refused, too
+				t.Fatalf("made again: %v, left %v", err, p.Object.Fields)
+			}
+			if now := r.one(t, "vm", live.ID).Fields.Text("powerState"); now != "poweredOn" {
+				t.Fatalf("it is %s", now)
+			}
+		})
+	}
+}
+
+// running makes a machine that is switched on.
+func (r *rig) running(t *testing.T) resource.Object {
+	t.Helper()
 	live := r.create(t, "vm", machine())
 	if err := r.change(t, live, resource.Path{"powerState"}, resource.String("poweredOn")); err != nil {
 		t.Fatal(err)
 	}
-	live = r.one(t, "vm", live.ID)
-	wantClass(t, r.change(t, live, resource.Path{"guestId"}, resource.String("noSuchGuest")), resource.Invalid, "configSpec.guestId")
-	if now := r.one(t, "vm", live.ID).Fields.Text("powerState"); now != "poweredOn" {
-		t.Errorf("it is %s", now)
+	return r.one(t, "vm", live.ID)
+}
+
+// updated sends an update of some fields.
+func (r *rig) updated(t *testing.T, live resource.Object, set resource.Map) (provider.Progress, error) {
+	t.Helper()
+	want := live
+	want.Fields = maps.Clone(live.Fields)
+	maps.Copy(want.Fields, set)
+	var changes []resource.Change
+	for _, k := range set.Keys() {
+		changes = append(changes, resource.Change{Path: resource.Path{k}, Before: live.Fields[k], After: set[k]})
 	}
+	p, err := r.Update(t.Context(), live, want, changes)
+	if err == nil {
+		_, err = r.end(t.Context(), p)
+	}
+	return p, err
 }
 
 // TestMoves takes a machine to another folder, pool and datastore.

@@ -92,9 +92,9 @@ func (u *updating) relocate(ctx context.Context) error {
 	return u.s.await(ctx, got.Returnval)
 }
 
-// spec gathers what one reconfiguration changes, and whether the machine must
-// stand still for it.
-func (u *updating) spec() (spec types.VirtualMachineConfigSpec, changed, still bool, err error) {
+// spec gathers what one reconfiguration changes, and the fields for which the machine
+// must stand still.
+func (u *updating) spec() (spec types.VirtualMachineConfigSpec, changed bool, still []string, err error) {
 	f := u.want.Fields
 	text := func(field string, now string, to *string) bool {
 		if v := f.Text(field); u.has(field) && v != "" && v != now {
@@ -103,6 +103,11 @@ func (u *updating) spec() (spec types.VirtualMachineConfigSpec, changed, still b
 		}
 		return false
 	}
+	stand := func(field string, needed bool) {
+		if needed {
+			still = append(still, field)
+		}
+	}
 	if text("name", shown(u.now.name), &spec.Name) {
 		spec.Name = kept(spec.Name)
 	}
@@ -110,18 +115,18 @@ func (u *updating) spec() (spec types.VirtualMachineConfigSpec, changed, still b
 	text("annotation", had, &spec.Annotation)
 	guest, _ := u.now.text("config.guestId")
 	firmware, _ := u.now.text("config.firmware")
-	still = text("guestId", guest, &spec.GuestId) || still
-	still = text("firmware", firmware, &spec.Firmware) || still
+	stand("guestId", text("guestId", guest, &spec.GuestId))
+	stand("firmware", text("firmware", firmware, &spec.Firmware))
 	if n := intOr(f, "numCPUs", 1); u.has("numCPUs") && u.number("config.hardware.numCPU") != n {
 		spec.NumCPUs, changed = int32(n), true
-		still = still || !u.hot("config.cpuHotAddEnabled", u.number("config.hardware.numCPU"), n)
+		stand("numCPUs", !u.hot("config.cpuHotAddEnabled", u.number("config.hardware.numCPU"), n))
 	}
 	if n := intOr(f, "memoryMB", 1024); u.has("memoryMB") && u.number("config.hardware.memoryMB") != n {
 		spec.MemoryMB, changed = n, true
-		still = still || !u.hot("config.memoryHotAddEnabled", u.number("config.hardware.memoryMB"), n)
+		stand("memoryMB", !u.hot("config.memoryHotAddEnabled", u.number("config.hardware.memoryMB"), n))
 	}
 	if spec.DeviceChange, err = u.devices(); err != nil {
-		return spec, false, false, err
+		return spec, false, nil, err
 	}
 	if fields := u.touched("cloudInit", []string{userData, metaData}); len(fields) > 0 {
 		data := mapOf(f["cloudInit"])
@@ -189,34 +194,40 @@ func (u *updating) devices() ([]types.BaseVirtualDeviceConfigSpec, error) {
 	return h.changes, nil
 }
 
-// reconfigure makes the change in one task. A machine that must stand still for
-// it is stopped, and started again however it went.
+// reconfigure makes the change in one task. A machine that must stand still for it
+// is stopped, and started again however it went: see restart.
 func (u *updating) reconfigure(ctx context.Context) (provider.Progress, error) {
 	spec, changed, still, err := u.spec()
-	if err != nil || !changed {
+	if err != nil {
 		return provider.Progress{}, err
 	}
-	stop := still && u.now.props["runtime.powerState"] == any(types.VirtualMachinePowerStatePoweredOn)
-	if stop {
-		if err := u.stop(ctx); err != nil {
-			return provider.Progress{}, err
-		}
-	}
-	got, err := methods.ReconfigVM_Task(ctx, u.s, &types.ReconfigVM_Task{This: u.ref, Spec: spec})
-	if !stop {
+	runs := u.now.props["runtime.powerState"] == any(types.VirtualMachinePowerStatePoweredOn)
+	stopped := !runs && u.live.Fields.Text(fieldPower) == poweredOn // by an earlier try of this step
+	switch {
+	case !changed && stopped && u.has("guestId", "firmware", "numCPUs", "memoryMB"):
+		return u.restart(ctx, "", nil)
+	case !changed:
+		return provider.Progress{}, nil
+	case len(still) == 0 || !runs && !stopped:
+		got, err := methods.ReconfigVM_Task(ctx, u.s, &types.ReconfigVM_Task{This: u.ref, Spec: spec})
 		if err != nil {
 			return provider.Progress{}, err
 		}
 		return handed(got.Returnval, u.live.ID), nil
 	}
-	if err == nil {
-		err = u.s.await(ctx, got.Returnval)
+	if runs {
+		if err := u.stop(ctx); err != nil {
+			return provider.Progress{}, err
+		}
 	}
-	started, serr := methods.PowerOnVM_Task(ctx, u.s, &types.PowerOnVM_Task{This: u.ref})
-	if err != nil || serr != nil {
-		return provider.Progress{}, errors.Join(err, serr)
-	}
-	return handed(started.Returnval, u.live.ID), nil
+	err = insist(ctx, func() error {
+		got, err := methods.ReconfigVM_Task(ctx, u.s, &types.ReconfigVM_Task{This: u.ref, Spec: spec})
+		if err != nil {
+			return err
+		}
+		return u.s.await(ctx, got.Returnval)
+	})
+	return u.restart(ctx, still[0], err)
 }
 
 // power starts or stops the machine.
