@@ -116,6 +116,9 @@ peers: ## check or install what the tests talk to
 	if ! has_sshd && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -q >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends openssh-server >/dev/null; fi; \
 	if ! has_sshd; then echo "sshd is missing; type: sudo apt-get install openssh-server"; exit 1; fi
+	@if ! command -v gpg >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -q >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends gpg gpg-agent >/dev/null; fi; \
+	if ! command -v gpg >/dev/null || ! command -v gpgconf >/dev/null; then echo "gpg is missing; type: sudo apt-get install gpg gpg-agent"; exit 1; fi
 	@postgres() { command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; }; \
 	if ! postgres && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -q >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends postgresql >/dev/null; fi; \

@@ -54,6 +54,7 @@ func house() map[string]room {
 		"engine/forge":                 {4, plain},
 		"engine/chat":                  {4, plain},
 		"engine/secret":                {4, plain},
+		"engine/signer":                {4, plain},
 		"providers/aws":                {4, plain},
 		"providers/fake":               {4, plain},
 		"providers/vsphere":            {4, plain},
@@ -98,6 +99,8 @@ func owners() map[string][]string {
 		"gitlab.com/gitlab-org/api/client-go": {"engine/forge"},
 		"github.com/golang-jwt":               {"engine/forge"},
 		"github.com/bluekeyes/go-gitdiff":     {"engine/forge"},
+		"github.com/hiddeco/sshsig":           {"engine/signer"},
+		"github.com/ProtonMail/go-crypto":     {"engine/signer"},
 		"github.com/vmware/govmomi":           {"providers/vsphere", "engine/lab/vcsim"},
 	}
 }

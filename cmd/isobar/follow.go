@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"isobar.dev/engine/diag"
 	"isobar.dev/engine/git"
@@ -15,6 +16,7 @@ import (
 	"isobar.dev/engine/provider"
 	"isobar.dev/engine/reconcile"
 	"isobar.dev/engine/resource"
+	"isobar.dev/engine/signer"
 	"isobar.dev/engine/spec"
 )
 
@@ -53,11 +55,14 @@ func (o *office) repos(ctx context.Context) []reconcile.Repo {
 		r.At = diag.Place{} // a line more in the file changes nothing
 		opts := s.gitOptions(r, filepath.Join(o.store.beside+".mirrors", r.Name))
 		like := r
-		like.Forge = nil // a pointer
+		like.Forge, like.Signers = nil, nil // pointers
 		one := reconcile.Repo{
 			Name: r.Name, Origin: git.Redact(opts.URL), Poll: r.Poll, Holds: r.Environments, May: s.may(r), Channel: r.Channel,
 			Version: fmt.Sprintf("%+v %s %t", like, s.dir, len(s.Credentials) > 0),
 			Open:    opener(opts),
+		}
+		if r.Signers != nil {
+			one.Version += fmt.Sprintf("%+v", *r.Signers)
 		}
 		if s.Slack != nil {
 			one.Channel = cmp.Or(one.Channel, s.Slack.Channel)
@@ -99,12 +104,28 @@ func (s *settings) gitOptions(r spec.ServerRepo, dir string) git.Options {
 	if token := s.appToken(r); token != nil {
 		o.Secret, o.User, o.Named = token, gitUser, "the token of the App "+r.Forge.App.ID
 	}
+	if files := s.signers(r); files != nil {
+		o.Now, o.Signers = time.Now, func() (git.Signers, error) { return signer.Read(*files) }
+	}
 	if o.SSH.KnownHosts == "" {
 		if home, err := os.UserHomeDir(); err == nil {
 			o.SSH.KnownHosts = filepath.Join(home, ".ssh", "known_hosts")
 		}
 	}
 	return o
+}
+
+// signers names the files of those whose signature counts in a repository, or nil
+// where none does.
+func (s *settings) signers(r spec.ServerRepo) *signer.Files {
+	if r.Signers == nil {
+		return nil
+	}
+	files := &signer.Files{SSH: s.path(r.Signers.SSH)}
+	for _, name := range r.Signers.OpenPGP {
+		files.OpenPGP = append(files.OpenPGP, s.path(name))
+	}
+	return files
 }
 
 // tokenName is what to call a repository's token in messages.

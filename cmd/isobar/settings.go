@@ -16,6 +16,7 @@ import (
 	"isobar.dev/engine/provider"
 	"isobar.dev/engine/resource"
 	"isobar.dev/engine/secret"
+	"isobar.dev/engine/signer"
 	"isobar.dev/engine/spec"
 )
 
@@ -161,6 +162,26 @@ func (s *settings) may(r spec.ServerRepo) func(profile string) error {
 	}
 }
 
+// unreadSigners tells, as warnings, what is wrong with the keys of those whose signature
+// counts.
+func (s *settings) unreadSigners() (out diag.List) {
+	for _, r := range s.Repos {
+		files := s.signers(r)
+		if files == nil {
+			continue
+		}
+		_, err := signer.Read(*files)
+		if err == nil {
+			continue
+		}
+		for _, f := range findings(err) {
+			f.Severity, f.Subject = diag.Warning, "repos."+r.Name+".requireSigned"
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
 // sources looks at every source of a secret: what can't be read now, and what
 // others can read; and at what forges are spoken to with beside them.
 func (s *settings) sources() diag.List {
@@ -185,7 +206,7 @@ func (s *settings) sources() diag.List {
 	if s.Slack != nil {
 		all["slack.token"] = s.Slack.Token
 	}
-	out := s.forges()
+	out := append(s.forges(), s.unreadSigners()...)
 	for _, what := range slices.Sorted(maps.Keys(all)) {
 		from := all[what]
 		read := s.reader(from)

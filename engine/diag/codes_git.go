@@ -63,5 +63,12 @@ func gitPages() map[Code]Page {
 			Text: "The branch of a pull request and the one that it is to be merged into have no commit in common, so that nobody " +
 				"can tell what it changes. Begin the branch again from the one that it is to be merged into.",
 		},
+		"GIT-513": {
+			Title: "head not signed by anybody who counts",
+			Text: "The server's file says requireSigned of this repository, and the head of its branch is not signed, or not by a key that " +
+				"counts now; the message says whose it is. The last commit that was taken stays in force, drift of it is put back as ever, and " +
+				"nothing of the new one is applied. Sign it anew (`git commit --amend --no-edit -S`) or put a signed commit on top; or, if its " +
+				"key is to count, add that to the files which requireSigned names. Where a forge merges pull requests, its own key has to count.",
+		},
 	}
 }

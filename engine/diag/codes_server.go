@@ -11,6 +11,7 @@ const (
 	ServerRestart  Code = "SRV-807"
 	ServerExposed  Code = "SRV-808"
 	ServerForge    Code = "SRV-809"
+	ServerSigners  Code = "SRV-810"
 )
 
 // serverPages holds the SRV codes.
@@ -61,6 +62,12 @@ func serverPages() map[Code]Page {
 			Text: "The file of certificates that the server's file names for a forge can't be read or holds none in PEM, or the forge's " +
 				"address or the repository's name there is not one that isobar's client takes. Environments are worked on as ever; the " +
 				"repository's pull requests are left alone until it is mended.",
+		},
+		ServerSigners: {
+			Title: "the keys of signers can't be read",
+			Text: "A file of OpenPGP keys or of allowed signers that requireSigned names is missing, holds what is no key, or has a line " +
+				"that isobar does not understand. As long as that is so nobody counts: the last commit that was taken stays in force, and " +
+				"no newer one is. The files are read anew at each look at the repository.",
 		},
 		ServerRestart: {
 			Title: "a setting wants a restart",

@@ -32,6 +32,7 @@ const (
 	BadAddress  Kind = "bad_address" // not a URL that we take
 	Untrusted   Kind = "untrusted"   // the server's host key is unknown, changed or revoked
 	Full        Kind = "full"        // our own mirror can't be written to
+	Unsigned    Kind = "unsigned"    // the branch's head bears no signature that counts; Head stays where it was
 )
 
 // Error is a classified failure. Its text names the repository without any
@@ -79,7 +80,7 @@ func (e *Error) class() resource.Class {
 	switch e.Kind {
 	case Unreachable, Corrupt, Full:
 		return resource.Transient
-	case Denied, Untrusted:
+	case Denied, Untrusted, Unsigned:
 		return resource.Denied
 	case NotFound, BranchGone, Empty, NoRevision:
 		return resource.NotFound
@@ -113,6 +114,8 @@ func (e *Error) code() diag.Code {
 		return "GIT-511"
 	case Unrelated:
 		return "GIT-512"
+	case Unsigned:
+		return "GIT-513"
 	case BadAddress:
 	}
 	return "GIT-509"

@@ -18,8 +18,9 @@ import (
 // Fetch brings branches and tags up to date with the remote, full history,
 // incrementally and with pruning, and reports whether Head moved or any branch
 // or tag did. A force-push is followed. On any error what was fetched earlier
-// stays as it is; errors are of type *Error. A damaged mirror is fetched afresh
-// beside the old one, which it then replaces.
+// stays as it is; errors are of type *Error. A head that has to be signed and is not
+// is one of kind Unsigned: all was fetched, and Head stays where it was. A damaged
+// mirror is fetched afresh beside the old one, which it then replaces.
 func (m *Mirror) Fetch(ctx context.Context) (changed bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -32,13 +33,10 @@ func (m *Mirror) Fetch(ctx context.Context) (changed bool, err error) {
 	if KindOf(err) == Corrupt {
 		return m.rebuild(ctx)
 	}
-	if err != nil || !changed {
-		return false, err
-	}
-	if m.settle() != nil {
+	if changed && m.settle() != nil {
 		return m.rebuild(ctx)
 	}
-	return true, nil
+	return changed && err == nil, err
 }
 
 // settle counts a fetch that brought something, repacks where it is time, and
@@ -85,12 +83,14 @@ func (m *Mirror) dial(ctx context.Context, sto spilling) (conn, error) {
 	return conn{remote, by, refs}, nil
 }
 
-// fetchInto brings a store up to date, its headRef last.
-func (m *Mirror) fetchInto(ctx context.Context, sto spilling) (bool, error) {
-	before, held := sto.Reference(headRef)
+// fetchInto brings a store up to date, its head last, and reports whether it brought
+// anything, the head's move among it.
+func (m *Mirror) fetchInto(ctx context.Context, sto spilling) (brought bool, err error) {
 	c, err := m.dial(ctx, sto)
-	if KindOf(err) == Empty && held == nil {
-		err = &Error{Kind: BranchGone, URL: m.at.shown, What: "the repository has no branch any more", Mend: "push the branch again"}
+	if KindOf(err) == Empty {
+		if _, held := sto.Reference(m.headRef()); held == nil {
+			err = &Error{Kind: BranchGone, URL: m.at.shown, What: "the repository has no branch any more", Mend: "push the branch again"}
+		}
 	}
 	if err != nil {
 		return false, err
@@ -102,28 +102,43 @@ func (m *Mirror) fetchInto(ctx context.Context, sto spilling) (bool, error) {
 	}
 	name := branch.Short()
 	m.branch.Store(&name)
-	same, err := sameRefs(sto.Storage, c.refs, branch)
+	same, err := sameRefs(sto.Storage, c.refs)
 	if err != nil {
 		return false, corrupt(m.at.shown, err)
 	}
-	if same {
-		return false, nil
+	if !same {
+		if err := m.transfer(ctx, c, true, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"); err != nil {
+			return false, err
+		}
 	}
-	if err := m.transfer(ctx, c, true, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"); err != nil {
+	moved, err := m.advance(sto.Storage, branch)
+	return !same || moved, err
+}
+
+// advance makes what a branch holds the head, if it may be, and reports whether that
+// is another one than before.
+func (m *Mirror) advance(sto *filesystem.Storage, branch plumbing.ReferenceName) (moved bool, err error) {
+	before, held := sto.Reference(m.headRef())
+	ref, err := sto.Reference(branch)
+	switch {
+	case errors.Is(err, plumbing.ErrReferenceNotFound): // between the list and the fetch
+		return false, m.branchGone(branch.Short())
+	case err == nil && held == nil && before.Hash() == ref.Hash():
+		return false, nil
+	case err == nil:
+		err = readable(sto, ref.Hash())
+	}
+	if err != nil {
+		return false, corrupt(m.at.shown, err)
+	}
+	if err := m.vouched(sto, branch, ref.Hash()); err != nil {
 		return false, err
 	}
-	ref, err := sto.Reference(branch)
-	if errors.Is(err, plumbing.ErrReferenceNotFound) { // between the list and the fetch
-		return false, m.branchGone(branch.Short())
+	if held == nil {
+		err = m.noteForced(sto, before.Hash(), ref.Hash())
 	}
 	if err == nil {
-		err = readable(sto.Storage, ref.Hash())
-	}
-	if err == nil && held == nil {
-		err = m.noteForced(sto.Storage, before.Hash(), ref.Hash())
-	}
-	if err == nil {
-		err = sto.SetReference(plumbing.NewHashReference(headRef, ref.Hash()))
+		err = sto.SetReference(plumbing.NewHashReference(m.headRef(), ref.Hash()))
 	}
 	if err != nil {
 		return false, corrupt(m.at.shown, err)
@@ -207,16 +222,15 @@ func (m *Mirror) branchGone(name string) error {
 	return &Error{Kind: BranchGone, URL: m.at.shown, What: fmt.Sprintf("branch %q is gone", name), Mend: "push it again, or name another branch to follow"}
 }
 
-// sameRefs reports whether a store holds just the remote's branches and tags,
-// what FetchRefs keeps aside.
-func sameRefs(sto *filesystem.Storage, remote []*plumbing.Reference, branch plumbing.ReferenceName) (bool, error) {
+// sameRefs reports whether a store holds just the remote's branches and tags, beside
+// isobar's own refs.
+func sameRefs(sto *filesystem.Storage, remote []*plumbing.Reference) (bool, error) {
 	want := map[plumbing.ReferenceName]plumbing.Hash{}
 	for _, r := range remote {
 		if r.Type() == plumbing.HashReference && (r.Name().IsBranch() || r.Name().IsTag()) {
 			want[r.Name()] = r.Hash()
 		}
 	}
-	want[headRef] = want[branch]
 	it, err := sto.IterReferences()
 	if err != nil {
 		return false, err
@@ -224,7 +238,7 @@ func sameRefs(sto *filesystem.Storage, remote []*plumbing.Reference, branch plum
 	defer it.Close()
 	same, n := true, 0
 	err = it.ForEach(func(r *plumbing.Reference) error {
-		if r.Type() != plumbing.HashReference || strings.HasPrefix(r.Name().String(), keptPrefix) {
+		if r.Type() != plumbing.HashReference || strings.HasPrefix(r.Name().String(), ownPrefix) {
 			return nil
 		}
 		n++
@@ -266,7 +280,8 @@ func (m *Mirror) rebuild(ctx context.Context) (changed bool, err error) {
 	if err := initMirror(fresh, m.at.shown); err != nil {
 		return false, corrupt(m.at.shown, err)
 	}
-	if _, err := m.fetchInto(ctx, spilling{openStorage(fresh), fresh}); err != nil {
+	unsigned, err := m.fill(ctx, spilling{openStorage(fresh), fresh})
+	if err != nil {
 		if KindOf(err) == Corrupt { // in a new directory: not the mirror's fault
 			err = &Error{
 				Kind: Unreachable, URL: m.at.shown, What: "the answer is incomplete, or can't be stored", Err: errors.Unwrap(errors.Unwrap(err)),
@@ -285,5 +300,19 @@ func (m *Mirror) rebuild(ctx context.Context) (changed bool, err error) {
 		return false, corrupt(m.at.shown, err)
 	}
 	m.write, m.packed = openStorage(m.opts.Dir), 1
-	return true, nil
+	return unsigned == nil, unsigned
+}
+
+// fill fetches everything into a fresh store. Where the branch's head is not signed,
+// which unsigned then says, the store keeps the head that the mirror had.
+func (m *Mirror) fill(ctx context.Context, sto spilling) (unsigned, err error) {
+	had, held := m.write.Reference(m.headRef())
+	_, err = m.fetchInto(ctx, sto)
+	if KindOf(err) != Unsigned {
+		return nil, err
+	}
+	if held == nil && readable(sto.Storage, had.Hash()) == nil {
+		return err, sto.SetReference(had)
+	}
+	return err, nil
 }

@@ -33,6 +33,11 @@ type Options struct {
 	SSH     SSH                    // key and known hosts, for addresses over SSH
 	MaxFile int64                  // bytes of the largest file that a tree gives; 0 is 16 MiB
 	Timeout time.Duration          // of one Fetch; 0 is 5 minutes
+
+	// Signers gives who has to have signed the branch's head; nil: it need not be
+	// signed. It is asked at each Fetch, and wants Now.
+	Signers func() (Signers, error)
+	Now     func() time.Time // for keys that expire
 }
 
 const (
@@ -123,7 +128,7 @@ func (m *Mirror) sound() bool {
 	if _, err := gogit.Open(sto, nil); err != nil {
 		return false
 	}
-	ref, err := sto.Reference(headRef)
+	ref, err := sto.Reference(m.headRef())
 	if errors.Is(err, plumbing.ErrReferenceNotFound) {
 		return true
 	}
@@ -173,15 +178,16 @@ func moveAside(dir string) error {
 	}
 }
 
-// Head gives the commit of the followed branch as last fetched: an Error of
-// kind NoRevision before the first Fetch that worked.
+// Head gives the commit of the followed branch as last fetched, where it has to be
+// signed the last one that was: an Error of kind NoRevision before the first Fetch
+// that worked.
 func (m *Mirror) Head(ctx context.Context) (Commit, error) {
 	if err := ctx.Err(); err != nil {
 		return Commit{}, err
 	}
 	var out Commit
 	err := m.read.object(func(sto *filesystem.Storage) error {
-		ref, err := sto.Reference(headRef)
+		ref, err := sto.Reference(m.headRef())
 		if errors.Is(err, plumbing.ErrReferenceNotFound) {
 			return errNoRevision
 		}

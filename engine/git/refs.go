@@ -14,9 +14,12 @@ import (
 	"github.com/go-git/go-git/v5/storage/filesystem"
 )
 
+// ownPrefix is where the mirror keeps what is no branch or tag of the remote.
+const ownPrefix = "refs/isobar/"
+
 // keptPrefix is where refs that FetchRefs brought are kept: no prune of branches
 // touches them there, and a repack keeps what they name.
-const keptPrefix = "refs/isobar/kept/"
+const keptPrefix = ownPrefix + "kept/"
 
 // kept gives the name under which the mirror keeps a ref of the remote.
 func kept(ref string) plumbing.ReferenceName {

@@ -10,6 +10,7 @@ import (
 
 	"isobar.dev/engine/cycle"
 	"isobar.dev/engine/diag"
+	"isobar.dev/engine/git"
 	"isobar.dev/engine/store"
 	"isobar.dev/engine/view"
 )
@@ -37,14 +38,17 @@ func (d *Daemon) Refused() []Refusal {
 }
 
 // Unread gives the repositories that can't be read and hold no environment yet,
-// each with the reason: no row would tell of them.
+// each with what is to be said of it: no row would tell of them.
 func (d *Daemon) Unread() map[string]string {
 	d.ready()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	out := map[string]string{}
 	for name, why := range d.trouble {
-		out[name] = why.text
+		out[name] = "repository unreadable: " + why.text
+		if why.kind == git.Unsigned {
+			out[name] = "nothing is in force: " + why.text
+		}
 	}
 	for _, own := range d.envs {
 		delete(out, own.repo)
@@ -70,8 +74,10 @@ func (d *Daemon) Aside(row store.Environment) string {
 		return "repository " + row.Repo + " is not followed any more: nothing is read or changed"
 	}
 	var said []string
-	if why := d.trouble[r.Name].text; why != "" {
-		said = append(said, "repository unreadable, "+short(row.Commit)+" stays in force: "+why)
+	if why := d.trouble[r.Name]; why.kind == git.Unsigned {
+		said = append(said, short(row.Commit)+" stays in force: "+why.text)
+	} else if why.text != "" {
+		said = append(said, "repository unreadable, "+short(row.Commit)+" stays in force: "+why.text)
 	}
 	if h := d.heads[r.Name]; h != nil && h.channel != "" {
 		if why := d.untold(h.channel); why != "" {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"isobar.dev/engine/diag"
+	"isobar.dev/engine/git"
 	"isobar.dev/engine/provider"
 	"isobar.dev/engine/reconcile"
 	"isobar.dev/engine/resource"
@@ -476,13 +477,48 @@ func TestUnreadableRepositoryIsToldInChat(t *testing.T) {
 		said(1, 0, "· the token is no more · `c1` stays in force")
 		s.source.set(nil)
 		s.pass(10 * time.Minute)
-		said(1, 1, "can be read again · from ")
+		said(1, 1, "is followed again · from ")
 		s.source.set(errors.New("gone again"))
 		s.pass(time.Hour)
 		said(1, 2, "· gone again ·")
 		s.source.set(nil)
 		s.pass(10 * time.Minute)
-		said(1, 3, "can be read again · from ")
+		said(1, 3, "is followed again · from ")
+	})
+}
+
+// TestUnsignedHeadIsTold: at once, each head that is not taken with whose it is, in one
+// message; what was taken stays in force.
+func TestUnsignedHeadIsTold(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		var log syncBuffer
+		s.log = slog.New(slog.NewTextHandler(&log, nil))
+		s.push("c1", map[string]environment{"prod": nets("prod", "a")})
+		s.start()
+		s.pass(10 * time.Second)
+		said := func(edits int, last string) {
+			t.Helper()
+			all := s.room.all()
+			if s.room.count("post", "repository") != 1 || s.room.count("edit", "repository") != edits || !strings.Contains(all[len(all)-1], last) {
+				t.Fatalf("the chat saw\n%s", strings.Join(all, "\n"))
+			}
+		}
+		s.source.set(&git.Error{Kind: git.Unsigned, What: "c2 of Ann is not signed", Mend: "sign it"})
+		s.pass(2 * time.Minute)
+		said(0, "· c2 of Ann is not signed · `c1` stays in force")
+		if got := s.Aside(s.row("prod")); got != "c1 stays in force: c2 of Ann is not signed" {
+			t.Errorf("what is said beside it is %q", got)
+		}
+		s.source.set(&git.Error{Kind: git.Unsigned, What: "c3 of Ben is not signed", Mend: "sign it"})
+		s.pass(2 * time.Minute)
+		said(1, "· c3 of Ben is not signed · `c1` stays in force")
+		if n := strings.Count(log.String(), "is not taken; the last commit stays in force"); n != 2 {
+			t.Errorf("it is told %d times:\n%s", n, log.String())
+		}
+		s.source.set(nil)
+		s.pass(2 * time.Minute)
+		said(2, "is followed again · from ")
+		s.wantState("prod", "in sync")
 	})
 }
 
@@ -508,7 +544,7 @@ func TestUnreadableRepositoryAndANewProcess(t *testing.T) {
 			s.pass(2 * time.Minute)
 		}
 		all := s.room.all()
-		if s.room.count("post", "repository") != 1 || s.room.count("edit", "can be read again · at ") != 1 || !strings.Contains(all[len(all)-1], "again") {
+		if s.room.count("post", "repository") != 1 || s.room.count("edit", "is followed again · at ") != 1 || !strings.Contains(all[len(all)-1], "again") {
 			t.Fatalf("the chat saw\n%s", strings.Join(all, "\n"))
 		}
 	})

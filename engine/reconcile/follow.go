@@ -58,7 +58,9 @@ func (d *Daemon) follow(ctx context.Context, f *follower) {
 		d.Meter.Fetched(r.Name, err)
 		switch news := d.note(r.Name, err); {
 		case news && err == nil:
-			d.Log.InfoContext(ctx, "repository can be read again", "repo", r.Name)
+			d.Log.InfoContext(ctx, "repository is followed again", "repo", r.Name)
+		case news && git.KindOf(err) == git.Unsigned:
+			d.Log.WarnContext(ctx, "the head of a repository's branch is not taken; the last commit stays in force, and this is told once", "repo", r.Name, "error", err, "mend", mendOf(err))
 		case news:
 			d.Log.WarnContext(ctx, "repository could not be read; the last commit stays in force, and this is told once", "repo", r.Name, "error", err, "mend", mendOf(err))
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"time"
 
+	"isobar.dev/engine/git"
 	"isobar.dev/engine/store"
 	"isobar.dev/engine/view"
 )
@@ -25,6 +26,7 @@ func lamentOf(repo string, at time.Time) string {
 type lamented struct {
 	key   string    // of the message that says it can't be read; "" where it can
 	since time.Time // when that began
+	why   string
 }
 
 // lament tells in chat that a repository can't be read for long, and in the same
@@ -33,22 +35,29 @@ func (d *Daemon) lament(ctx context.Context, r Repo, failed error) {
 	d.mu.Lock()
 	at := d.trouble[r.Name]
 	told, known := d.lamented[r.Name] // not known: the process before this one may have told something
-	text, channel := view.Unread{Repo: r.Name, Since: at.since, Why: at.text, Mend: mendOf(failed)}, cmp.Or(r.Channel, d.Channel)
+	barred := at.kind == git.Unsigned
+	text, channel := view.Unread{Repo: r.Name, Barred: barred, Since: at.since, Why: at.text, Mend: mendOf(failed)}, cmp.Or(r.Channel, d.Channel)
 	if h := d.heads[r.Name]; h != nil {
 		text.Commit, channel = h.commit.Hash, h.channel
 	}
 	d.mu.Unlock()
 	now := d.Runner.Now()
-	begins := failed != nil && told.key == "" && !at.since.IsZero() && now.Sub(at.since) >= borne
+	begins := failed != nil && told.key == "" && !at.since.IsZero() && (barred || now.Sub(at.since) >= borne)
+	other := failed != nil && told.key != "" && barred && told.why != at.text // another head
 	ends := failed == nil && (told.key != "" || !known)
-	if d.Chat == nil || channel == "" || !begins && !ends || !d.postman(ctx) {
+	if d.Chat == nil || channel == "" || !begins && !other && !ends || !d.postman(ctx) {
 		return
 	}
 	var err error
-	if begins {
-		told = lamented{lamentOf(r.Name, at.since), at.since}
+	switch {
+	case begins:
+		told = lamented{lamentOf(r.Name, at.since), at.since, at.text}
 		err = d.unreadable(ctx, told, channel, text)
-	} else {
+	case other:
+		told.why = at.text
+		m := store.Message{Key: told.key + " other " + now.UTC().Format(time.DateTime), Thread: told.key, Channel: channel, Kind: editMessage, Body: body(text.Chat())}
+		_, err = d.say(ctx, m)
+	default:
 		text.Since, text.Until = told.since, now
 		err = d.readable(ctx, r.Name, told, channel, text)
 		told = lamented{}

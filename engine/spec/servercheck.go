@@ -77,6 +77,12 @@ func (c *serverCheck) repo(r *ServerRepo) {
 		c.source(r.Passphrase, at("ssh", "passphrase")...)
 	}
 	c.forge(r)
+	if s := r.Signers; s != nil && len(s.OpenPGP) == 0 && s.SSH == "" {
+		c.add(diag.Finding{
+			Code: codeOneOf, Message: "repos." + r.Name + ".requireSigned: it names no keys, so that no commit could be taken",
+			Mend: `write ssh: "allowed_signers" or openpgp: ["keys.asc"], or take it out`,
+		}, at("requireSigned")...)
+	}
 	if r.Channel != "" && c.server.Slack == nil {
 		c.add(diag.Finding{
 			Code: codeReference, Message: "repos." + r.Name + ".slack: there is no bot to tell it there",

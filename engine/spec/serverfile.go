@@ -42,8 +42,15 @@ type ServerRepo struct {
 	Environments []string // globs of what it may hold; nil: any
 	Credentials  []string // that its environments may use; nil: not said
 	Channel      string
-	Forge        *ServerForge // nil: its pull requests are left alone
-	At           diag.Place   // of its address
+	Forge        *ServerForge   // nil: its pull requests are left alone
+	Signers      *ServerSigners // nil: commits need not be signed
+	At           diag.Place     // of its address
+}
+
+// ServerSigners names the files with the keys of those whose signature counts.
+type ServerSigners struct {
+	OpenPGP []string `json:"openpgp"`
+	SSH     string   `json:"ssh"`
 }
 
 // ServerCredentials are credentials of one provider. Settings hold no secret;
@@ -118,6 +125,7 @@ type serverRepoJSON struct {
 		KnownHosts string                `json:"knownHosts"`
 	} `json:"ssh"`
 	Forge        *serverForgeJSON `json:"forge"`
+	Signers      *ServerSigners   `json:"requireSigned"`
 	Environments []string         `json:"environments"`
 	Credentials  []string         `json:"credentials"`
 	Slack        struct {
@@ -158,7 +166,7 @@ func decodeServer(o outcome) (Server, error) {
 		repo := ServerRepo{
 			Name: name, URL: r.URL, Branch: r.Branch, Poll: out.Poll, User: r.Auth.User, Token: r.Auth.Token, Key: r.SSH.Key.File,
 			Passphrase: r.SSH.Passphrase, KnownHosts: r.SSH.KnownHosts, Environments: r.Environments, Credentials: r.Credentials,
-			Channel: r.Slack.Channel, Forge: decodeForge(r.Forge, r.URL), At: diag.Place(o.At[resource.Path{"repos", name, "url"}.String()]),
+			Channel: r.Slack.Channel, Forge: decodeForge(r.Forge, r.URL), Signers: r.Signers, At: diag.Place(o.At[resource.Path{"repos", name, "url"}.String()]),
 		}
 		if r.Poll != nil {
 			repo.Poll = time.Duration(*r.Poll)

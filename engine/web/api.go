@@ -42,7 +42,7 @@ type Control interface {
 	Ready() error
 	Aside(row store.Environment) string // what to say of an environment beside its row; "" for nothing
 	Refused() []reconcile.Refusal
-	Unread() map[string]string // repositories without environments that can't be read → why
+	Unread() map[string]string // repositories without environments that can't be read → what is to be said of it
 	Unwritable() string        // why nothing can be recorded, and so done; "" where it can
 }
 

@@ -58,7 +58,7 @@ func withRefused(lines []view.Status, refused []reconcile.Refusal) []view.Status
 func withUnread(lines []view.Status, unread map[string]string) []view.Status {
 	for _, name := range slices.Sorted(maps.Keys(unread)) {
 		lines = append(lines, view.Status{
-			Env: "–", Repo: name, State: "unread", Drift: -1, Checked: -1, Seconds: -1, Note: "repository unreadable: " + unread[name],
+			Env: "–", Repo: name, State: "unread", Drift: -1, Checked: -1, Seconds: -1, Note: unread[name],
 		})
 	}
 	return lines
