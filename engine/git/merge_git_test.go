@@ -202,7 +202,8 @@ func (e edits) edit(data string) string {
 // them, and compares with `git merge-tree`: the same tree, or conflicts in the
 // same files. Where histories cross, the base is itself merged, and where that
 // conflicts, it may come out otherwise than git's, seldom: there a conflict that
-// git does not see is let pass, and one in other files. Another tree never is.
+// just one of the two sees is let pass, and one in other files: the forge merges by
+// itself, and what it makes of it is planned. Another tree than git's never is.
 func TestMergeAsGit(t *testing.T) {
 	t.Parallel()
 	m, mirror := newModel(t)
@@ -239,7 +240,7 @@ func TestMergeAsGit(t *testing.T) {
 		}
 		tree, conflicts := m.merge(t, base, head)
 		alike := got.Tree == tree && slices.Equal(conflicting(got.Conflicts), conflicts)
-		if !alike && crossings > 0 && got.Tree == "" {
+		if !alike && crossings > 0 && (got.Tree == "" || tree == "") {
 			return
 		}
 		if !alike {
