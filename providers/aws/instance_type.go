@@ -142,7 +142,7 @@ func (s *session) retype(ctx context.Context, ch change, modify func(*ec2.Modify
 		return nil
 	}
 	if err := insist(ctx, func() error { return s.launch(ctx, ch.live.ID) }); err != nil {
-		return adding(err, "it has its new type "+want+" and stands still until AWS starts it, which the next apply asks for again")
+		return s.unstarted(ctx, ch, modify, err)
 	}
 	delete(ch.left, aspectState)
 	return s.reach(ctx, ch.live.ID, types.InstanceStateNameRunning)
@@ -162,6 +162,24 @@ func (s *session) halt(ctx context.Context, ch change, v *types.Instance) error 
 		err = adding(err, "it was stopped for its new type")
 	}
 	return err
+}
+
+// unstarted sees to an instance that AWS does not start with its new type, for want of
+// capacity say: it gets the type that it had and is started with that one. Where the
+// refusal is not the type's, or the old type can't be had back, it stands still.
+func (s *session) unstarted(ctx context.Context, ch change, modify func(*ec2.ModifyInstanceAttributeInput) error, refusal error) error {
+	want, old := ch.want.Fields.Text(fieldMachine), ch.live.Fields.Text(fieldMachine)
+	waits := adding(refusal, "it has its new type "+want+" and stands still until AWS starts it, which the next apply asks for again")
+	var fenced *provider.FencedError
+	class := resource.ClassOf(refusal)
+	if class != resource.Conflict && class != resource.Invalid || errors.As(refusal, &fenced) || expired(codeOf(refusal)) || old == "" || old == want {
+		return waits
+	}
+	back := &ec2.ModifyInstanceAttributeInput{InstanceType: &types.AttributeValue{Value: aws.String(old)}}
+	if err := insist(ctx, func() error { return modify(back) }); err != nil {
+		return waits
+	}
+	return s.restart(ctx, ch, old, refusal)
 }
 
 // restart starts an instance after AWS refused its new type, and gives the refusal

@@ -251,27 +251,74 @@ func TestCredentialsThatEndAfterTheStop(t *testing.T) {
 	}
 }
 
-// A start that AWS refuses to the new type says what the machine is now, and the same
-// update made again only starts it.
+// A machine that AWS does not start with its new type has its old one again, and runs.
+// Where that can't be, what it is now is told, and the same update made again goes on.
 func TestNewTypeThatDoesNotStart(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, "eu-west-1")
-	o := r.machine(t, nil)
-	end := r.proxy.Inject(fault.Rule{Action: "StartInstances", Do: fault.Refuse(http.StatusInternalServerError, "InsufficientInstanceCapacity", "We do not have sufficient t3.large capacity.")})
-	left, err := r.refused(t, o, "t3.large", nil)
-	end()
-	class(t, err, resource.Conflict, "InsufficientInstanceCapacity")
-	if !strings.Contains(err.Error(), "capacity: it has its new type t3.large and stands still until AWS starts it") || !resource.Equal(left, resource.Map{"state": resource.String("stopped")}) {
-		t.Fatalf("%v, left %v", err, left)
-	}
-	now := r.one(t, "instance", o.ID)
-	want := now
-	want.Fields = merge(now.Fields, resource.Map{"state": resource.String("running")})
-	if _, err := r.Update(t.Context(), now, want, []resource.Change{{Path: resource.Path{"instanceType"}, After: want.Fields["instanceType"]}}); err != nil {
-		t.Fatal(err)
-	}
-	if got := r.calls(); !slices.Equal(got, []string{"StopInstances", "ModifyInstanceAttribute", "StartInstances", "StartInstances"}) {
-		t.Fatalf("calls %v", got)
+	full := fault.Refuse(http.StatusInternalServerError, "InsufficientInstanceCapacity", "We do not have sufficient t3.large capacity.")
+	busy := fault.Refuse(http.StatusBadRequest, "IncorrectInstanceState", "The instance is busy.")
+	down := resource.Map{"state": resource.String("stopped")}
+	const stop, change, start = "StopInstances", "ModifyInstanceAttribute", "StartInstances"
+	for name, c := range map[string]struct {
+		rules     []fault.Rule
+		words     string
+		kind      string // as which it is left
+		left      resource.Map
+		interrupt bool
+		calls     []string
+	}{
+		"put back": {
+			[]fault.Rule{{Action: start, Times: 1, Do: full}},
+			"capacity: it was stopped for its new type and started again as a t3.micro", "t3.micro", nil, true,
+			[]string{stop, change, start, change, start},
+		},
+		"no capacity at all": {
+			[]fault.Rule{{Action: start, Do: full}},
+			"capacity: it was stopped for its new type and stands still now, as a t3.micro, since it could not be started again (ec2:StartInstances: Insuff",
+			"t3.micro", down, true,
+			[]string{stop, change, start, change, start},
+		},
+		"no way back": {
+			[]fault.Rule{{Action: start, Do: full}, {Action: change, After: 1, Do: busy}},
+			"capacity: it has its new type t3.large and stands still until AWS starts it",
+			"t3.large", down, false,
+			[]string{stop, change, start, change},
+		},
+		"not for its type": {
+			[]fault.Rule{{Action: start, Do: fault.Refuse(http.StatusForbidden, "UnauthorizedOperation", "You are not authorized to perform this operation.")}},
+			"operation: it has its new type t3.large and stands still until AWS starts it", "t3.large", down, false,
+			[]string{stop, change, start},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, "eu-west-1")
+			o := r.machine(t, nil)
+			var ends []func()
+			for _, rule := range c.rules {
+				ends = append(ends, r.proxy.Inject(rule))
+			}
+			left, err := r.refused(t, o, "t3.large", nil)
+			for _, end := range ends {
+				end()
+			}
+			if err == nil || !strings.Contains(err.Error(), c.words) || resource.Interrupts(err) != c.interrupt || len(left) != len(c.left) || len(left) > 0 && !resource.Equal(left, c.left) {
+				t.Fatalf("interrupts %v: %v, left %v", resource.Interrupts(err), err, left)
+			}
+			if got := r.calls(); !slices.Equal(got, c.calls) {
+				t.Fatalf("calls %v", got)
+			}
+			now := r.one(t, "instance", o.ID)
+			if now.Fields.Text("instanceType") != c.kind {
+				t.Fatalf("at the end: %s", resource.Encode(now.Fields))
+			}
+			if c.left == nil {
+				return
+			}
+			if err := r.change(t, now, "state", resource.String("running")); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 }
 
