@@ -68,7 +68,7 @@ type FieldJSON struct {
 	At       string          `json:"at,omitempty"`
 	Replaces bool            `json:"forces_replacement,omitempty"`
 	Conflict bool            `json:"conflict,omitempty"`
-	Elements []ElementJSON   `json:"elements,omitempty"` // of a list whose elements have a key: those that differ
+	Elements []ElementJSON   `json:"elements,omitempty"` // of a list that was there, whose elements have a key: those that differ
 }
 
 // ElementJSON is one element of a list that comes, goes or becomes another one.
@@ -81,7 +81,7 @@ type ElementJSON struct {
 func elementsJSON(f *resource.Field, before, after resource.Value) []ElementJSON {
 	was, ok1 := asList(before)
 	is, ok2 := asList(after)
-	if len(keyFields(f)) == 0 || !ok1 || !ok2 {
+	if len(keyFields(f)) == 0 || !ok1 || !ok2 || before == nil { // all of a new list comes
 		return nil
 	}
 	var out []ElementJSON
