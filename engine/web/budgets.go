@@ -12,15 +12,18 @@ type budgets struct {
 	rate, waiting *prometheus.Desc
 }
 
-// Budgets has the metrics tell how the rate budgets stand. Call it once.
-func (m *Metrics) Budgets(loads func() []provider.Load) {
+func newBudgets() *budgets {
 	labels := []string{"scope", "service"}
-	m.registry.MustRegister(&budgets{
-		loads:   loads,
+	return &budgets{
+		loads:   func() []provider.Load { return nil },
 		rate:    prometheus.NewDesc("isobar_rate_budget_calls_per_second", "Calls a second that a provider's rate budget allows now.", labels, nil),
 		waiting: prometheus.NewDesc("isobar_rate_budget_waiting", "Calls that wait for their turn in a provider's rate budget.", labels, nil),
-	})
+	}
 }
+
+// Budgets has the metrics tell how the rate budgets stand. Call it before the
+// metrics are asked for.
+func (m *Metrics) Budgets(loads func() []provider.Load) { m.budgets.loads = loads }
 
 // Describe implements prometheus.Collector.
 func (b *budgets) Describe(out chan<- *prometheus.Desc) {

@@ -30,6 +30,7 @@ type Metrics struct {
 	refused  *prometheus.GaugeVec
 	messages *prometheus.CounterVec
 	webhooks *prometheus.CounterVec
+	budgets  *budgets
 }
 
 // NewMetrics gives empty metrics. queued tells how many environments wait for a
@@ -61,8 +62,9 @@ func NewMetrics(version string, queued func() int) *Metrics {
 		}, []string{"repo"}),
 		webhooks: counter("isobar_webhooks_total", "Deliveries of forges by result: kept, ignored (nothing to do), refused (its signature is wrong), invalid, large, busy, failed (could not be kept), unknown (no webhook is heard there; repo is empty).", "repo", "result"),
 		messages: counter("isobar_messages_total", "Messages to chat by result.", "result"),
+		budgets:  newBudgets(),
 	}
-	m.registry.MustRegister(m.runs, m.took, m.calls, m.callTook, m.owned, m.drifted, m.unread, m.checked, m.fetches, m.refused, m.messages, m.webhooks,
+	m.registry.MustRegister(m.runs, m.took, m.calls, m.callTook, m.owned, m.drifted, m.unread, m.checked, m.fetches, m.refused, m.messages, m.webhooks, m.budgets,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "isobar_queue_length", Help: "Environments that wait for a worker."}, func() float64 { return float64(queued()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "isobar_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version}}, func() float64 { return 1 }),
