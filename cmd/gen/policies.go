@@ -105,7 +105,9 @@ An exception for a rule that does not exist is warned of (POL-310).
 	"daemon follows; with `--rev`, those of the repository's own head or of `--base`, not those of the change\n" +
 	"under review (a checkout of the change has it for its head: name `--base` there); for a work tree, its own. `package main` decides by `deny_NAME`, `violation_NAME` and `warn_NAME`, each a set of\n" +
 	"texts or of objects with `msg` and, optionally, `address`, `path`, `id` and `mend`. The input has the shape of\n" +
-	"Terraform's plan JSON, with `input.isobar` beside it; `data.isobar.plan` holds what isobar's rules use themselves." + `
+	"Terraform's plan JSON, with `input.isobar` beside it: `environment`, `mode`, `trigger`, `commit`, `actor`, `digest`, all resources of\n" +
+	"the environment as the spec wants them and as they are (`spec`, `live`), what is `held`, and the fields of each type (`kinds`).\n" +
+	"[`data.isobar.plan`](../../policies/plan.rego) holds what isobar's rules use themselves." + `
 
     package main
 
@@ -126,7 +128,15 @@ Files named ` + "`data.json`, `data.yaml` or `data.yml`" + ` hold data for rules
 directories, as in OPA's bundles: ` + "`policies/data.json`" + ` gives ` + "`data.blocks`, and `policies/net/data.yaml` gives `data.net.team`" + `.
 All of them together may have 4 MiB. None may stand at ` + "`data.isobar` or `data.main`, nor where a rule is" + `.
 
-Tests are rules named ` + "`test_NAME` in files `*_test.rego`; `isobar policy test` runs them" + `.
+Tests are rules named ` + "`test_NAME` in files `*_test.rego`; `isobar policy test` runs them, beside isobar's own rules" + `.
+A test gives its rule as much of the input as it asks for:
+
+    package main
+
+    test_a_block_outside_is_denied if {
+    	vpc := {"address": "aws_vpc.main", "type": "aws_vpc", "change": {"actions": ["create"], "after": {"cidr_block": "10.1.0.0/16"}}}
+    	count(deny_block) == 1 with input as {"resource_changes": [vpc]}
+    }
 
 ## Slips of the pen
 A rule that asks for what is never there decides nothing, and nobody hears of it. So isobar checks rules against

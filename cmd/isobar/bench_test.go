@@ -158,7 +158,7 @@ func newBenchRepo(b *testing.B, bin string, env []string, text string) string {
 	must(b, env, "", bin, "init", dir)
 	for _, err := range []error{
 		os.RemoveAll(filepath.Join(dir, "environments", "dev")),
-		os.Remove(filepath.Join(dir, "policies", "name_tag.rego")),
+		os.RemoveAll(filepath.Join(dir, "policies")),
 		os.MkdirAll(filepath.Join(dir, "environments", "bench"), 0o700),
 		os.WriteFile(filepath.Join(dir, "environments", "bench", "bench.cue"), []byte(text), 0o600),
 	} {

@@ -213,7 +213,7 @@ func (s *site) repo(t *testing.T, text string) string {
 	for _, err := range []error{
 		err,
 		os.RemoveAll(filepath.Join(dir, "environments", "dev")),
-		os.Remove(filepath.Join(dir, "policies", "name_tag.rego")),
+		os.RemoveAll(filepath.Join(dir, "policies")),
 		os.MkdirAll(filepath.Join(dir, "environments", "crash"), 0o700),
 		os.WriteFile(filepath.Join(dir, "environments", "crash", "crash.cue"), []byte(text), 0o600),
 	} {

@@ -16,7 +16,7 @@ func (a *app) initCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "init [DIR]", Short: "Write a new repository that validates", Args: cobra.MaximumNArgs(1),
 		Long: "Writes a CUE module with isobar's schemas beside it, the estate's settings, a small environment and an\n" +
-			"example policy. It asks nothing and writes over nothing; a .gitignore that is there gets two lines.",
+			"example policy with its test. It asks nothing and writes over nothing; a .gitignore that is there gets two lines.",
 		RunE: func(_ *cobra.Command, args []string) error {
 			dir := a.dir
 			if len(args) == 1 {

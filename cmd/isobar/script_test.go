@@ -155,7 +155,9 @@ func newRepo(ts *testscript.TestScript, _ bool, args []string) {
 	_, err := spec.Init(dir, strings.NewReader(string(seed[:])))
 	ts.Check(err)
 	ts.Check(os.RemoveAll(filepath.Join(dir, "environments", "dev")))
-	ts.Check(os.Remove(filepath.Join(dir, "policies", "name_tag.rego")))
+	for _, name := range []string{"name_tag.rego", "name_tag_test.rego"} {
+		ts.Check(os.Remove(filepath.Join(dir, "policies", name)))
+	}
 }
 
 // exit CODE COMMAND… runs a command that must end with this exit code.

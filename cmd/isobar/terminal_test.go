@@ -113,7 +113,7 @@ func testTerminal(t *testing.T, cloud *moto.Server) {
 	if _, err := spec.Init(dir, strings.NewReader("terminal terminal terminal")); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(filepath.Join(dir, "policies", "name_tag.rego")); err != nil {
+	if err := os.RemoveAll(filepath.Join(dir, "policies")); err != nil {
 		t.Fatal(err)
 	}
 	made, err := cloud.EC2(t.Context(), "eu-west-1", "CreateVpc", map[string]string{"CidrBlock": "10.0.0.0/16"})

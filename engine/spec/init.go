@@ -21,7 +21,7 @@ type Written struct {
 
 // Init writes a new repository into dir: a CUE module with a copy of the
 // schemas, isobar.cue with a random estate id read from rnd, a small
-// environment dev and an example policy. It returns what it wrote, sorted by
+// environment dev and an example policy with its test. It returns what it wrote, sorted by
 // name. A .gitignore that is there, as forges put one into new repositories,
 // gets the lines that it lacks. Where any other of these files exists already
 // it writes nothing and returns an error that names it.
@@ -40,6 +40,7 @@ func Init(dir string, rnd io.Reader) ([]Written, error) {
 		estateFile:                 fmt.Sprintf(initEstate, hex.EncodeToString(id[:])),
 		"environments/dev/dev.cue": initEnvironment,
 		"policies/name_tag.rego":   initPolicy,
+		initTestFile:               initTest,
 		ignoreFile:                 initIgnore,
 	} {
 		files[name] = []byte(text)
@@ -203,4 +204,31 @@ const ignoreFile = ".gitignore"
 const initIgnore = `# isobar's local store
 /.isobar/
 *.sock
+`
+
+const initTestFile = "policies/name_tag_test.rego"
+
+// initTest shows what a rule sees of a plan: as much of it as the rule asks for.
+const initTest = `# isobar policy test runs this. What a rule sees has the shape of Terraform's plan,
+# with isobar's own words beside it; a test gives as much of it as its rule asks for.
+package main
+
+made(after) := {
+	"resource_changes": [{
+		"address": "aws_vpc.main",
+		"type": "aws_vpc",
+		"change": {"actions": ["create"], "before": null, "after": after, "after_unknown": {}},
+	}],
+	"isobar": {"environment": "dev", "kinds": {"aws_vpc": {"fields": ["cidr_block", "tags"]}}},
+}
+
+test_no_name_is_warned_of if {
+	found := warn_name with input as made({"cidr_block": "10.0.0.0/16"})
+	{d.address | some d in found} == {"aws_vpc.main"}
+}
+
+test_a_name_is_fine if {
+	found := warn_name with input as made({"tags": {"Name": "main"}})
+	count(found) == 0
+}
 `
