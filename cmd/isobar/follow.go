@@ -99,7 +99,7 @@ func (s *settings) gitOptions(r spec.ServerRepo, dir string) git.Options {
 	o := git.Options{
 		URL: s.url(r), Branch: r.Branch, Dir: dir, User: r.User, Secret: s.reader(r.Token),
 		Named: tokenName(r.Token), Give: s.giveToken(r),
-		SSH: git.SSH{Key: s.path(r.Key), Passphrase: s.reader(r.Passphrase), Agent: os.Getenv("SSH_AUTH_SOCK"), KnownHosts: s.path(r.KnownHosts)},
+		SSH: git.SSH{Key: s.path(r.Key), Passphrase: s.reader(r.Passphrase), Agent: os.Getenv("SSH_AUTH_SOCK"), KnownHosts: s.path(r.KnownHosts), Give: s.giveKey(r)},
 	}
 	if token := s.appToken(r); token != nil {
 		o.Secret, o.User, o.Named = token, gitUser, "the token of the App "+r.Forge.App.ID
@@ -142,6 +142,14 @@ func (s *settings) giveToken(r spec.ServerRepo) string {
 		return "set ISOBAR_GIT_TOKEN, and ISOBAR_GIT_USER where the server wants a user of its own"
 	}
 	return fmt.Sprintf("name one in %s: repos: %s: auth: token: file: \"…\"", s.name, r.Name)
+}
+
+// giveKey says where a repository's private key is named.
+func (s *settings) giveKey(r spec.ServerRepo) string {
+	if s.name == "" {
+		return "set ISOBAR_GIT_SSH_KEY to the file of a private key"
+	}
+	return fmt.Sprintf("name one in %s: repos: %s: ssh: key: file: \"…\"", s.name, r.Name)
 }
 
 // reload takes the server's file as it is now. One with mistakes is not taken:

@@ -119,7 +119,7 @@ func (a *app) committed(ctx context.Context) (source, error) {
 		return source{}, errorf(diag.CommandRepo, "free space there, as much as a bare clone of the repository takes, and make it writable; XDG_CACHE_HOME names another place", "%v", err)
 	}
 	if err != nil {
-		return source{}, errorf(diag.CommandRepo, "check --repo and the variables that isobar serve --help names", "%v", err)
+		return source{}, err
 	}
 	on, err := revision(ctx, mirror, a.rev)
 	if err != nil {

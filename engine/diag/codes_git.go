@@ -48,10 +48,12 @@ func gitPages() map[Code]Page {
 		},
 		"GIT-510": {
 			Title: "server not trusted",
-			Text: "The SSH server showed a host key that the known_hosts file does not hold, or not for this host. isobar " +
+			Text: "The SSH server showed a host key that the known_hosts file does not hold, or not for this host; or a server of " +
+				"https:// showed a certificate of an authority that this machine does not trust. isobar " +
 				"sends it nothing and goes on with the last commit that it fetched. An unknown host: compare the fingerprint " +
 				"with the one that its owner publishes and add the key, as the message says. A changed key: ask the owner " +
-				"first, since somebody may sit in between. The check can't be turned off.",
+				"first, since somebody may sit in between. An authority of your own: let the machine trust it, or name its file in " +
+				"SSL_CERT_FILE. The check can't be turned off.",
 		},
 		"GIT-511": {
 			Title: "mirror not writable",

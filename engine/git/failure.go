@@ -2,6 +2,7 @@ package git
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -128,10 +129,11 @@ func classify(at address, err error) error {
 	if errors.As(err, &own) {
 		return err
 	}
+	var untrusted *tls.CertificateVerificationError
 	e := &Error{URL: at.shown, Err: err}
 	switch {
 	case full(err):
-		e.Kind, e.What, e.Mend, e.Err = Full, "the local mirror can't be written to", "free space on its disk and make it writable; it is tried again at the next poll", rootCause(err)
+		e.Kind, e.What, e.Mend, e.Err = Full, "the local mirror can't be written to", "free space on its disk and make it writable", rootCause(err)
 	case errors.Is(err, transport.ErrEmptyRemoteRepository):
 		e.Kind, e.What, e.Mend, e.Err = Empty, "the repository has no commit yet", "push a first commit", nil
 	case errors.Is(err, transport.ErrAuthenticationRequired), errors.Is(err, transport.ErrAuthorizationFailed), errors.Is(err, fs.ErrPermission),
@@ -139,10 +141,13 @@ func classify(at address, err error) error {
 		e.Kind, e.What, e.Mend = Denied, "access denied", at.mendDenied()
 	case errors.Is(err, transport.ErrRepositoryNotFound), errors.Is(err, errNoRepository):
 		e.Kind, e.What, e.Mend, e.Err = NotFound, "no repository found", "check the address, and that the credentials may see it", nil
+	case errors.As(err, &untrusted):
+		e.Kind, e.What, e.Err = Untrusted, "the server's certificate is not trusted", untrusted.Err
+		e.Mend = "let this machine trust the authority that issued it, or name the authority's file, in PEM, in the variable SSL_CERT_FILE"
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		e.Kind, e.What, e.Mend = Unreachable, "gave up waiting", "check the address and the network"
 	default:
-		e.Kind, e.What, e.Mend = Unreachable, "fetch failed", "check the address and the network; it is tried again at the next poll"
+		e.Kind, e.What, e.Mend = Unreachable, "fetch failed", "check the address and the network"
 	}
 	return e
 }
@@ -172,7 +177,7 @@ func corrupt(at string, err error) *Error {
 	if full(err) {
 		return &Error{
 			Kind: Full, URL: at, What: "the local mirror can't be written to", Err: rootCause(err),
-			Mend: "free space on its disk and make it writable; it is tried again at the next poll",
+			Mend: "free space on its disk and make it writable",
 		}
 	}
 	return &Error{Kind: Corrupt, URL: at, What: "the local mirror is damaged", Mend: "nothing to do: the next fetch rebuilds it", Err: err}
@@ -182,7 +187,7 @@ func corrupt(at string, err error) *Error {
 func unmade(shown, dir string, err error) *Error {
 	return &Error{
 		Kind: Full, URL: shown, What: "the local mirror can't be made", Err: rootCause(err),
-		Mend: "free space on the disk of " + dir + ", as much as a bare clone of the repository takes, and make it writable; it is tried again at the next poll",
+		Mend: "free space on the disk of " + dir + ", as much as a bare clone of the repository takes, and make it writable",
 	}
 }
 

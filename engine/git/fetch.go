@@ -285,7 +285,7 @@ func (m *Mirror) rebuild(ctx context.Context) (changed bool, err error) {
 		if KindOf(err) == Corrupt { // in a new directory: not the mirror's fault
 			err = &Error{
 				Kind: Unreachable, URL: m.at.shown, What: "the answer is incomplete, or can't be stored", Err: errors.Unwrap(errors.Unwrap(err)),
-				Mend: "check the server, what stands between, and the disk; it is tried again at the next poll",
+				Mend: "check the server, what stands between, and the disk",
 			}
 		}
 		return false, errors.Join(err, os.RemoveAll(fresh))

@@ -25,6 +25,7 @@ type SSH struct {
 	Passphrase func() (string, error) // of Key, asked when it is encrypted; nil is none
 	Agent      string                 // socket of an ssh-agent, used when Key is ""; "" is none
 	KnownHosts string                 // file of the host keys to trust; without it no server is
+	Give       string                 // how to name a Key, for messages where there is none: "set ISOBAR_GIT_SSH_KEY"
 }
 
 // link is what one fetch needs to talk to the remote.
@@ -96,7 +97,7 @@ func (a address) identify(ctx context.Context, user string, o SSH) (auth gitssh.
 		return &gitssh.PublicKeys{User: user, Signer: signer}, who, func() {}, nil
 	}
 	if o.Agent == "" {
-		return nil, "", nil, a.denied("there is no key to log in with", "name the file of a private key, or run an ssh-agent", nil)
+		return nil, "", nil, a.denied("there is no key to log in with", cmp.Or(o.Give, "name the file of a private key")+", or run an ssh-agent", nil)
 	}
 	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", o.Agent)
 	if err != nil {

@@ -62,7 +62,7 @@ func (d *Daemon) follow(ctx context.Context, f *follower) {
 		case news && git.KindOf(err) == git.Unsigned:
 			d.Log.WarnContext(ctx, "the head of a repository's branch is not taken; the last commit stays in force, and this is told once", "repo", r.Name, "error", err, "mend", mendOf(err))
 		case news:
-			d.Log.WarnContext(ctx, "repository could not be read; the last commit stays in force, and this is told once", "repo", r.Name, "error", err, "mend", mendOf(err))
+			d.Log.WarnContext(ctx, "repository could not be read; the last commit stays in force, it is tried again at each poll, and this is told once", "repo", r.Name, "error", err, "mend", mendOf(err))
 		}
 		if !hitched {
 			d.lament(ctx, r, err)

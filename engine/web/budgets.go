@@ -16,7 +16,7 @@ func newBudgets() *budgets {
 	labels := []string{"scope", "service"}
 	return &budgets{
 		loads:   func() []provider.Load { return nil },
-		rate:    prometheus.NewDesc("isobar_rate_budget_calls_per_second", "Calls a second that a provider's rate budget allows now.", labels, nil),
+		rate:    prometheus.NewDesc("isobar_rate_budget_calls_per_second", "Calls a second that a provider's rate budget allows now; service is empty for what has no service's budget of its own.", labels, nil),
 		waiting: prometheus.NewDesc("isobar_rate_budget_waiting", "Calls that wait for their turn in a provider's rate budget.", labels, nil),
 	}
 }
