@@ -26,7 +26,7 @@ func cliPage(root *cobra.Command) string {
 		"| exit code | means |\n|---|---|\n| 0 | all is well |\n| 1 | something is wrong, or was refused; the message says what and how to mend it |\n" +
 		"| 2 | there are changes (`plan --detailed-exitcode`) or drift (`drift`) |\n\n" +
 		"## Flags of every verb\n\n```\n" + root.PersistentFlags().FlagUsages() + "```\n\n" +
-		"Colours and a live line are for terminals: they stay away with `NO_COLOR`, with `CI`, and in a pipe.\n")
+		"Colours and live lines are for terminals: both stay away in a pipe, with `CI` and with `TERM=dumb`, colours also with `NO_COLOR`.\n")
 	for _, c := range root.Commands() {
 		verb(&b, c)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"isobar.dev/engine/diag"
 	"isobar.dev/engine/spec"
+	"isobar.dev/engine/view"
 )
 
 func (a *app) initCommand() *cobra.Command {
@@ -36,6 +37,13 @@ func (a *app) init(dir string) error {
 	if err != nil {
 		return diag.List{{Severity: diag.Error, Code: diag.CommandInit, Message: err.Error()}}
 	}
+	switch a.output {
+	case "json":
+		return a.writeJSON(initialOf(dir, wrote))
+	case "markdown":
+		fmt.Fprint(a.out, "```\n")
+		defer fmt.Fprint(a.out, "```\n")
+	}
 	schemas := 0
 	for _, w := range wrote {
 		switch {
@@ -50,4 +58,24 @@ func (a *app) init(dir string) error {
 	fmt.Fprintf(a.out, "wrote .schemas/ (%d files, for cue vet and editors)\n", schemas)
 	fmt.Fprintf(a.out, "next: isobar -C %s validate\n", dir)
 	return nil
+}
+
+// initialJSON is what init wrote, for programs.
+type initialJSON struct {
+	Schema int        `json:"schema_version"`
+	Dir    string     `json:"directory"`
+	Files  []fileJSON `json:"files"`
+}
+
+type fileJSON struct {
+	Name  string `json:"name"`            // from the directory, with /
+	Added bool   `json:"added,omitempty"` // lines were added to a file that was there
+}
+
+func initialOf(dir string, wrote []spec.Written) initialJSON {
+	out := initialJSON{Schema: view.SchemaVersion, Dir: dir, Files: []fileJSON{}}
+	for _, w := range wrote {
+		out.Files = append(out.Files, fileJSON{w.Name, w.Added})
+	}
+	return out
 }

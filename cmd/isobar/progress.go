@@ -32,8 +32,8 @@ const redraw = 500 * time.Millisecond
 
 // newProgress begins to tell; end ends it.
 func newProgress(w io.Writer, total int) *progress {
-	_, live := terminal(w)
-	p := &progress{w: w, page: page(w), live: live, total: total, stop: make(chan struct{}), ended: make(chan struct{})}
+	_, on := terminal(w)
+	p := &progress{w: w, page: page(w), live: on && !dumb(), total: total, stop: make(chan struct{}), ended: make(chan struct{})}
 	go p.tick()
 	return p
 }

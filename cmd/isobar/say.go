@@ -24,12 +24,15 @@ func page(w io.Writer) view.Page {
 	if !ok {
 		return view.Page{}
 	}
-	pg := view.Page{Color: os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+	pg := view.Page{Color: os.Getenv("NO_COLOR") == "" && !dumb()}
 	if width, _, err := term.GetSize(fd); err == nil {
 		pg.Width = width
 	}
 	return pg
 }
+
+// dumb tells of a terminal that knows no control codes, such as an editor's shell.
+func dumb() bool { return os.Getenv("TERM") == "dumb" }
 
 // terminal gives a stream's descriptor where it is a terminal that somebody
 // sits at: a CI job never is.

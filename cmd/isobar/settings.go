@@ -182,6 +182,26 @@ func (s *settings) unreadSigners() (out diag.List) {
 	return out
 }
 
+// knownHosts looks at the files of host keys: no server is talked to without one.
+func (s *settings) knownHosts() diag.List {
+	var out diag.List
+	for _, r := range s.Repos {
+		if r.KnownHosts == "" {
+			continue
+		}
+		f, err := os.Open(s.path(r.KnownHosts))
+		if err == nil {
+			_ = f.Close() // it was only read
+			continue
+		}
+		out = append(out, diag.Finding{
+			Severity: diag.Warning, Code: diag.ServerSource, Where: diag.Place{File: s.name}, Subject: "repos." + r.Name + ".ssh.knownHosts",
+			Message: plainly(r.KnownHosts, err).Error(), Mend: "no server is trusted without it; it is read again at each fetch",
+		})
+	}
+	return out
+}
+
 // sources looks at every source of a secret: what can't be read now, and what
 // others can read; and at what forges are spoken to with beside them.
 func (s *settings) sources() diag.List {
@@ -206,7 +226,7 @@ func (s *settings) sources() diag.List {
 	if s.Slack != nil {
 		all["slack.token"] = s.Slack.Token
 	}
-	out := append(s.forges(), s.unreadSigners()...)
+	out := slices.Concat(s.forges(), s.unreadSigners(), s.knownHosts())
 	for _, what := range slices.Sorted(maps.Keys(all)) {
 		from := all[what]
 		read := s.reader(from)

@@ -157,4 +157,9 @@ func testTerminal(t *testing.T, cloud *moto.Server) {
 	if strings.Contains(seen, "\x1b[1m") || strings.Contains(seen, "\x1b[3") {
 		t.Errorf("colours in spite of NO_COLOR:\n%q", seen)
 	}
+	// and so is a terminal that knows no control codes
+	seen, code := onTerminal(t, append(env, "TERM=dumb"), "y/N ", "y", "-C", dir, "apply")
+	if code != exitOK || strings.Contains(seen, "\x1b") {
+		t.Errorf("ends with %d, and with control codes on a dumb terminal:\n%q", code, seen)
+	}
 }

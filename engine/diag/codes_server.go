@@ -42,9 +42,9 @@ func serverPages() map[Code]Page {
 				"permission away (chmod o-rwx), or hand the file over as a systemd credential.",
 		},
 		ServerSource: {
-			Title: "a secret can't be read now",
+			Title: "a source can't be read now",
 			Text: "The source of a secret is a variable that is not set, or a file that is missing, no regular file, too long or " +
-				"not readable to isobar. It is read again each time it is needed. Set the variable or mend the file; the daemon " +
+				"not readable to isobar; or so is the file of an SSH server's keys. It is read again each time it is needed. Set the variable or mend the file; the daemon " +
 				"need not be restarted for a file.",
 		},
 		ServerFile: {
