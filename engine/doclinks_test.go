@@ -50,3 +50,21 @@ func TestLinks(t *testing.T) {
 		t.Errorf("only %d pages with %d links found: the walk is broken", pages, links)
 	}
 }
+
+// TestIndex: the index of the documentation has every page of it.
+func TestIndex(t *testing.T) {
+	t.Parallel()
+	index, err := os.ReadFile(filepath.Join(root, "docs", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := fs.Glob(os.DirFS(filepath.Join(root, "docs")), "*/*.md")
+	if err != nil || len(pages) < 10 {
+		t.Fatalf("only the pages %v found: %v", pages, err)
+	}
+	for _, p := range pages {
+		if path.Dir(p) != "adr" && !strings.Contains(string(index), "]("+p+")") {
+			t.Errorf("docs/README.md does not lead to docs/%s", p)
+		}
+	}
+}
