@@ -20,7 +20,7 @@ func (r *Runner) standing(ctx context.Context, d *Draft) error {
 		return nil
 	}
 	open, owned := r.unknown(d)
-	outs := r.adopted(d)
+	outs := r.tell(d)
 	var taken owners
 	for found := true; found; {
 		found = false
@@ -96,9 +96,36 @@ func (r *Runner) adopted(d *Draft) map[resource.Address]resource.Map {
 	return out
 }
 
+// tell gives what the objects of a draft's environment tell: those of its ledger as they
+// are seen now, which a ledger that was set back does not know, and those that bear its
+// marks.
+func (r *Runner) tell(d *Draft) map[resource.Address]resource.Map {
+	out, wanted := r.adopted(d), map[resource.Address]bool{}
+	for i := range d.Spec.Desired {
+		wanted[d.Spec.Desired[i].Address] = true
+	}
+	d.journal.View(func(s *ledger.State) {
+		for i := range d.Spec.Desired {
+			w := &d.Spec.Desired[i]
+			e := d.has(s, w, wanted)
+			if e == nil || !e.Made || d.world.Live[e.Key].Seen == plan.Absent {
+				continue
+			}
+			outs := e.Record.Outs
+			if live := d.world.Live[e.Key]; live.Seen == plan.Present {
+				if _, desc, ok := r.Catalogue.Kind(w.Address.Type()); ok {
+					outs = desc.Outputs(live.Object)
+				}
+			}
+			out[w.Address] = outs
+		}
+	})
+	return out
+}
+
 // known gives fields with what they refer to in place; ok is false where
-// something of that is not known yet. more tells of objects beside the ledger's.
-func (d *Draft) known(fields resource.Map, more map[resource.Address]resource.Map) (_ resource.Map, ok bool) {
+// something of that is not known yet. outs tells of the environment's own objects.
+func (d *Draft) known(fields resource.Map, outs map[resource.Address]resource.Map) (_ resource.Map, ok bool) {
 	ok = true
 	v := resource.Rewrite(fields, func(v resource.Value) resource.Value {
 		ref, is := v.(resource.Ref)
@@ -107,14 +134,7 @@ func (d *Draft) known(fields resource.Map, more map[resource.Address]resource.Ma
 		}
 		out := d.outs[ref.Address][ref.Out]
 		if ref.Address.Env == d.Job.Env {
-			d.journal.View(func(s *ledger.State) {
-				if e := s.Current(ref.Address); e != nil && e.Made {
-					out = e.Record.Outs[ref.Out]
-				}
-			})
-		}
-		if out == nil {
-			out = more[ref.Address][ref.Out]
+			out = outs[ref.Address][ref.Out]
 		}
 		if out == nil {
 			ok = false
