@@ -134,7 +134,7 @@ func (b *builder) change(it *item) Change {
 	if it.want != nil {
 		c.At, c.After = it.want.At, it.resolved
 		if it.entry != nil && it.entry.Address != it.addr {
-			c.Reasons = append([]Reason{{Cause: CauseSpec, At: it.want.At, Text: "moved from " + it.entry.Address.Local()}}, c.Reasons...)
+			c.Reasons = append([]Reason{{Cause: CauseSpec, At: it.want.At, Text: MovedFrom + it.entry.Address.Local()}}, c.Reasons...)
 		}
 	}
 	c.Drifter = it.live.By
@@ -240,7 +240,7 @@ func (b *builder) corrections(it *item) []Correction {
 	case it.stray:
 		c.Type, c.Address = ledger.Adopted, it.entry.Address
 		if from := it.entry.Address; from != it.addr {
-			return append(out, c, Correction{Address: it.addr, Token: it.entry.Token, Type: ledger.Moved, From: &from})
+			return append(out, c, Correction{Address: it.addr, Token: it.entry.Token, Type: ledger.Moved, From: &from, Beside: b.in.Ledger.Current(it.addr) != nil})
 		}
 	case recordsEqual(old, &rec):
 		return out

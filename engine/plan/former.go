@@ -36,6 +36,10 @@ func (b *builder) untaken() {
 	}
 }
 
+// MovedFrom begins the reason of a change by which an object gets another name; the one
+// that it had follows.
+const MovedFrom = "moved from "
+
 // MovedTo begins the word of the ledger that lets go of what another environment's
 // has; its address follows.
 const MovedTo = "moved to "

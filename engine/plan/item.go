@@ -136,7 +136,7 @@ func collect(in *Input) []*item {
 		if it.entry != nil && moving[it.entry.Key] {
 			it.entry = nil
 		}
-		if e := free[w.Address]; e != nil && it.entry == nil {
+		if e := free[w.Address]; e != nil && (it.entry == nil || vanished(in, it.entry)) {
 			it.entry = e
 		}
 		if it.entry != nil && (claimed[it.entry.Key] || it.superseded(in, wanted) || it.gaveWay(in, wanted) || it.went(in)) {
@@ -206,17 +206,15 @@ func (it *item) see(in *Input) {
 // superseded reports whether the entry's object is gone, and another that bears
 // the address's mark is there to be adopted in its place.
 func (it *item) superseded(in *Input, wanted map[resource.Address]bool) bool {
-	return len(in.Strays) > 0 && it.entry.Open == nil && in.Live[it.entry.Key].Seen == Absent && it.strayFor(in, wanted) != nil
+	return len(in.Strays) > 0 && vanished(in, it.entry) && it.strayFor(in, wanted) != nil
 }
 
 // strayFor gives the newest stray that bears the mark of the item's address, or
 // else of the one that it was moved from where nothing else is wanted there.
 func (it *item) strayFor(in *Input, wanted map[resource.Address]bool) *resource.Object {
 	best := newestStray(in, it.addr)
-	if from := it.want.Meta.MovedFrom; best == nil && from != nil && !wanted[*from] && in.Ledger.Current(it.addr) == nil {
-		if e := in.Ledger.Current(*from); e == nil || e.Open == nil && in.Live[e.Key].Seen == Absent {
-			best = newestStray(in, *from)
-		}
+	if from := it.want.Meta.MovedFrom; best == nil && from != nil && !wanted[*from] && vacant(in, it.addr) && vacant(in, *from) {
+		best = newestStray(in, *from)
 	}
 	return best
 }

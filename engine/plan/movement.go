@@ -34,13 +34,24 @@ func movements(in *Input, wanted map[resource.Address]bool) (free, blocked map[r
 		to, ok := strayed(in, e)
 		switch {
 		case !ok || !wanted[to] || !in.Kinds[to.Type()].Marked:
-		case in.Ledger.Current(to) != nil:
+		case !vacant(in, to):
 			blocked[to] = e
 		case free[to] == nil || free[to].Token < e.Token: // of two that name it the newer
 			free[to] = e
 		}
 	}
 	return free, blocked
+}
+
+// vacant reports whether the ledger has no object at an address, or one that is gone.
+func vacant(in *Input, a resource.Address) bool {
+	e := in.Ledger.Current(a)
+	return e == nil || vanished(in, e)
+}
+
+// vanished reports whether an entry's object is gone for certain.
+func vanished(in *Input, e *ledger.Entry) bool {
+	return e.Open == nil && in.Live[e.Key].Seen == Absent
 }
 
 // returned gives the entries that go back to a name that they had before, the last
