@@ -235,7 +235,7 @@ func (b *builder) match(it *item) {
 	it.diff.object(it.resolved, nil, it.live.Object.Fields)
 	it.reasons = []Reason{{Cause: CauseImport, At: it.want.At, Text: string(it.live.Object.ID)}}
 	if from := b.formerly(it.addr); !from.IsZero() {
-		it.reasons = []Reason{{Cause: CauseSpec, At: it.want.At, Text: "moved from " + from.String()}}
+		it.reasons = []Reason{{Cause: CauseSpec, At: it.want.At, Text: MovedFrom + from.String()}}
 	}
 	for _, p := range it.diff.unread {
 		it.hold(HeldUnread, it.notRead(p), "see to that, then type the same import again")
@@ -258,6 +258,10 @@ func (b *builder) remarks(it *item) []Note {
 			text = "it is not as the spec says, and stays so for now: the next apply REPLACES it"
 		}
 		out = append(out, Note{Address: it.addr, Text: text + "; to keep it as it is, write the spec as the object is"})
+	}
+	if !it.kind.Marked && b.formerly(it.addr).IsZero() {
+		out = append(out, Note{Address: it.addr, Text: fmt.Sprintf(
+			"%s carries no mark: another store may manage %s, and nothing on it would say so", it.addr.Type(), it.live.Object.ID)})
 	}
 	for i := range it.kind.Fields {
 		if f := &it.kind.Fields[i]; f.WriteOnly && it.resolved[f.Name] != nil {

@@ -69,18 +69,18 @@ func (b *builder) replaced(it *item) bool {
 // name takes in what a person said of an item that nothing wants.
 func (b *builder) name(it *item) {
 	by := b.in.Released[it.entry.Key]
-	switch why := b.in.Awaited[it.entry.Key]; {
-	case why != "" && by != "":
-		it.hold(HeldMove, fmt.Sprintf("it is to be let go of, requested by %s, and %s", by, why), "")
+	switch w, waits := b.in.Awaited[it.entry.Key]; {
+	case waits && by != "":
+		it.hold(HeldMove, fmt.Sprintf("it is to be let go of, requested by %s, and %s", by, w.Text), "")
 		return
-	case why != "" && b.in.Destroy && it.live.Seen != Absent:
-		it.hold(HeldMove, why, "where nobody is to have it, take movedFrom out there, then destroy again")
+	case waits && b.in.Destroy && it.live.Seen != Absent:
+		it.hold(HeldMove, w.Text, w.Mend+", then destroy again")
 		return
-	case why != "" && !b.in.Destroy && it.live.Seen != Absent:
+	case waits && !b.in.Destroy && it.live.Seen != Absent:
 		if sure := b.in.Confirmed[it.entry.Key]; sure != "" {
-			why = fmt.Sprintf("it is to be deleted, confirmed by %s, and %s", sure, why)
+			w.Text = fmt.Sprintf("it is to be deleted, confirmed by %s, and %s", sure, w.Text)
 		}
-		it.hold(HeldMove, why, "where nobody is to have it, take movedFrom out there")
+		it.hold(HeldMove, w.Text, w.Mend)
 		return
 	}
 	if by != "" && !it.kind.Lookup {

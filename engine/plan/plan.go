@@ -231,7 +231,7 @@ type Input struct {
 	Former    string                          // the environment's name before: the imports are what moves from there
 	Waiting   map[resource.Address]Wait       // what stands under a former name and can't be taken yet: it is not made anew
 	Gone      map[string]Gone                 // tokens of marks under names of environments that this estate no longer has
-	Awaited   map[ledger.Key]string           // entries that another environment is to take, or may be, in words: no word to let go of them is followed yet
+	Awaited   map[ledger.Key]Wait             // entries that another environment is to take, or may be: no word to let go of them is followed yet
 	Away      map[ledger.Key]resource.Address // entries whose objects have moved to another environment's ledger
 	TakeOver  bool                            // the imports take objects over from another store
 	Destroy   bool                            // a person asked for everything to go

@@ -12,6 +12,8 @@ import (
 	"isobar.dev/engine/reconcile"
 	"isobar.dev/engine/resource"
 	"isobar.dev/engine/store"
+	"isobar.dev/engine/store/storetest"
+	"isobar.dev/providers/fake"
 )
 
 // ended is how a person may let go of what an environment had under its former name.
@@ -128,5 +130,45 @@ func TestTheFormerNameEndsInAKilledRename(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestWhatIsBegunSaysHowItEnds has a rename die with a call under way, and movedFrom
+// taken out: the destroy of the former name says what settles the call, and nothing of
+// a movedFrom that is no more.
+func TestWhatIsBegunSaysHowItEnds(t *testing.T) {
+	t.Parallel()
+	s := newSim(options{width: 1})
+	s.want(lives()...)
+	s.mustRun(t)
+	must(t, s.under.PutEnvironment(t.Context(), store.Environment{Name: "prod", Resources: len(lives())}))
+	s.rename(t.Context(), "prod", "live", lives())
+	s.env = "live"
+	s.world.OnCall(func(c fake.Call) fake.Decision {
+		if c.Op == provider.OpMark {
+			return s.befall("die-after", s.store)
+		}
+		return fake.Decision{}
+	})
+	if _, _, err := s.run(t.Context()); !dead(err) {
+		t.Fatalf("it did not die: %v", err)
+	}
+	s.world.OnCall(nil)
+	s.restart(storetest.Fault{})
+	s.rename(t.Context(), "", "live", lives())
+	d, err := s.Draft(t.Context(), reconcile.Job{Tree: tree("c"), Env: "prod", Run: "end", Destroy: true})
+	must(t, err)
+	begun := 0
+	for _, h := range d.Plan.Held {
+		if h.Why != plan.HeldMove {
+			continue
+		}
+		begun++
+		if !strings.Contains(h.Text, "live has begun to take it over") || h.Mend != "isobar plan live settles it, then destroy again" {
+			t.Errorf("%s: %s; mend: %s", h.Address, h.Text, h.Mend)
+		}
+	}
+	if begun == 0 {
+		t.Errorf("nothing waits: %s", brief(d.Plan))
 	}
 }

@@ -21,7 +21,7 @@ import (
 // from there (movedFrom), and has not taken yet: let go of now they would be made a
 // second time, and a destroy would delete what is wanted.
 func (r *Runner) await(ctx context.Context, d *Draft) error {
-	d.awaited = map[ledger.Key]string{}
+	d.awaited = map[ledger.Key]plan.Wait{}
 	keys := d.leaving()
 	if len(keys) == 0 {
 		return nil
@@ -38,7 +38,7 @@ func (r *Runner) await(ctx context.Context, d *Draft) error {
 		case broken && d.absent():
 			for _, k := range keys {
 				if d.Job.Destroy || d.spoken(k) {
-					d.await(k, env+" may take it over (movedFrom), whose spec has mistakes: isobar validate")
+					d.await(k, plan.Wait{Text: env + " may take it over (movedFrom), whose spec has mistakes: isobar validate", Mend: "mend that spec; where nobody is to have it, without movedFrom"})
 				}
 			}
 			continue
@@ -51,7 +51,7 @@ func (r *Runner) await(ctx context.Context, d *Draft) error {
 		}
 		for _, k := range keys {
 			if d.takes(&there, has, k) {
-				d.await(k, env+" takes it over first (movedFrom): isobar apply "+env)
+				d.await(k, plan.Wait{Text: env + " takes it over first (movedFrom): isobar apply " + env, Mend: "where nobody is to have it, take movedFrom out there"})
 			}
 		}
 	}
@@ -65,11 +65,11 @@ func (d *Draft) begun(keys []ledger.Key) {
 	d.journal.View(func(s *ledger.State) {
 		for _, k := range keys {
 			e := s.Entries[k]
-			if e == nil || d.awaited[k] != "" {
+			if _, waits := d.awaited[k]; e == nil || waits {
 				continue
 			}
 			if env := d.taking[idOf(e)]; env != "" {
-				d.await(k, fmt.Sprintf("%s has begun to take it over, and that is not settled: isobar plan %s settles it", env, env))
+				d.await(k, plan.Wait{Text: fmt.Sprintf("%s has begun to take it over, and that is not settled", env), Mend: fmt.Sprintf("isobar plan %s settles it", env)})
 			}
 		}
 	})
@@ -80,7 +80,7 @@ func (d *Draft) spoken(k ledger.Key) bool {
 	return d.words.released[k] != "" || d.words.confirmed[k] != ""
 }
 
-func (d *Draft) await(k ledger.Key, why string) {
+func (d *Draft) await(k ledger.Key, why plan.Wait) {
 	if _, away := d.away[k]; !away {
 		d.awaited[k] = why
 	}

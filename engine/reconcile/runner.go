@@ -128,7 +128,7 @@ type Draft struct {
 	pins     []plan.Correction               // of lookups, that come along
 	waiting  map[resource.Address]plan.Wait  // what can't move yet, with the reason
 	gone     map[string]plan.Gone            // marks of environments that are gone
-	awaited  map[ledger.Key]string           // what another environment is to have
+	awaited  map[ledger.Key]plan.Wait        // what another environment is to have
 	owned    map[ownedID][]*ledger.Entry     // what the ledgers of other environments have
 	taking   map[ownedID]string              // the environment that has begun to take an object, and has not got it
 	away     map[ledger.Key]resource.Address // what is another environment's by now

@@ -79,7 +79,17 @@ func (p *Plan) outcome() string {
 		}
 		return join(", ", "no changes: "+count(p.Plan.Kept, "resource")+" as wanted", notKnown(p.Plan.Late))
 	}
+	if p.renames() {
+		return count(n, "object") + " to rename: nothing out there but isobar's mark is written"
+	}
 	return count(n, "change") + ": " + tally(p.Plan.Changes)
+}
+
+// renames reports whether all that a plan does is to give objects other names.
+func (p *Plan) renames() bool {
+	return !slices.ContainsFunc(p.Plan.Changes, func(c plan.Change) bool {
+		return c.Action != plan.Adopt || len(c.Fields) > 0 || !slices.ContainsFunc(c.Reasons, func(r plan.Reason) bool { return strings.HasPrefix(r.Text, plan.MovedFrom) })
+	})
 }
 
 // verdict counts the policies' decisions, "" where there is none.
