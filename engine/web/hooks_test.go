@@ -27,7 +27,8 @@ type post struct {
 	kept   []forge.Delivery
 	fails  error         // of Deliver
 	unread error         // of the secret
-	asked  chan struct{} // a signal that the secret is asked for, then a wait for another; nil: none
+	asked  chan struct{} // a signal that the secret is asked for; nil: none
+	answer chan struct{} // closed once it may be given; with asked
 }
 
 func (*post) kind(repo string) forge.Kind {
@@ -48,7 +49,7 @@ func (p *post) Hook(repo string) (forge.Kind, string, []func() (string, error), 
 		func() (string, error) {
 			if p.asked != nil {
 				p.asked <- struct{}{}
-				p.asked <- struct{}{}
+				<-p.answer
 			}
 			return hookSecret, p.unread
 		},
@@ -170,7 +171,7 @@ func TestHooks(t *testing.T) {
 // and once one is done there is room.
 func TestHooksReadFew(t *testing.T) {
 	t.Parallel()
-	p := &post{asked: make(chan struct{})}
+	p := &post{asked: make(chan struct{}), answer: make(chan struct{})}
 	h, m, _ := hooked(p)
 	var all sync.WaitGroup
 	for range bodies {
@@ -187,9 +188,7 @@ func TestHooksReadFew(t *testing.T) {
 	if w.Code != 503 || w.Header().Get("Retry-After") == "" || !counted(t, m, "shop", "busy") {
 		t.Errorf("the fifth gets %d", w.Code)
 	}
-	for range bodies {
-		<-p.asked
-	}
+	close(p.answer)
 	all.Wait()
 	p.asked = nil
 	if w := replied(h, delivery("shop", "pull_request", body, hookSecret)); w.Code != 202 {
