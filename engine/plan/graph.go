@@ -229,7 +229,8 @@ func aspectChanges(it *item, aspect string) []resource.Change {
 	var out []resource.Change
 	fields := aspectFields(it, aspect)
 	for _, name := range fields.Keys() {
-		if !resource.Empty(fields[name]) { // a new object has none
+		// A new object has none, but what the provider fills in must be taken out.
+		if !resource.Empty(fields[name]) || it.kind.Field(name).Default == "server" {
 			out = append(out, resource.Change{Path: resource.Path{name}, After: fields[name]})
 		}
 	}

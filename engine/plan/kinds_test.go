@@ -53,7 +53,8 @@ func kinds() map[string]plan.Kind {
 		}},
 		{Kind: "t.group", Outs: outs("id"), Fields: []resource.Field{
 			with(list("allow", str("")), aspect("allow"), func(f *resource.Field) { f.Own = "element" }),
-			with(str("name"), immutable, required, unique), with(str("net"), immutable, ref("t.net")), rules(),
+			with(str("name"), immutable, required, unique), with(str("net"), immutable, ref("t.net")),
+			with(list("out", str("")), aspect("out"), func(f *resource.Field) { f.Default = "server" }), rules(),
 		}},
 		{Kind: "t.box", Outs: outs("id", "ip"), Fields: []resource.Field{
 			list("groups", with(str(""), ref("t.group"))), with(str("image"), immutable, ref("t.image")),

@@ -86,6 +86,8 @@ func createGroup(ctx context.Context, s *session, want resource.Object, tags map
 	for _, n := range []string{"groupName", "description", "vpcId"} {
 		text(f, n, optional(want.Fields, n))
 	}
+	// AWS gives it this rule by itself, and its answer does not tell of it.
+	f[aspectEgress] = ruleList([]rule{newRule(ruleKey{protocol: "-1", peer: peerIPv4, source: "0.0.0.0/0"}, "")})
 	return withTags(resource.Object{ID: resource.ID(*out.GroupId), Fields: f}, kindGroup, out.Tags), nil
 }
 
