@@ -19,11 +19,12 @@ import (
 // Sketch writes live objects (Fields are what was read, and of Meta the alias
 // alone is used) as a spec may say them: a block of CUE an object, formatted, to
 // be put into their environment. What the schema or the provider is known to
-// fill in by itself is left out, but lists and references are not; so is what
-// only the provider sets, what could not be read, what the provider chose and
-// the schema refuses, and what is sensitive, which is named in a comment, as is
-// what can't be read. refer gives the resource of a kind whose output is
-// a text; where ok is false the text is written as it is. Pure.
+// fill in by itself is left out, but lists and references are not, nor an empty
+// list where leaving it out means another one; so is what only the provider sets,
+// what could not be read, what the provider chose and the schema refuses, and what
+// is sensitive, which is named in a comment, as is what can't be read. refer gives
+// the resource of a kind whose output is a text; where ok is false the text is
+// written as it is. Pure.
 func Sketch(objects []resource.Desired, kinds resource.Descriptors, refer Refer) ([]byte, error) {
 	var text strings.Builder
 	var takes taker
@@ -107,7 +108,7 @@ func (s *sketch) fields(fs []resource.Field, live resource.Map, under resource.P
 		case !f.Computed && !f.WriteOnly && resource.HasUnread(v):
 			s.notes = append(s.notes, path.String()+" could not be read ("+cmp.Or(resource.WhyUnread(v), "nobody says why")+"): write it as the object is")
 			continue
-		case f.Computed || f.WriteOnly || v == nil || !f.Required && (resource.Empty(v) || filledIn(f, v, live)):
+		case f.Computed || f.WriteOnly || v == nil || !f.Required && filledIn(f, v, live):
 			continue
 		case f.Sensitive:
 			s.notes = append(s.notes, path.String()+" is set and not shown")
@@ -116,7 +117,7 @@ func (s *sketch) fields(fs []resource.Field, live resource.Map, under resource.P
 			s.notes = append(s.notes, path.String()+" is "+string(resource.Encode(v))+", which a spec may not say: it stays as it is")
 			continue
 		}
-		if text := s.value(f, v, path); text != "{}" || f.Required {
+		if text := s.value(f, v, path); text != "{}" || f.Required || f.Type == "map" {
 			b.WriteString(label(f.Name) + ": " + text + "\n")
 		}
 	}
@@ -162,16 +163,18 @@ func requiredFirst(a, b *resource.Field) int {
 }
 
 // filledIn reports whether a field has its value without the spec's doing: the
-// schema's default, a switch that is off, or what the provider is known to choose
-// with the fields beside it as they are.
+// schema's default, what the provider is known to choose with the fields beside it
+// as they are, or, where neither fills it in, nothing at all or a switch that is off.
 func filledIn(f *resource.Field, v resource.Value, beside resource.Map) bool {
 	switch {
+	case v == resource.Value(resource.Null{}):
+		return true
 	case f.DefaultsTo != nil:
 		return plan.Same(f, f.DefaultsTo.Value, v)
 	case f.Default == "server":
 		return f.IsUsual(v, beside)
 	}
-	return v == resource.Value(resource.Bool(false))
+	return resource.Empty(v) || v == resource.Value(resource.Bool(false))
 }
 
 // value writes one value.

@@ -281,3 +281,63 @@ func TestSketchWritesWhatWasChosen(t *testing.T) {
 		})
 	}
 }
+
+// TestSketchWritesEmptyOnes: what is empty on the object is written where leaving it
+// out means something else, and left out where it means the same.
+func TestSketchWritesEmptyOnes(t *testing.T) {
+	t.Parallel()
+	kinds, err := schemas.Descriptors()
+	if err != nil {
+		t.Fatal(err)
+	}
+	some := &resource.Constant{Value: resource.List{resource.String("a")}}
+	none := &resource.Constant{Value: resource.List{}}
+	kinds["aws.other"] = &resource.Descriptor{Kind: "aws.other", Fields: []resource.Field{
+		{Name: "chosen", Type: "list", Default: "server"},
+		{Name: "chosenNone", Type: "list", Default: "server", Usual: []resource.Usual{{Value: none}}},
+		{Name: "filled", Type: "list", DefaultsTo: some},
+		{Name: "filledMap", Type: "map", DefaultsTo: &resource.Constant{Value: resource.Map{"a": resource.String("b")}}},
+		{Name: "filledNone", Type: "list", DefaultsTo: none},
+		{Name: "plain", Type: "list"},
+		{Name: "plainMap", Type: "map"},
+		{Name: "required", Type: "map", Required: true},
+		{Name: "within", Type: "struct", Fields: []resource.Field{{Name: "chosen", Type: "list", Default: "server"}, {Name: "plain", Type: "list"}}},
+	}}
+	for name, c := range map[string]struct {
+		fields resource.Map
+		want   string
+	}{
+		"security_group": {
+			resource.Map{"vpcId": resource.String("vpc-1"), "egress": resource.List{}, "ingress": resource.List{}, "tags": resource.Map{}},
+			"aws: security_group: it: {\n\tvpcId: \"vpc-1\"\n\tegress: []\n}\n",
+		},
+		"other": {
+			resource.Map{
+				"chosen": resource.List{}, "chosenNone": resource.List{}, "filled": resource.List{}, "filledMap": resource.Map{}, "filledNone": resource.List{},
+				"plain": resource.List{}, "plainMap": resource.Map{}, "required": resource.Map{},
+				"within": resource.Map{"chosen": resource.List{}, "plain": resource.List{}},
+			},
+			"aws: other: it: {\n\trequired: {}\n\tchosen: []\n\tfilled: []\n\tfilledMap: {}\n\twithin: chosen: []\n}\n",
+		},
+		"instance": {
+			resource.Map{
+				"imageId": resource.String("ami-0a1b2c3d"), "instanceType": resource.String("t3.micro"), "subnetId": resource.String("subnet-0a1b2c3d"),
+				"securityGroupIds": resource.Null{}, "metadataOptions": resource.Map{}, "tags": resource.Null{},
+			},
+			"aws: instance: it: {\n\timageId:      \"ami-0a1b2c3d\"\n\tinstanceType: \"t3.micro\"\n\tsubnetId:     \"subnet-0a1b2c3d\"\n" +
+				"\t// userData can't be read: if the spec is to have it, write it before the adoption; later it replaces the object\n}\n",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := Sketch([]resource.Desired{{Address: resource.Address{Env: "prod", Provider: "aws", Kind: name, Name: "it"}, Fields: c.fields}}, kinds,
+				func(string, string, string) (resource.Desired, bool) { return resource.Desired{}, false })
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(got) != c.want {
+				t.Errorf("got\n%s\nwant\n%s", got, c.want)
+			}
+		})
+	}
+}
