@@ -315,9 +315,10 @@ func (t *taking) remove() event {
 	return t.outcome(ledger.Event{Type: ledger.Done, Gone: true}, err)
 }
 
-// ours reports whether the live mark says that the object is ours.
+// ours reports whether the live mark says that the object is its environment's.
 func (t *taking) ours(live resource.Object) bool {
-	return t.kind.Unmarked || live.Mark.Token == t.entry.Token && live.Mark.Estate == t.x.run.Estate
+	m := live.Mark
+	return t.kind.Unmarked || m.Token == t.entry.Token && m.Estate == t.x.run.Estate && m.Env == t.entry.Address.Env
 }
 
 // placed reports whether the live mark says that the object is where the ledger has
@@ -348,7 +349,7 @@ func (t *taking) mark() event {
 	if !ok {
 		return t.moved("it is gone")
 	}
-	if m := live.Mark; t.step.Op == ledger.Adopt && !m.IsZero() && (m.Estate != t.x.run.Estate || m.Token != t.entry.Token && (t.step.Over == "" || m.Token != t.step.Over)) {
+	if m := live.Mark; t.step.Op == ledger.Adopt && !m.IsZero() && !t.ours(live) && (m.Estate != t.x.run.Estate || t.step.Over == "" || m.Token != t.step.Over) {
 		return t.moved("%s bears the mark of %s, estate %s, by now", live.ID, m.Address, m.Estate)
 	}
 	if err := t.intend(t.entry.Record, nil); err != nil {

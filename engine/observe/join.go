@@ -140,7 +140,7 @@ func (s *sight) reading(h veiledEntry, k provider.Kind, d *resource.Descriptor) 
 		if young {
 			r.Trail = s.trail(e, k)
 			obj, r.Trail.Fields = hideStale(obj, h, d)
-			r.Trail.Mark = !k.Unmarked && obj.Mark.IsZero()
+			r.Trail.Mark = !k.Unmarked && (obj.Mark.IsZero() || retokened(e, obj.Mark))
 			if len(r.Trail.Fields) == 0 && !r.Trail.Mark {
 				r.Trail = nil
 			}
@@ -156,6 +156,12 @@ func (s *sight) reading(h veiledEntry, k provider.Kind, d *resource.Descriptor) 
 		return plan.Reading{Seen: plan.Unread, Why: "it was written so lately that reads may not show it yet", Trail: s.trail(e, k)}
 	}
 	return plan.Reading{Seen: plan.Absent}
+}
+
+// retokened reports whether a mark names the entry's address with another token, as
+// before the entry's own was written.
+func retokened(e *ledger.Entry, m resource.Mark) bool {
+	return m.Token != e.Token && m.Address == e.Address && m.Env == e.Address.Env
 }
 
 // sent gives what calls that were settled as not done may have set since.

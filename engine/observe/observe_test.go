@@ -164,15 +164,31 @@ func TestReading(t *testing.T) {
 	}
 }
 
-// A mark that does not show so soon after our write was not taken off.
+// A mark that does not show so soon after our write was not taken off, nor was its
+// token changed; another environment's was written since.
 func TestAMarkMayTrailOurWrite(t *testing.T) {
 	t.Parallel()
-	for after, late := range map[time.Duration]bool{0: true, lag - 1: true, lag: false} {
+	other := mark("network", "main", "t1")
+	other.Env = "shop"
+	for _, c := range []struct {
+		after time.Duration
+		mark  resource.Mark
+		late  bool
+	}{
+		{0, resource.Mark{}, true},
+		{lag - 1, resource.Mark{}, true},
+		{lag, resource.Mark{}, false},
+		{0, mark("network", "main", "t0"), true},
+		{lag, mark("network", "main", "t0"), false},
+		{0, mark("network", "main", "t1"), false},
+		{0, other, false},
+	} {
+		after, late := c.after, c.late
 		now := t0().Add(after)
 		s := &stand{scope: "fake/main", read: func(_ context.Context, wants []resource.Want) []resource.Answer {
 			out := make([]resource.Answer, len(wants))
 			for i := range wants {
-				out[i] = resource.Answer{At: now, Objects: []resource.Object{{ID: "n-1", Fields: resource.Map{"label": resource.String("x")}}}}
+				out[i] = resource.Answer{At: now, Objects: []resource.Object{{ID: "n-1", Mark: c.mark, Fields: resource.Map{"label": resource.String("x")}}}}
 			}
 			return out
 		}}
@@ -182,7 +198,7 @@ func TestAMarkMayTrailOurWrite(t *testing.T) {
 		})
 		got := w.Live[ledger.Key{Address: addr("network", "main"), Token: "t1"}]
 		if got.Seen != plan.Present || got.MarkUnread || (got.Trail != nil) != late || late && (!got.Trail.Mark || len(got.Trail.Fields) != 0) {
-			t.Errorf("after %v: %+v, trail %+v", after, got, got.Trail)
+			t.Errorf("%+v after %v: %+v, trail %+v", c.mark, after, got, got.Trail)
 		}
 	}
 }

@@ -77,8 +77,9 @@ func newBuilder(in Input) *builder {
 	return b
 }
 
-// strangers gives the strays that the ledger does not hold at any address: the
-// mark of an entry that moved may still name its old one.
+// strangers gives the strays that the ledger holds neither by their tokens, at any
+// address, since the mark of an entry that moved may still name its old one, nor by
+// their ids.
 func strangers(in *Input) []resource.Object {
 	if len(in.Strays) == 0 {
 		return nil
@@ -87,7 +88,10 @@ func strangers(in *Input) []resource.Object {
 	for k := range in.Ledger.Entries {
 		held[k.Token] = true
 	}
-	out := slices.DeleteFunc(slices.Clone(in.Strays), func(o resource.Object) bool { return held[o.Mark.Token] })
+	seen, asked := seenObjects(in), spoken(in)
+	out := slices.DeleteFunc(slices.Clone(in.Strays), func(o resource.Object) bool {
+		return held[o.Mark.Token] || selfsame(in, &o, seen[objectOf{o.Mark.Address.Type(), o.ID}], asked)
+	})
 	slices.SortFunc(out, func(x, y resource.Object) int {
 		return cmp.Or(x.Mark.Address.Compare(y.Mark.Address), cmp.Compare(x.Mark.Token, y.Mark.Token), cmp.Compare(x.ID, y.ID))
 	})
@@ -172,7 +176,7 @@ func (b *builder) wanted(it *item) {
 			it.hold(HeldMove, w.Text, w.Mend)
 		}
 		b.undecided(it)
-		it.waits()
+		b.waits(it)
 		b.sameOrNew(it)
 	case it.entry.Open != nil:
 		b.doubtful(it)
@@ -289,8 +293,10 @@ func (b *builder) compare(it *item) {
 		it.reasons = append(it.reasons, it.markReason())
 	case b.returns(it):
 		it.reasons = append(it.reasons, it.returnReason())
+	case b.retokened(it):
+		it.reasons = append(it.reasons, Reason{Cause: CauseDrift, Text: MarkChanged})
 	}
-	if it.action == "" && (it.stray || it.moves() || it.misnamed() || it.unmarked() || b.returns(it)) {
+	if it.action == "" && (it.stray || it.moves() || it.misnamed() || it.unmarked() || b.returns(it) || b.retokened(it)) {
 		it.action = Adopt
 	}
 	b.crossed(it)

@@ -25,7 +25,7 @@ var update = flag.Bool("update", false, "write want.json anew")
 //
 //	desired  address → {fields, meta, defaults}; defaults names the fields that nobody wrote
 //	ledger   token → {address, applied, outs, deps, meta, broken, bare, open, ended, from: the address that it was moved from, prev: the values before the last write, at: when it was written to last}; a later token at an address deposes an earlier one
-//	live     token → what differs from applied and outs, null for a field that is not there; "absent"; {"unread": why}; {"mark": estate, "" for none}; {"marked": the address that its mark has}; {"estate": the estate that its mark has}; {"elsewhere": the environment whose mark it bears}; {"late": true}: not to be seen yet
+//	live     token → what differs from applied and outs, null for a field that is not there; "absent"; {"unread": why}; {"mark": estate, "" for none}; {"marked": the address that its mark has}; {"estate": the estate that its mark has}; {"token": the token that its mark has}; {"env": the environment that its mark has}; {"elsewhere": the environment whose mark it bears}; {"late": true}: not to be seen yet
 //	found    address → {id, fields} that a lookup found; null for nothing; {"unread": why}
 //	strays   token → {address, id, fields, more: ids of others that bear this mark}
 //	copies   token of the ledger → ids that bear its mark too
@@ -330,6 +330,10 @@ func look(t *testing.T, o resource.Object, seen json.RawMessage) plan.Reading {
 			r.Object.Mark = resource.Mark{Estate: patch.Text(k), Env: "prod", Address: o.Address, Token: "theirs"}
 		case k == "estate":
 			r.Object.Mark.Estate = patch.Text(k)
+		case k == "token":
+			r.Object.Mark.Token = patch.Text(k)
+		case k == "env":
+			r.Object.Mark.Env = patch.Text(k)
 		case k == "marked":
 			r.Object.Mark.Address = parseLocal(t, patch.Text(k))
 		case k == "elsewhere":

@@ -126,9 +126,9 @@ func (g *graph) add(it *item) {
 		g.put(it, pinStep(it))
 	case Create, Replace, Delete, Adopt, Forget:
 	}
-	if it.want != nil && it.entry != nil && it.kind.Marked && it.live.Seen == Present && !it.replaces() && (it.moves() || it.misnamed() || it.unmarked() || g.b.returns(it)) {
+	if it.want != nil && it.entry != nil && it.kind.Marked && it.live.Seen == Present && !it.replaces() && (it.moves() || it.misnamed() || it.unmarked() || g.b.returns(it) || g.b.retokened(it)) {
 		s := it.markStep()
-		if g.b.returns(it) {
+		if g.b.returns(it) || g.b.retokened(it) {
 			s.Over = it.live.Object.Mark.Token
 		}
 		g.put(it, s)

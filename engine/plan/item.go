@@ -122,6 +122,7 @@ func collect(in *Input) []*item {
 	claimed := make(map[ledger.Key]bool, len(wants))
 	taken := map[string]bool{} // tokens of strays: what has no object of its own takes one that bears its mark
 	free, blocked := movements(in, wanted)
+	contested := disputed(in, wanted)
 	for a, e := range returned(in, wants, wanted) {
 		if free[a] == nil {
 			free[a] = e
@@ -144,7 +145,7 @@ func collect(in *Input) []*item {
 		}
 		if it.entry != nil {
 			claimed[it.entry.Key] = true
-		} else if it.blocked = blocked[w.Address]; it.blocked == nil {
+		} else if it.blocked = cmp.Or(blocked[w.Address], contested[w.Address]); it.blocked == nil {
 			it.adoptStray(in, wanted, taken)
 		}
 		items = append(items, it)

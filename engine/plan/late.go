@@ -15,7 +15,7 @@ type Trail struct {
 	Until  time.Time // from when on reads show that for certain
 	Seen   time.Time // when it was read
 	Fields []string  // top-level fields that read as before the write, and are Unread in the Object; sorted
-	Mark   bool      // it reads as if it bore no mark
+	Mark   bool      // it reads as if it bore no mark, or an earlier token
 }
 
 // Late is an object of which something reads as it was before our own write.

@@ -305,7 +305,7 @@ func safeStep(in *plan.Input, s *plan.Step, held map[resource.Address]bool) erro
 		return fmt.Errorf("an intent is open")
 	case r.Seen != plan.Present && (s.Op != ledger.Create || r.Seen != plan.Absent):
 		return fmt.Errorf("it was %q", r.Seen)
-	case s.Op == ledger.Adopt && (r.Object.ID != e.Record.ID || !r.Object.Mark.IsZero() && r.Object.Mark.Token != e.Token):
+	case s.Op == ledger.Adopt && (r.Object.ID != e.Record.ID || !r.Object.Mark.IsZero() && r.Object.Mark.Token != e.Token && !ofItsAddress(in, e, r.Object.Mark)):
 		return fmt.Errorf("marks what is another's, or not known by its id")
 	case s.Op == ledger.Release && in.Released[e.Key] == "" && !in.Kinds[s.Address.Type()].Found:
 		return fmt.Errorf("nobody lets go of it")
@@ -323,10 +323,16 @@ func safeStep(in *plan.Input, s *plan.Step, held map[resource.Address]bool) erro
 		return fmt.Errorf("the store was restored, and nothing says that it is ours")
 	case in.Lost && e.Role == ledger.Current && in.Confirmed[e.Key] == "":
 		return fmt.Errorf("the spec was lost")
-	case in.Kinds[s.Address.Type()].Marked && (r.Object.Mark.Token != e.Token || r.Object.Mark.Estate != in.Estate):
+	case in.Kinds[s.Address.Type()].Marked && (r.Object.Mark.Token != e.Token || r.Object.Mark.Estate != in.Estate || r.Object.Mark.Env != in.Env):
 		return fmt.Errorf("its mark does not confirm it")
 	}
 	return nil
+}
+
+// ofItsAddress reports whether a mark is the environment's own of an address that the
+// entry has or had.
+func ofItsAddress(in *plan.Input, e *ledger.Entry, m resource.Mark) bool {
+	return m.Estate == in.Estate && m.Env == in.Env && (m.Address == e.Address || slices.Contains(e.Was, m.Address))
 }
 
 // safeLookup checks that what is pinned is what was just found, and that nothing

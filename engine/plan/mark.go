@@ -55,11 +55,14 @@ func (b *builder) ofMark(it *item) []Note {
 	case it.bare() && it.kind.Named && !it.unmarked():
 		return []Note{{Address: it.addr, Drift: true, Text: fmt.Sprintf(
 			"%s: deleting it is refused until isobar import %s %s %s puts it back", MarkGone, b.in.Env, it.addr.Local(), it.live.Object.ID)}}
-	case m.IsZero() || b.ours(it) || b.returns(it):
+	case m.IsZero() || b.ours(it) || b.returns(it) || b.otherToken(it):
 		return nil
 	}
 	text := fmt.Sprintf("%s bears %s: it is not marked again, and deleting it is refused while that is so", it.live.Object.ID, b.whose(m))
-	if g := b.in.Gone[m.Token]; g.Mend != "" {
+	switch g := b.in.Gone[m.Token]; {
+	case m.Token == it.entry.Token && it.usurped(b.in):
+		text += "; " + b.twoOwners(it)
+	case g.Mend != "":
 		text += "; " + g.Mend
 	}
 	return []Note{{Address: it.addr, Drift: true, Text: text}}
@@ -75,12 +78,26 @@ func (b *builder) foreign(it *item) {
 	case it.kind.Marked && m.Estate != "" && m.Estate != b.in.Estate && m.Token != it.entry.Token:
 		it.hold(HeldUnowned, fmt.Sprintf("%s bears %s", it.live.Object.ID, b.whose(m)), b.oneOwner(m))
 	case it.usurped(b.in) && !b.returns(it):
-		mend := fmt.Sprintf("where that one manages it, let go of it here: isobar forget %s %s; else take its isobar: tags off by hand, and it is marked again", b.in.Env, it.addr.Local())
+		mend := b.twoOwners(it)
 		if g := b.in.Gone[m.Token]; g.Mend != "" {
 			mend = g.Mend
 		}
 		it.hold(HeldUnowned, fmt.Sprintf("%s bears %s", it.live.Object.ID, b.whose(m)), mend)
 	}
+}
+
+// twoOwners mends that the ledger has what bears the mark of another environment. A
+// mark with the ledger's own token was changed by hand.
+func (b *builder) twoOwners(it *item) string {
+	let := fmt.Sprintf("where that one manages it, let go of it here: isobar forget %s %s", b.in.Env, it.addr.Local())
+	m := it.live.Object.Mark
+	switch {
+	case m.Token != it.entry.Token:
+		return let + "; else take its isobar: tags off by hand, and it is marked again"
+	case m.Address.Env == b.in.Env:
+		return fmt.Sprintf("%s; else set its tag %s back to %s by hand", let, resource.MarkEnv, b.in.Env)
+	}
+	return fmt.Sprintf("%s; else set its tags %s and %s back to %s and %s by hand", let, resource.MarkEnv, resource.MarkAddress, b.in.Env, it.entry.Address)
 }
 
 // renamedEstate holds all there is to do where the ledger's own objects bear their
@@ -105,16 +122,19 @@ func (b *builder) renamedEstate() {
 	}
 }
 
-// ours reports whether the live mark says that the item's object is ours, at
-// whatever address.
+// ours reports whether the live mark says that the item's object is this
+// environment's, at whatever address.
 func (b *builder) ours(it *item) bool {
 	m := it.live.Object.Mark
-	return m.Token == it.entry.Token && m.Estate == b.in.Estate
+	return m.Token == it.entry.Token && m.Estate == b.in.Estate && m.Env == b.in.Env
 }
 
 // whose says what a mark names, with the store that wrote it where that is another.
 func (b *builder) whose(m resource.Mark) string {
 	text := fmt.Sprintf("the mark of %s, estate %s", m.Address, m.Estate)
+	if m.Env != m.Address.Env {
+		text = fmt.Sprintf("the mark of %s, environment %s, estate %s", m.Address.Local(), m.Env, m.Estate)
+	}
 	if by := b.another(&resource.Object{Mark: m}); by != 0 {
 		text += fmt.Sprintf(", written by store %s", by)
 	}
@@ -140,7 +160,7 @@ func (b *builder) confirm(it *item) {
 		return
 	}
 	o := it.live.Object
-	if b.ours(it) && o.Mark.Env == b.in.Env {
+	if b.ours(it) {
 		it.hold(HeldUnowned, fmt.Sprintf("%s bears the mark of %s: it was moved there, and this ledger does not know of it", o.ID, o.Mark.Address.Local()),
 			fmt.Sprintf("with %s in the spec, and nothing else there in the ledger, isobar apply %s takes the move in; or let go of it: isobar forget %s %s", o.Mark.Address.Local(), b.in.Env, b.in.Env, it.addr.Local()))
 		return
@@ -149,12 +169,20 @@ func (b *builder) confirm(it *item) {
 		it.holdLate("its mark is not to be seen yet")
 		return
 	}
+	if b.otherToken(it) {
+		b.holdToken(it)
+		return
+	}
 	if g, gone := b.in.Gone[o.Mark.Token]; gone && o.Mark.Estate == b.in.Estate {
 		it.hold(HeldUnowned, fmt.Sprintf("%s bears %s, and that environment is gone", o.ID, b.whose(o.Mark)), b.fromGone(it, g))
 		return
 	}
 	if !o.Mark.IsZero() {
-		it.hold(HeldUnowned, fmt.Sprintf("%s bears %s", o.ID, b.whose(o.Mark)), b.oneOwner(o.Mark))
+		mend := b.oneOwner(o.Mark)
+		if it.usurped(b.in) && o.Mark.Token == it.entry.Token {
+			mend = b.twoOwners(it)
+		}
+		it.hold(HeldUnowned, fmt.Sprintf("%s bears %s", o.ID, b.whose(o.Mark)), mend)
 		return
 	}
 	mend := "put it back into the spec and apply, which marks it again; or delete it by hand"

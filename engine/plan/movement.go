@@ -181,11 +181,11 @@ func (b *builder) succeeded(it *item) {
 	}
 }
 
-// usurped reports whether the live mark is another environment's of this estate,
-// written by it since: the token is none of ours.
+// usurped reports whether the live mark is another environment's of this estate, as
+// that one writes it, with a token of its own, or somebody else.
 func (it *item) usurped(in *Input) bool {
 	m := it.live.Object.Mark
-	return it.kind.Marked && it.live.Seen == Present && m.Estate == in.Estate && m.Env != in.Env && m.Env != "" && m.Token != it.entry.Token
+	return it.kind.Marked && it.live.Seen == Present && m.Estate == in.Estate && m.Env != in.Env && m.Env != ""
 }
 
 // went reports whether the entry's object is another environment's by now, so that
@@ -197,7 +197,7 @@ func (it *item) went(in *Input) bool {
 		return true
 	}
 	of := &item{entry: it.entry, kind: it.kind, live: in.Live[key]}
-	if it.entry.Open != nil || !of.usurped(in) {
+	if it.entry.Open != nil || !of.usurped(in) || of.live.Object.Mark.Token == it.entry.Token {
 		return false
 	}
 	if _, gone := in.Gone[of.live.Object.Mark.Token]; gone {
@@ -257,11 +257,14 @@ func (b *builder) ofDeparture(it *item) []Note {
 
 // waits holds an item whose object the ledger has elsewhere, until another one has
 // made room.
-func (it *item) waits() {
+func (b *builder) waits(it *item) {
 	if e := it.blocked; e != nil {
+		mend := "apply what else there is: the ledger follows once this address is free in it"
+		if m := b.in.Live[e.Key].Object.Mark; m.Token != e.Token {
+			mend = fmt.Sprintf("where it is to be this one, take %s out of the spec; where the mark is wrong, take its isobar: tags off by hand", e.Address.Local())
+		}
 		it.held = nil
-		it.hold(HeldUnowned, fmt.Sprintf("%s bears its mark, and the ledger has it as %s", e.Record.ID, e.Address.Local()),
-			"apply what else there is: the ledger follows once this address is free in it")
+		it.hold(HeldUnowned, fmt.Sprintf("%s bears its mark, and the ledger has it as %s", e.Record.ID, e.Address.Local()), mend)
 	}
 }
 

@@ -143,7 +143,7 @@ type Step struct {
 	Needs   []string          // ids of the steps that must be done first, sorted
 	Meta    resource.Lifecycle
 	Deps    []ledger.Dep       // of the object as a whole once this plan is done, tokens filled where known
-	Over    string             // adopt: the token of another store's mark, in whose place ours is written; "" where there is none
+	Over    string             // adopt: the token of the mark in whose place ours is written, where that is not the ledger's; "" where there is none
 	Past    []resource.Address // import: what the object was called before, in this environment's name
 	Deposes bool               // create: the current object of the address lives on, deposed, until its delete
 }

@@ -67,9 +67,12 @@ func (r *Runner) traces(ctx context.Context, d *Draft) error {
 	for _, im := range d.imports {
 		found = append(found, im.Object)
 	}
-	found = slices.DeleteFunc(found, func(o resource.Object) bool {
-		m := o.Mark
-		return m.IsZero() || m.Estate != d.Estate.ID || !d.departed(m.Env) || ledger.HolderIn(m.Token) != r.Holder
+	d.journal.View(func(s *ledger.State) {
+		found = slices.DeleteFunc(found, func(o resource.Object) bool {
+			m := o.Mark
+			// no rename leaves a token that this ledger holds: somebody changed such a mark by hand
+			return m.IsZero() || m.Estate != d.Estate.ID || !d.departed(m.Env) || ledger.HolderIn(m.Token) != r.Holder || s.Holding(m.Token) != nil
+		})
 	})
 	left := r.unclaimed(d)
 	if d.lost = nil; len(found)+len(left)+len(d.world.Gone) == 0 {

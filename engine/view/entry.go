@@ -175,9 +175,9 @@ func reason(r plan.Reason, a plan.Action) string {
 	switch r.Cause {
 	case plan.CauseDrift:
 		switch {
-		case r.Text == plan.MarkGone && a == plan.Adopt:
+		case (r.Text == plan.MarkGone || r.Text == plan.MarkChanged) && a == plan.Adopt:
 			return s + ", put back"
-		case r.Text == plan.MarkGone:
+		case r.Text == plan.MarkGone || r.Text == plan.MarkChanged:
 			return s
 		case a == plan.Update || a == plan.Replace:
 			return "drift, put back"
