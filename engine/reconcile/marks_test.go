@@ -291,23 +291,59 @@ func TestARenamedEnvironmentTakesNoCopy(t *testing.T) {
 	}
 }
 
-// TestADeleteAsksTheMarkOnceMore moves an object, as another store would, between
-// the plan that deletes it and the delete.
+// TestADeleteAsksTheMarkOnceMore moves an object, as another store would, or gives it to
+// another environment, between the plan that deletes it and the delete.
 func TestADeleteAsksTheMarkOnceMore(t *testing.T) {
+	t.Parallel()
+	for said, change := range map[string]func(m *resource.Mark){
+		"bears the mark of prod/fake.disk/b by now": func(m *resource.Mark) { m.Address = at("disk", "b") },
+		"does not bear our mark any more":           func(m *resource.Mark) { m.Env = "shop" },
+	} {
+		t.Run(said, func(t *testing.T) {
+			t.Parallel()
+			s := newSim(options{})
+			s.want(kept(), obj("disk", "a", resource.Map{"size": resource.Int(5)}))
+			s.mustRun(t)
+			own := s.bearer(t, at("disk", "a"))
+			s.want(kept())
+			d := s.mustDraft(t)
+			m := own.Mark
+			change(&m)
+			must(t, s.world.Remark("disk", own.ID, m))
+			if out := s.Apply(t.Context(), d, nil); out.OK() || !strings.Contains(results(out), said) {
+				t.Errorf("the run:\n%s", results(out))
+			}
+			if now := s.bearer(t, m.Address); now.ID != own.ID {
+				t.Errorf("it is %s, was %s", now.ID, own.ID)
+			}
+		})
+	}
+}
+
+// TestAChangedTokenIsWrittenAnew changes the token of an owned object's mark, and once
+// more between the plan that writes the ledger's and that call.
+func TestAChangedTokenIsWrittenAnew(t *testing.T) {
 	t.Parallel()
 	s := newSim(options{})
 	s.want(kept(), obj("disk", "a", resource.Map{"size": resource.Int(5)}))
 	s.mustRun(t)
 	own := s.bearer(t, at("disk", "a"))
-	s.want(kept())
+	marked := func(token string) {
+		m := own.Mark
+		m.Token = token
+		must(t, s.world.Remark("disk", own.ID, m))
+	}
+	marked("0194a000-0000-7000-8000-0000000000aa")
 	d := s.mustDraft(t)
-	m := own.Mark
-	m.Address = at("disk", "b")
-	must(t, s.world.Remark("disk", own.ID, m))
-	if out := s.Apply(t.Context(), d, nil); out.OK() || !strings.Contains(results(out), "bears the mark of prod/fake.disk/b by now") {
+	marked("0194a000-0000-7000-8000-0000000000bb")
+	if out := s.Apply(t.Context(), d, nil); out.OK() || !strings.Contains(results(out), "by now") {
 		t.Errorf("the run:\n%s", results(out))
 	}
-	if now := s.bearer(t, m.Address); now.ID != own.ID {
-		t.Errorf("it is %s, was %s", now.ID, own.ID)
+	s.mustRun(t)
+	if now := s.bearer(t, at("disk", "a")); now.ID != own.ID || now.Mark != own.Mark {
+		t.Errorf("it is %s with %+v, was %s with %+v", now.ID, now.Mark, own.ID, own.Mark)
+	}
+	if d := s.mustDraft(t); !d.Plan.Empty() || len(d.Plan.Notes) > 0 {
+		t.Errorf("a plan is left: %+v, notes %v", d.Plan.Held, d.Plan.Notes)
 	}
 }
