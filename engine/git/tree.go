@@ -50,6 +50,9 @@ func (e entry) Size() int64        { return e.size }
 // Info gives the entry with its size.
 func (e entry) Info() (fs.FileInfo, error) { return e.fs.sized(e) }
 
+// TreeHash gives the hash of the root: trees of one hash hold the same.
+func (t *tree) TreeHash() string { return t.root.String() }
+
 // Open opens a file or a directory.
 func (t *tree) Open(name string) (fs.File, error) {
 	e, err := t.find("open", name)

@@ -20,11 +20,11 @@ func applied(r *rig, files map[string]string) {
 	r.serve()
 	r.eventually("main being looked at", func() bool {
 		rows, err := r.store.Environments(r.Context())
-		must(r.T, err)
+		must(r.TB, err)
 		for _, row := range rows {
 			if row.State == "waiting" {
 				_, err := r.daemon.Verdict(r.Context(), row.Name, row.PlanDigest, "root", "approve")
-				must(r.T, err)
+				must(r.TB, err)
 			}
 			if row.State != "in sync" {
 				return false
@@ -92,7 +92,7 @@ func TestApprovedIsNotWhatRuns(t *testing.T) {
 					r.Fatalf("the world has %s", got)
 				}
 				row, err := r.store.Environment(r.Context(), "prod")
-				must(r.T, err)
+				must(r.TB, err)
 				r.say(n, "ann", "isobar approve "+row.PlanDigest[:8])
 				r.shows(n, "applied 1 change")
 				if got := r.objects(); got != "db=c web=a" {
@@ -121,7 +121,7 @@ func TestStale(t *testing.T) {
 			r.Errorf("plan %s became %s, and only its base moved", is, again)
 		}
 		id := r.world.Objects()[0].ID
-		must(r.T, r.world.Mutate("network", id, func(f resource.Map) { f["label"] = resource.String("hacked") }))
+		must(r.TB, r.world.Mutate("network", id, func(f resource.Map) { f["label"] = resource.String("hacked") }))
 		r.shows(n, "drifted, and put back with it", "hacked → a")
 	})
 }
@@ -137,9 +137,9 @@ func TestConflict(t *testing.T) {
 		r.shows(n, "can't be merged, 1 file in conflict", "envs/prod.txt", "both changed it")
 		r.eventually("a status", func() bool { return strings.HasPrefix(r.status(head, "isobar/plan"), "fail") })
 		_, err := r.clone.Git(r.Context(), "checkout", "--quiet", "web")
-		must(r.T, err)
+		must(r.TB, err)
 		_, err = r.clone.Git(r.Context(), "merge", "--quiet", "-s", "ours", "-m", "merge main", "main")
-		must(r.T, err)
+		must(r.TB, err)
 		r.push("web", nil)
 		r.shows(n, "→ b")
 	})
@@ -153,7 +153,7 @@ func TestMistakes(t *testing.T) {
 		n := r.open("web", "mei")
 		r.shows(n, "1 error stands beside the lines of the change", "prod")
 		p, err := r.lab.Look(r.repo, n)
-		must(r.T, err)
+		must(r.TB, err)
 		if len(p.Notes) != 1 || p.Notes[0].Line != 2 || !strings.Contains(p.Notes[0].Body, "nothing is called netwrk here") {
 			r.Errorf("the notes are %+v", p.Notes)
 		}
@@ -176,7 +176,7 @@ func TestOverlap(t *testing.T) {
 		one, two := r.open("one", "mei"), r.open("two", "ann")
 		r.shows(one, "Overlaps with", r.sign()+"2", "both change it")
 		r.shows(two, "Overlaps with", r.sign()+"1", "both change it")
-		must(r.T, r.lab.Shut(r.repo, two))
+		must(r.TB, r.lab.Shut(r.repo, two))
 		r.eventually("no overlap", func() bool { body, _ := r.comments(one); return !strings.Contains(body, "Overlaps") })
 	})
 }
@@ -219,7 +219,7 @@ func TestCommands(t *testing.T) {
 		answered(r.say(n, "ben", "isobar apply"), "-1", "merge this pull request")
 		id := r.say(n, "olga", "I think so")
 		r.clock.pass(5 * time.Second)
-		must(r.T, r.lab.Rewrite(r.repo, id, "isobar approve "+digest)) // by whom?
+		must(r.TB, r.lab.Rewrite(r.repo, id, "isobar approve "+digest)) // by whom?
 		answered(r.say(n, "ben", "isobar help"), "+1", "write a line")
 		r.shows(n, "approvals: 0 of 1")
 		answered(r.say(n, "ben", "isobar approve "+digest), "+1")
@@ -227,7 +227,7 @@ func TestCommands(t *testing.T) {
 		answered(r.say(n, "ben", "isobar reject "+digest), "+1")
 		r.shows(n, "approvals: 0 of 1")
 		rows, err := r.store.AuditRows(r.Context(), store.AuditFilter{})
-		must(r.T, err)
+		must(r.TB, err)
 		said := map[string]int{}
 		for _, a := range rows {
 			if strings.HasPrefix(a.Kind, "comment.") {
@@ -274,7 +274,7 @@ func TestForks(t *testing.T) {
 		applied(r, map[string]string{"envs/prod.txt": first, "isobar.cue": "prod ann\n"})
 		r.push("fork", map[string]string{"envs/prod.txt": first + "network db 10.1.0.0/16 b\n", "isobar.cue": "prod mallory\n"})
 		n, err := r.lab.Open(r.repo, labforge.Pull{Title: "Let me", Author: "mallory", From: "mallory/infra", HeadRef: "fork", BaseRef: "main"})
-		must(r.T, err)
+		must(r.TB, err)
 		body := r.shows(n, "From a fork", "fake.network/db", "as seen")
 		r.say(n, "mallory", "isobar approve "+r.digest(body))
 		r.eventually("a refusal", func() bool {

@@ -159,7 +159,7 @@ func (meter) Delivered(error)                                          {}
 // rig is a daemon with a desk, a forge and a Git server, all real but the world that
 // is planned and how specs are written.
 type rig struct {
-	*testing.T
+	testing.TB
 
 	kind   forge.Kind
 	clock  *clock
@@ -172,6 +172,8 @@ type rig struct {
 	daemon *reconcile.Daemon
 	desk   *preview.Desk
 	stop   func()
+	specs  reconcile.Specs
+	look   time.Duration // between looks for drift
 	ids    int
 	mu     sync.Mutex
 }
@@ -195,9 +197,9 @@ func over(t *testing.T, story func(r *rig)) {
 	}
 }
 
-func newRig(t *testing.T, kind forge.Kind) *rig {
+func newRig(t testing.TB, kind forge.Kind) *rig {
 	t.Helper()
-	r := &rig{T: t, kind: kind, clock: &clock{}, repo: "acme/infra", store: store.NewMemory()}
+	r := &rig{TB: t, kind: kind, clock: &clock{}, repo: "acme/infra", specs: specs{}, look: 100 * time.Millisecond, store: store.NewMemory()}
 	var err error
 	r.git, err = gitd.Start(t.Context())
 	must(t, err)
@@ -225,15 +227,15 @@ func (r *rig) id() string {
 func (r *rig) serve() {
 	r.Helper()
 	mirror, err := git.Open(r.Context(), git.Options{URL: r.git.URL("infra"), Dir: filepath.Join(r.TempDir(), "mirror")})
-	must(r.T, err)
+	must(r.TB, err)
 	speaker, err := forge.New(forge.Options{
 		Kind: r.kind, URL: r.lab.URL(), Repo: r.repo, Now: r.clock.now, Token: func() (string, error) { return labforge.DefaultToken, nil },
 	})
-	must(r.T, err)
+	must(r.TB, err)
 	cat := fake.Catalogue(r.world)
 	sleep := func(ctx context.Context, d time.Duration) error { r.clock.pass(d); return ctx.Err() }
 	runner := &reconcile.Runner{
-		Specs: specs{}, Policies: judge{}, Ledger: r.store, Words: r.store, Catalogue: cat,
+		Specs: r.specs, Policies: judge{}, Ledger: r.store, Words: r.store, Catalogue: cat,
 		Sessions: &reconcile.Sessions{Catalogue: cat, Options: provider.Options{Clock: provider.Clock{Now: r.clock.now, Sleep: sleep, Random: func() float64 { return 0.5 }}}},
 		Observer: observe.New(cat, r.clock.now), Now: r.clock.now, Schema: "1",
 		Engine: &apply.Engine{Kinds: cat, Now: r.clock.now, NewToken: r.id, Sleep: sleep},
@@ -242,7 +244,7 @@ func (r *rig) serve() {
 	tenure := reconcile.Tenure{Leases: r.store, Owner: "one", TTL: time.Minute, Now: r.clock.now}
 	r.daemon = &reconcile.Daemon{
 		Runner: runner, Store: r.store, Tenure: tenure, Meter: meter{}, Log: slog.New(slog.DiscardHandler), NewID: r.id,
-		Poll: 50 * time.Millisecond, Interval: 100 * time.Millisecond, Backoff: 100 * time.Millisecond, Workers: 2,
+		Poll: 50 * time.Millisecond, Interval: r.look, Backoff: 100 * time.Millisecond, Workers: 2,
 	}
 	r.desk = &preview.Desk{
 		Repo: "infra", Forge: speaker, Daemon: r.daemon, Store: r.store, Tenure: tenure, Now: r.clock.now, Log: log,
@@ -254,7 +256,7 @@ func (r *rig) serve() {
 	go func() { done <- r.daemon.Run(ctx) }()
 	r.stop = sync.OnceFunc(func() {
 		cancel()
-		must(r.T, <-done)
+		must(r.TB, <-done)
 	})
 	r.Cleanup(r.stop)
 }
@@ -268,12 +270,12 @@ func (r *rig) push(branch string, files map[string]string) string {
 		}
 	}
 	for name, text := range files {
-		must(r.T, r.clone.Write(name, text))
+		must(r.TB, r.clone.Write(name, text))
 	}
 	hash, err := r.clone.Commit(r.Context(), "change "+branch)
-	must(r.T, err)
-	must(r.T, r.clone.Push(r.Context(), false))
-	must(r.T, r.lab.Push(r.repo, branch)) // as the forge's own receive does
+	must(r.TB, err)
+	must(r.TB, r.clone.Push(r.Context(), false))
+	must(r.TB, r.lab.Push(r.repo, branch)) // as the forge's own receive does
 	return hash
 }
 
@@ -281,14 +283,14 @@ func (r *rig) push(branch string, files map[string]string) string {
 func (r *rig) onMain() {
 	r.Helper()
 	_, err := r.clone.Git(r.Context(), "checkout", "--quiet", "main")
-	must(r.T, err)
+	must(r.TB, err)
 }
 
 // open opens a pull of a branch.
 func (r *rig) open(branch, author string) int {
 	r.Helper()
 	n, err := r.lab.Open(r.repo, labforge.Pull{Title: "Change " + branch, Author: author, HeadRef: branch, BaseRef: "main"})
-	must(r.T, err)
+	must(r.TB, err)
 	return n
 }
 
@@ -300,17 +302,17 @@ func (r *rig) merge(number int, branch, way string) {
 		"merge": {"merge", "--quiet", "--no-ff", "-m", "merge", branch}, "squash": {"merge", "--quiet", "--squash", branch}, "rebase": {"cherry-pick", "main.." + branch},
 	}[way]
 	_, err := r.clone.Git(r.Context(), args...)
-	must(r.T, err)
+	must(r.TB, err)
 	hash := ""
 	if way == "squash" {
 		hash, err = r.clone.Commit(r.Context(), "squashed")
 	} else {
 		hash, err = r.clone.Git(r.Context(), "rev-parse", "HEAD")
 	}
-	must(r.T, err)
-	must(r.T, r.lab.Merge(r.repo, number, hash))
-	must(r.T, r.clone.Push(r.Context(), false))
-	must(r.T, r.lab.Push(r.repo, "main"))
+	must(r.TB, err)
+	must(r.TB, r.lab.Merge(r.repo, number, hash))
+	must(r.TB, r.clone.Push(r.Context(), false))
+	must(r.TB, r.lab.Push(r.repo, "main"))
 }
 
 // say comments, a moment later than what was before.
@@ -318,7 +320,7 @@ func (r *rig) say(number int, author, body string) string {
 	r.Helper()
 	r.clock.pass(time.Second)
 	id, err := r.lab.Say(r.repo, number, author, body)
-	must(r.T, err)
+	must(r.TB, err)
 	return id
 }
 
@@ -344,7 +346,7 @@ func (r *rig) eventually(what string, ok func() bool) {
 func (r *rig) comments(number int) (sticky string, answers []string) {
 	r.Helper()
 	p, err := r.lab.Look(r.repo, number)
-	must(r.T, err)
+	must(r.TB, err)
 	for _, c := range p.Comments {
 		m, ok := review.Marked(c.Body)
 		c.Body = strings.NewReplacer(`\`, "", "\u200b", "").Replace(c.Body) // as it reads
@@ -409,7 +411,7 @@ func (r *rig) status(commit, name string) string {
 
 func (r *rig) reactions(number int, id string) []string {
 	p, err := r.lab.Look(r.repo, number)
-	must(r.T, err)
+	must(r.TB, err)
 	for _, c := range p.Comments {
 		if fmt.Sprint(c.ID) == id {
 			return c.Reactions
@@ -430,14 +432,14 @@ func (r *rig) sign() string {
 func (r *rig) agreed(number int, env string) string {
 	r.Helper()
 	kept, err := r.store.Pulls(r.Context(), "infra")
-	must(r.T, err)
+	must(r.TB, err)
 	for _, k := range kept {
 		var doc struct {
 			Agreed map[string]struct {
 				Digest string `json:"digest"`
 			} `json:"agreed"`
 		}
-		must(r.T, json.Unmarshal(k.Body, &doc))
+		must(r.TB, json.Unmarshal(k.Body, &doc))
 		if k.Number == number {
 			return doc.Agreed[env].Digest
 		}
@@ -449,9 +451,9 @@ func (r *rig) agreed(number int, env string) string {
 func (r *rig) deliver(d labforge.Delivery) {
 	r.Helper()
 	heard, err := forge.Hear(r.kind, d.Header, d.Body, func() (string, error) { return "secret", nil })
-	must(r.T, err)
+	must(r.TB, err)
 	_, err = r.store.Deliver(r.Context(), store.Delivery{Repo: "infra", ID: heard.ID, Event: string(heard.Event), Pull: heard.Pull, Ref: heard.Ref, At: r.clock.now()})
-	must(r.T, err)
+	must(r.TB, err)
 	r.desk.Ring()
 }
 

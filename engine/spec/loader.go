@@ -41,6 +41,7 @@ type Loader struct {
 
 	mu      sync.Mutex
 	estates map[string]Estate // by digest
+	trees   map[string]Estate // with their environments, by the tree's hash
 }
 
 // keptEstates bounds the loader's memory of isobar.cue evaluations.
@@ -69,7 +70,7 @@ func New(o Options) (*Loader, error) {
 	return &Loader{
 		command: o.Command, env: append([]string{"GOTRACEBACK=none"}, o.Env...), limits: o.Limits.orDefault(),
 		slots: make(chan struct{}, o.Parallel), used: o.Used, kinds: kinds, schemas: files,
-		stamp: digestOf([]string{"isobar spec 1"}, files), estates: map[string]Estate{},
+		stamp: digestOf([]string{"isobar spec 1"}, files), estates: map[string]Estate{}, trees: map[string]Estate{},
 	}, nil
 }
 
@@ -78,12 +79,11 @@ func New(o Options) (*Loader, error) {
 // environments (a duplicate name) stand in Findings, and the environment is
 // left out.
 func (l *Loader) Estate(ctx context.Context, tree fs.FS) (Estate, error) {
-	est, err := l.estate(ctx, tree)
+	est, c, err := l.listed(ctx, tree)
 	if err != nil {
 		return Estate{}, err
 	}
-	c := newClosure(tree, l.limits)
-	l.list(&est, c)
+	est = est.clone()
 	est.Findings = append(est.Findings, l.compareSchemas(c)...)
 	est.Findings = append(est.Findings, est.idleAccess()...)
 	est.Findings = illustrate(append(est.Findings, c.found...).Sorted(), tree)
@@ -202,12 +202,10 @@ func (l *Loader) compareSchemas(c *closure) diag.List {
 
 // gather collects an environment's closure; user mistakes are a diag.List.
 func (l *Loader) gather(ctx context.Context, tree fs.FS, env string) (*closure, Estate, error) {
-	est, err := l.estate(ctx, tree)
+	est, c, err := l.listed(ctx, tree)
 	if err != nil {
 		return nil, Estate{}, err
 	}
-	c := newClosure(tree, l.limits)
-	l.list(&est, c)
 	dir, ok := est.dirs[env]
 	if !ok {
 		for _, f := range est.Findings {
