@@ -480,6 +480,9 @@ func (b *builder) output(r resource.Ref) resource.Value {
 		}
 		return resource.Unknown{Because: r}
 	}
+	if it != nil && it.alike(r.Out) {
+		return it.entry.Record.Outs[r.Out]
+	}
 	if it == nil || it.fresh || it.entry == nil || it.touched && volatile(it.kind.Descriptor, r.Out) {
 		return resource.Unknown{Because: r}
 	}
@@ -492,6 +495,17 @@ func (b *builder) output(r resource.Ref) resource.Value {
 		return v
 	}
 	return resource.Unknown{Because: r}
+}
+
+// alike reports whether what is made in the place of a lost object tells the same as an
+// output: that is a field of the spec's, as it was when the lost one told it. What refers
+// to a key pair by its name then stays as it is.
+func (it *item) alike(out string) bool {
+	if it.want == nil || it.entry == nil || it.entry.Open != nil || it.live.Seen != Absent {
+		return false
+	}
+	f, told := it.kind.Field(out), it.entry.Record.Outs[out]
+	return f != nil && !f.Computed && told != nil && same(f, it.want.Fields[out], it.entry.Record.Applied[out]) && resource.Equal(it.want.Fields[out], told)
 }
 
 // coming reports whether this plan makes the output that r names.

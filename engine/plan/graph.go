@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -75,7 +76,40 @@ func (b *builder) steps() *graph {
 	}
 	g.linkUnique()
 	g.linkFound()
+	g.linkLast()
 	return g
+}
+
+// linkLast lets the deletion in a replacement wait for what the new object needs: where
+// that can't be made, the old one is still there. What itself waits for the deletion
+// can't come before it.
+func (g *graph) linkLast() {
+	for _, it := range g.b.items {
+		if !it.replaces() || it.first {
+			continue
+		}
+		del := g.steps[it.deleteID()]
+		for _, id := range slices.Sorted(maps.Keys(g.steps[it.createID()].needs)) {
+			if id != del.ID && !g.waits(id, del.ID, map[string]bool{}) {
+				del.need(id)
+			}
+		}
+	}
+}
+
+// waits reports whether a step comes after another.
+func (g *graph) waits(id, after string, seen map[string]bool) bool {
+	n := g.steps[id]
+	if n == nil || seen[id] {
+		return false
+	}
+	seen[id] = true
+	for need := range n.needs {
+		if need == after || g.waits(need, after, seen) {
+			return true
+		}
+	}
+	return false
 }
 
 func (g *graph) put(it *item, s Step) *node {

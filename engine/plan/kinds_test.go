@@ -64,7 +64,7 @@ func kinds() map[string]plan.Kind {
 			with(str("sub"), required, ref("t.sub"), func(f *resource.Field) { f.Disruptive = true }),
 			with(mapped("tags"), aspect("tags")),
 		}},
-		{Kind: "t.rec", Outs: outs("id"), Fields: []resource.Field{
+		{Kind: "t.rec", Outs: outs("id", "label"), Fields: []resource.Field{
 			with(str("label"), immutable, required, unique), with(str("target"), required, ref("t.box")),
 		}},
 		{Kind: "t.image", Lookup: true, Outs: outs("id", "size"), Fields: []resource.Field{str("name"), list("owners", str(""))}},
