@@ -300,6 +300,9 @@ func (t *taking) remove() event {
 	if !t.placed(live) {
 		return t.moved("%s bears the mark of %s by now", live.ID, live.Mark.Address)
 	}
+	if err := t.rehearsed(); err != nil {
+		return t.failed(err)
+	}
 	if err := t.intend(t.entry.Record, nil); err != nil {
 		return t.unwritten(err)
 	}

@@ -12,18 +12,19 @@ type Op string
 
 // The methods of a session.
 const (
-	OpRead   Op = "read"
-	OpCreate Op = "create"
-	OpUpdate Op = "update"
-	OpDelete Op = "delete"
-	OpFind   Op = "find"
-	OpPoll   Op = "poll"
-	OpMark   Op = "mark"
+	OpRead     Op = "read"
+	OpRehearse Op = "rehearse"
+	OpCreate   Op = "create"
+	OpUpdate   Op = "update"
+	OpDelete   Op = "delete"
+	OpFind     Op = "find"
+	OpPoll     Op = "poll"
+	OpMark     Op = "mark"
 )
 
 // Mutates reports whether the method may change the world. Find counts: it may
 // replay a create under its idempotency token.
-func (o Op) Mutates() bool { return o != OpRead && o != OpPoll }
+func (o Op) Mutates() bool { return o != OpRead && o != OpRehearse && o != OpPoll }
 
 // Call is one call of a session's method, without any value of a field.
 type Call struct {
@@ -81,6 +82,10 @@ func (a around) Poll(ctx context.Context, hs []resource.Handle) []Polled {
 		}
 	}
 	return out
+}
+
+func (a around) Rehearse(ctx context.Context, want resource.Object) error {
+	return a.do(ctx, call(OpRehearse, want), func(ctx context.Context) error { return a.Session.Rehearse(ctx, want) })
 }
 
 func (a around) Create(ctx context.Context, want resource.Object, m resource.Mark) (Progress, error) {

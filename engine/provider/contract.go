@@ -119,6 +119,12 @@ type Session interface {
 	// the Err of each want that needed it, never an absence.
 	Read(ctx context.Context, wants []resource.Want) []resource.Answer
 
+	// Rehearse says, by reads alone, why a Create of want would be refused as things are:
+	// an image, a network or a type that it names is not there. It is asked before an
+	// object is deleted in whose place want comes, so that what that one still has, its
+	// name among it, is no reason. Nil promises nothing.
+	Rehearse(ctx context.Context, want resource.Object) error
+
 	// Create makes exactly one mutating call, the one that carries the mark.
 	// want holds the fields without an aspect, references resolved. The
 	// Progress's Object holds the ID, even beside an error if something of it

@@ -72,6 +72,14 @@ func (s *veiled) Find(ctx context.Context, in Intent) (Progress, error) {
 	return s.heard(p, want), s.veil.scrub(err)
 }
 
+func (s *veiled) Rehearse(ctx context.Context, want resource.Object) error {
+	sent, err := s.revealed(ctx, want)
+	if err != nil {
+		return s.veil.scrub(err)
+	}
+	return s.veil.scrub(s.Session.Rehearse(ctx, sent))
+}
+
 func (s *veiled) Poll(ctx context.Context, hs []resource.Handle) []Polled {
 	out := s.Session.Poll(ctx, hs)
 	for i := range out {

@@ -59,6 +59,10 @@ func (s *script) Read(ctx context.Context, wants []resource.Want) []resource.Ans
 	return out
 }
 
+func (s *script) Rehearse(ctx context.Context, _ resource.Object) error {
+	return s.next(ctx, "rehearse")
+}
+
 func (s *script) Create(ctx context.Context, _ resource.Object, _ resource.Mark) (provider.Progress, error) {
 	return provider.Progress{Object: resource.Object{ID: s.made}}, s.next(ctx, "create")
 }

@@ -118,6 +118,8 @@ func classesOf(op provider.Op) []string {
 	switch op {
 	case provider.OpRead:
 		return []string{wPage, wUnread, wThrottled, wSlow}
+	case provider.OpRehearse:
+		return []string{wThrottled, wSlow}
 	case provider.OpPoll:
 		return []string{wThrottled, wForgotten, wSlow}
 	case provider.OpFind:

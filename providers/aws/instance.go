@@ -44,11 +44,12 @@ func instance() *kind {
 			"tags": "", fieldMachine: "", fieldGroups: "", fieldMetadata: "", fieldRoot: "", fieldProfile: "",
 			aspectState: aspectState, fieldProtected: aspectTermination,
 		},
-		list:    listInstances,
-		enrich:  enrichInstances,
-		create:  runInstance,
-		refuses: typeFits,
-		update:  updateInstance,
+		list:     listInstances,
+		enrich:   enrichInstances,
+		rehearse: rehearseInstance,
+		create:   runInstance,
+		refuses:  typeFits,
+		update:   updateInstance,
 		remove: func(ctx context.Context, s *session, live, _ resource.Object) error {
 			return send(ctx, s.ec2.TerminateInstances, &ec2.TerminateInstancesInput{InstanceIds: []string{string(live.ID)}})
 		},
@@ -69,7 +70,7 @@ func instanceUntil(op provider.Op, _ string, _ resource.Object) string {
 		return stateRunning
 	case provider.OpDelete:
 		return stateGone
-	case provider.OpRead, provider.OpUpdate, provider.OpFind, provider.OpPoll, provider.OpMark:
+	case provider.OpRead, provider.OpRehearse, provider.OpUpdate, provider.OpFind, provider.OpPoll, provider.OpMark:
 	}
 	return ""
 }
@@ -202,6 +203,38 @@ func runInstance(ctx context.Context, s *session, want resource.Object, tags map
 	return obj, nil
 }
 
+// rehearseInstance looks whether there are the image and the type that an instance
+// names. Who may not look is not in the way: AWS then says it at the creation.
+func rehearseInstance(ctx context.Context, s *session, want resource.Object) error {
+	if image := want.Fields.Text("imageId"); image != "" {
+		if _, err := s.image(ctx, image); err != nil && resource.ClassOf(err) != resource.Denied {
+			return err
+		}
+	}
+	_, err := s.instanceType(ctx, want.Fields.Text(fieldMachine))
+	if resource.ClassOf(err) == resource.Denied {
+		return nil
+	}
+	return err
+}
+
+// image tells of an image that the account may start.
+func (s *session) image(ctx context.Context, id string) (*types.Image, error) {
+	got, err := reading(ctx, func(ctx context.Context) (*ec2.DescribeImagesOutput, error) {
+		return s.ec2.DescribeImages(ctx, &ec2.DescribeImagesInput{ImageIds: []string{id}})
+	})
+	switch {
+	case err != nil && resource.ClassOf(err) != resource.NotFound:
+		return nil, err
+	case err != nil, len(got.Images) == 0:
+		return nil, &resource.Failure{
+			Class: resource.Invalid, Op: "ec2:DescribeImages", Code: codeOf(err),
+			Message: "there is no image " + id + " in " + s.region + " that this account may start: images differ from region to region",
+		}
+	}
+	return &got.Images[0], nil
+}
+
 // rootMapping is the request for the root volume, under the device name that
 // the image has for it.
 func (s *session) rootMapping(ctx context.Context, f resource.Map) ([]types.BlockDeviceMapping, error) {
@@ -210,22 +243,10 @@ func (s *session) rootMapping(ctx context.Context, f resource.Map) ([]types.Bloc
 	if !ok || image == "" {
 		return nil, nil
 	}
-	got, err := reading(ctx, func(ctx context.Context) (*ec2.DescribeImagesOutput, error) {
-		return s.ec2.DescribeImages(ctx, &ec2.DescribeImagesInput{ImageIds: []string{image}})
-	})
-	missing := &resource.Failure{
-		Class: resource.Invalid, Op: "ec2:DescribeImages", Code: codeOf(err),
-		Message: "there is no image " + image + " in " + s.region + " that this account may start: images differ from region to region",
-	}
-	switch {
-	case resource.ClassOf(err) == resource.NotFound:
-		return nil, missing
-	case err != nil:
+	img, err := s.image(ctx, image)
+	if err != nil {
 		return nil, err
-	case len(got.Images) == 0:
-		return nil, missing
 	}
-	img := &got.Images[0]
 	size := optionalInt(want, "volumeSize")
 	for _, b := range img.BlockDeviceMappings {
 		if size == nil && b.Ebs != nil && aws.ToString(b.DeviceName) == aws.ToString(img.RootDeviceName) {

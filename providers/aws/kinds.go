@@ -52,6 +52,8 @@ type kind struct {
 	// as aspects ask; nil for none. It gives the objects that are still there.
 	enrich func(ctx context.Context, s *session, objs []resource.Object, asks map[resource.ID]aspects) ([]resource.Object, error)
 
+	// rehearse says by reads why create would be refused; nil where nobody looks.
+	rehearse func(ctx context.Context, s *session, want resource.Object) error
 	// create makes one object; tags are its own and its mark.
 	create func(ctx context.Context, s *session, want resource.Object, tags map[string]string, token string) (resource.Object, error)
 	// refuses gives why AWS would refuse an update when half of it is done, before

@@ -112,6 +112,31 @@ func (r *rig) refused(t *testing.T, live resource.Object, to string, more resour
 	return p.Object.Fields, err
 }
 
+// What is to be made in an instance's place is looked for before that one goes; who may
+// not look is not held up.
+func TestRehearseAnInstance(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "eu-west-1")
+	o := r.machine(t, nil)
+	for _, c := range []struct {
+		more resource.Map
+		says string
+	}{
+		{nil, ""},
+		{resource.Map{"imageId": resource.String("ami-0123456789abcdef0")}, "there is no image ami-0123456789abcdef0 in eu-west-1"},
+		{resource.Map{"instanceType": resource.String("t98.huge")}, "choose an instanceType that eu-west-1 has"},
+	} {
+		err := r.Rehearse(t.Context(), resource.Object{Address: o.Address, Fields: merge(o.Fields, c.more)})
+		if c.says == "" && err != nil || c.says != "" && (resource.ClassOf(err) != resource.Invalid || !strings.Contains(err.Error(), c.says)) {
+			t.Errorf("%v: %v, want %q", c.more, err, c.says)
+		}
+	}
+	r.proxy.Inject(fault.Rule{Action: "Describe*", Do: fault.Refuse(http.StatusForbidden, "UnauthorizedOperation", "You are not authorized to perform this operation.")})
+	if err := r.Rehearse(t.Context(), resource.Object{Address: o.Address, Fields: o.Fields}); err != nil {
+		t.Errorf("who may not look: %v", err)
+	}
+}
+
 // A type that AWS would refuse is refused before anything is changed, above all
 // before the machine is stopped.
 func TestTypesThatDoNotFitStopNothing(t *testing.T) {

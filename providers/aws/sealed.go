@@ -15,6 +15,7 @@ import (
 type sealed struct {
 	scope  func() string
 	read   func(context.Context, []resource.Want) []resource.Answer
+	tries  func(context.Context, resource.Object) error
 	create func(context.Context, resource.Object, resource.Mark) (provider.Progress, error)
 	update func(ctx context.Context, live, want resource.Object, changes []resource.Change) (provider.Progress, error)
 	remove func(ctx context.Context, live, applied resource.Object) (provider.Progress, error)
@@ -24,7 +25,7 @@ type sealed struct {
 }
 
 func seal(s *session) *sealed {
-	return &sealed{s.Scope, s.Read, s.Create, s.Update, s.Delete, s.Find, s.Poll, s.Mark}
+	return &sealed{s.Scope, s.Read, s.Rehearse, s.Create, s.Update, s.Delete, s.Find, s.Poll, s.Mark}
 }
 
 // Scope implements provider.Session.
@@ -53,6 +54,11 @@ func (s *sealed) Delete(ctx context.Context, live, applied resource.Object) (pro
 // Find implements provider.Session.
 func (s *sealed) Find(ctx context.Context, in provider.Intent) (provider.Progress, error) {
 	return s.find(ctx, in)
+}
+
+// Rehearse implements provider.Session.
+func (s *sealed) Rehearse(ctx context.Context, want resource.Object) error {
+	return s.tries(ctx, want)
 }
 
 // Poll implements provider.Session.

@@ -256,6 +256,15 @@ func (s *session) Delete(ctx context.Context, live, applied resource.Object) (pr
 	return provider.Progress{Object: obj}, err
 }
 
+// Rehearse implements provider.Session.
+func (s *session) Rehearse(ctx context.Context, want resource.Object) error {
+	k, err := s.made(want.Address.Kind)
+	if err != nil || k.rehearse == nil {
+		return err
+	}
+	return k.rehearse(ctx, s, want)
+}
+
 // Mark implements provider.Session.
 func (s *session) Mark(ctx context.Context, live resource.Object, m *resource.Mark) error {
 	k, err := s.made(live.Address.Kind)

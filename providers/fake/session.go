@@ -134,6 +134,17 @@ func (w *World) replayed(k *kind, u used, scope string, want resource.Map) (prov
 
 func chosenID(k *kind, m resource.Mark) resource.ID { return resource.ID(k.Name + "-" + m.Token) }
 
+// Rehearse implements provider.Session.
+func (s *session) Rehearse(ctx context.Context, want resource.Object) error {
+	k, err := s.w.kindAt(want)
+	if err != nil {
+		return err
+	}
+	return s.w.run(ctx, Call{Op: provider.OpRehearse, Kind: k.Name, Scope: s.scope}, func(*Call, string) error {
+		return s.w.bound(k, s.scope, k.filled(want.Fields))
+	})
+}
+
 // Update implements provider.Session.
 func (s *session) Update(ctx context.Context, live, want resource.Object, changes []resource.Change) (provider.Progress, error) {
 	k, err := s.w.kindAt(live, want)

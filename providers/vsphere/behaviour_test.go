@@ -397,7 +397,11 @@ func TestRefusals(t *testing.T) {
 	r := newRig(t)
 	refused := func(kv resource.Map) error {
 		a := address("vm")
-		_, err := r.Create(t.Context(), resource.Object{Address: a, Fields: with(machine(), kv)}, r.mark(a))
+		want := resource.Object{Address: a, Fields: with(machine(), kv)}
+		_, err := r.Create(t.Context(), want, r.mark(a))
+		if said := r.Rehearse(t.Context(), want); fmt.Sprint(said) != fmt.Sprint(err) {
+			t.Errorf("rehearsed it says %v", said)
+		}
 		return err
 	}
 	wantClass(t, refused(resource.Map{"datastore": resource.String("x")}), resource.Invalid, "there is no datastore x in datacenter DC0: it has LocalDS_0, LocalDS_1")

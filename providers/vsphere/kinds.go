@@ -32,10 +32,12 @@ type kind struct {
 	// locate gives the managed object of an id; nil where there is none.
 	locate func(ctx context.Context, s *session, id resource.ID) (*types.ManagedObjectReference, error)
 
-	create func(ctx context.Context, s *session, want resource.Object, m resource.Mark) (provider.Progress, error)
-	update func(ctx context.Context, s *session, ch change) (provider.Progress, error)
-	remove func(ctx context.Context, s *session, ref types.ManagedObjectReference) (provider.Progress, error)
-	find   func(ctx context.Context, s *session, in provider.Intent) (provider.Progress, error)
+	// rehearse says by reads why create would be refused; nil where nobody looks.
+	rehearse func(ctx context.Context, s *session, want resource.Object) error
+	create   func(ctx context.Context, s *session, want resource.Object, m resource.Mark) (provider.Progress, error)
+	update   func(ctx context.Context, s *session, ch change) (provider.Progress, error)
+	remove   func(ctx context.Context, s *session, ref types.ManagedObjectReference) (provider.Progress, error)
+	find     func(ctx context.Context, s *session, in provider.Intent) (provider.Progress, error)
 }
 
 // change is one aspect's update of one object.

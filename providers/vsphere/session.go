@@ -223,6 +223,15 @@ func (s *session) Create(ctx context.Context, want resource.Object, m resource.M
 	return p, err
 }
 
+// Rehearse implements provider.Session.
+func (s *session) Rehearse(ctx context.Context, want resource.Object) error {
+	k, err := s.kind(want.Address.Kind)
+	if err != nil || k.rehearse == nil {
+		return err
+	}
+	return k.rehearse(ctx, s, want)
+}
+
 // Update implements provider.Session.
 func (s *session) Update(ctx context.Context, live, want resource.Object, changes []resource.Change) (provider.Progress, error) {
 	k, ref, err := s.subject(ctx, live, want.Address.Kind)

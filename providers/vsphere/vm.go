@@ -24,10 +24,11 @@ func vm() *kind {
 		locate: func(ctx context.Context, s *session, id resource.ID) (*types.ManagedObjectReference, error) {
 			return s.vmRef(ctx, id)
 		},
-		create: createVM,
-		update: updateVM,
-		remove: removeVM,
-		find:   findVM,
+		rehearse: rehearseVM,
+		create:   createVM,
+		update:   updateVM,
+		remove:   removeVM,
+		find:     findVM,
 	}
 }
 
@@ -113,38 +114,56 @@ func datastoreOf(inv *inventory, n *node) resource.Value {
 	return n.unread("config.files.vmPathName")
 }
 
-// createVM makes the machine with its disks, adapters, cloud-init data and
-// mark, stopped. The disks and adapters stand on what exists by name.
-func createVM(ctx context.Context, s *session, want resource.Object, m resource.Mark) (provider.Progress, error) {
+// site is where a machine is to be made, and what with.
+type site struct {
+	folder, pool types.ManagedObjectReference
+	hw           hardware
+}
+
+// siteOf looks everything up that a machine names.
+func siteOf(ctx context.Context, s *session, f resource.Map) (site, error) {
 	inv, err := s.inventory(ctx, places()...)
 	if err != nil {
-		return provider.Progress{}, err
+		return site{}, err
 	}
-	f := want.Fields
 	in, err := inv.folder(f.Text("folder"))
 	if err != nil {
-		return provider.Progress{}, err
+		return site{}, err
 	}
 	pool, err := inv.pool(f.Text("resourcePool"))
 	if err != nil {
-		return provider.Progress{}, err
+		return site{}, err
 	}
 	if _, err := inv.named("datastore", f.Text("datastore"), "Datastore"); err != nil {
+		return site{}, err
+	}
+	out := site{folder: in.ref, pool: pool.ref, hw: hardware{inv: inv, datastore: f.Text("datastore")}}
+	out.hw.disks(nil, mapOf(f["disks"]), nil)
+	return out, out.hw.adapters(nil, mapOf(f["networks"]), nil)
+}
+
+// rehearseVM looks up what createVM would.
+func rehearseVM(ctx context.Context, s *session, want resource.Object) error {
+	_, err := siteOf(ctx, s, want.Fields)
+	return err
+}
+
+// createVM makes the machine with its disks, adapters, cloud-init data and
+// mark, stopped. The disks and adapters stand on what exists by name.
+func createVM(ctx context.Context, s *session, want resource.Object, m resource.Mark) (provider.Progress, error) {
+	f := want.Fields
+	at, err := siteOf(ctx, s, f)
+	if err != nil {
 		return provider.Progress{}, err
 	}
 	id := chosenID(m)
-	hw := hardware{inv: inv, datastore: f.Text("datastore")}
-	hw.disks(nil, mapOf(f["disks"]), nil)
-	if err := hw.adapters(nil, mapOf(f["networks"]), nil); err != nil {
-		return provider.Progress{}, err
-	}
 	spec := types.VirtualMachineConfigSpec{
 		Name: sent(f.Text("name")), InstanceUuid: string(id), GuestId: f.Text("guestId"), Firmware: f.Text("firmware"),
 		NumCPUs: int32(intOr(f, "numCPUs", 1)), MemoryMB: intOr(f, "memoryMB", 1024), Annotation: f.Text("annotation"),
-		Files: &types.VirtualMachineFileInfo{VmPathName: "[" + hw.datastore + "]"}, DeviceChange: hw.changes,
+		Files: &types.VirtualMachineFileInfo{VmPathName: "[" + at.hw.datastore + "]"}, DeviceChange: at.hw.changes,
 		ExtraConfig: append(markOptions(&m, id), guestInfo(mapOf(f["cloudInit"]), userData, metaData)...),
 	}
-	got, err := methods.CreateVM_Task(ctx, s, &types.CreateVM_Task{This: in.ref, Config: spec, Pool: pool.ref})
+	got, err := methods.CreateVM_Task(ctx, s, &types.CreateVM_Task{This: at.folder, Config: spec, Pool: at.pool})
 	if err != nil {
 		return provider.Progress{}, err
 	}

@@ -83,6 +83,9 @@ func (h *Harness) Make(t *testing.T, kind string, fields resource.Map) resource.
 // create makes an object, waits until it is done and shows, and cleans up.
 func (h *Harness) create(t *testing.T, a resource.Address, fields resource.Map, m resource.Mark) resource.Object {
 	t.Helper()
+	if err := h.Session.Rehearse(t.Context(), resource.Object{Address: a, Fields: fields}); err != nil {
+		t.Fatalf("rehearse the create of %s: %v", a.Local(), err)
+	}
 	p, err := h.Session.Create(t.Context(), resource.Object{Address: a, Fields: fields}, m)
 	if err == nil && p.Object.ID == "" && p.Handle == "" {
 		t.Fatalf("create of %s gave neither an id nor a handle", a.Local())
