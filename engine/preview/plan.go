@@ -70,6 +70,10 @@ func (d *Desk) plan(ctx context.Context, p *pull) error {
 	if p.State != forge.Open {
 		return nil
 	}
+	if merged, err := d.mayBeMerged(ctx, p, base.Hash); merged || err != nil {
+		p.reread = true
+		return err
+	}
 	p.view, p.replan, p.say = out, false, true
 	p.record.Head, p.record.Base = m.head.Hash, base.Hash
 	p.Envs, p.Plans = nil, map[string]string{}
@@ -85,6 +89,16 @@ func (d *Desk) plan(ctx context.Context, p *pull) error {
 	}
 	d.overlaps(ctx)
 	return nil
+}
+
+// mayBeMerged asks the forge anew where the base has moved since the last plan: it may
+// be this very merge that moved it, and then the last plan is what it did, not this one.
+func (d *Desk) mayBeMerged(ctx context.Context, p *pull, base string) (bool, error) {
+	if p.record.Base == "" || p.record.Base == base {
+		return false, nil
+	}
+	now, err := d.Forge.Pull(ctx, p.number)
+	return now.State != forge.Open, err
 }
 
 // forgetWords drops approvals of plans that are not the environment's any more, but
