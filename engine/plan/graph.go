@@ -84,29 +84,47 @@ func (b *builder) steps() *graph {
 // that can't be made, the old one is still there. What itself waits for the deletion
 // can't come before it.
 func (g *graph) linkLast() {
+	var after map[string][]string // by step: those that need it
 	for _, it := range g.b.items {
 		if !it.replaces() || it.first {
 			continue
 		}
+		if after == nil {
+			after = g.inverse()
+		}
 		del := g.steps[it.deleteID()]
 		for _, id := range slices.Sorted(maps.Keys(g.steps[it.createID()].needs)) {
-			if id != del.ID && !g.waits(id, del.ID, map[string]bool{}) {
+			if id != del.ID && !follows(after, id, del.ID) {
 				del.need(id)
+				after[id] = append(after[id], del.ID)
 			}
 		}
 	}
 }
 
-// waits reports whether a step comes after another.
-func (g *graph) waits(id, after string, seen map[string]bool) bool {
-	n := g.steps[id]
-	if n == nil || seen[id] {
-		return false
+// inverse gives, by step, those that need it.
+func (g *graph) inverse() map[string][]string {
+	out := make(map[string][]string, len(g.steps))
+	for id, n := range g.steps {
+		for need := range n.needs {
+			out[need] = append(out[need], id)
+		}
 	}
-	seen[id] = true
-	for need := range n.needs {
-		if need == after || g.waits(need, after, seen) {
-			return true
+	return out
+}
+
+// follows reports whether a step comes after another.
+func follows(after map[string][]string, id, first string) bool {
+	seen := map[string]bool{first: true}
+	for queue := []string{first}; len(queue) > 0; queue = queue[1:] {
+		for _, next := range after[queue[0]] {
+			if next == id {
+				return true
+			}
+			if !seen[next] {
+				seen[next] = true
+				queue = append(queue, next)
+			}
 		}
 	}
 	return false
