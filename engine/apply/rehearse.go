@@ -1,8 +1,6 @@
 package apply
 
 import (
-	"slices"
-
 	"isobar.dev/engine/ledger"
 	"isobar.dev/engine/resource"
 )
@@ -11,9 +9,9 @@ import (
 // can't be made, as far as reads tell: the old one then stays. Where something that it
 // refers to comes only after the deletion, nobody can tell.
 func (t *taking) rehearsed() error {
-	for i := range t.x.run.Plan.Steps {
-		next := &t.x.run.Plan.Steps[i]
-		if next.Op != ledger.Create || next.Address != t.step.Address || !slices.Contains(next.Needs, t.step.ID) {
+	for _, st := range t.ev.st.feeds {
+		next := st.step
+		if next.Op != ledger.Create || next.Address != t.step.Address {
 			continue
 		}
 		want, err := t.x.resolve(next.Want)

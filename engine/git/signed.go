@@ -91,9 +91,7 @@ func cutSignature(raw []byte) (text, signature []byte, err error) {
 		name, value, _ := bytes.Cut(line, []byte(" "))
 		switch {
 		case line[0] == ' ' && !keep:
-			if n == 1 && signature != nil {
-				signature = append(append(signature, line[1:]...), '\n')
-			}
+			signature = append(append(signature, line[1:]...), '\n')
 		case line[0] == ' ':
 			text = append(text, whole...)
 		case string(name) == ours:

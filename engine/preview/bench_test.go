@@ -58,23 +58,16 @@ func inCUE(files map[string]string, n int, label string) {
 		"aws: vpc: main: {cidrBlock: \"10.%d.%d.0/24\", tags: owner: %q}\n", name, n/250, n%250, label)
 }
 
-// settled waits until as many environments are in sync.
-func (r *rig) settled(envs int) {
-	r.Helper()
-	for end := time.Now().Add(10 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		rows, err := r.store.Environments(r.Context())
-		must(r, err)
-		states := map[string]int{}
-		for i := range rows {
-			states[rows[i].State]++
-		}
-		if states["in sync"] == envs {
-			return
-		}
-		if time.Now().After(end) {
-			r.Fatalf("of %d environments: %v", envs, states)
+// settled reports whether so many environments are in sync.
+func (r *rig) settled(envs int) bool {
+	rows, err := r.store.Environments(r.Context())
+	must(r, err)
+	for i := range rows {
+		if rows[i].State != "in sync" {
+			return false
 		}
 	}
+	return len(rows) == envs
 }
 
 // BenchmarkPreview measures the time from a webhook to the comment of a pull request
@@ -97,7 +90,7 @@ func BenchmarkPreview(b *testing.B) {
 	r.push("main", files)
 	r.lab.Hook("", "secret")
 	r.serve()
-	r.settled(envs)
+	r.within(10*time.Minute, "all environments in sync", func() bool { return r.settled(envs) })
 	all.costly.Store(true)
 	round := 0
 	for b.Loop() {
@@ -113,15 +106,9 @@ func BenchmarkPreview(b *testing.B) {
 		round++
 		b.StartTimer()
 		r.deliver(told[len(told)-1])
-		for end := time.Now().Add(patience); ; {
+		r.within(patience, "a preview", func() bool {
 			body, _ := r.comments(number)
-			if time.Now().After(end) {
-				b.Fatalf("no preview of %d environments:\n%s", touched, body)
-			}
-			if strings.Count(body, "<details>") == touched {
-				break
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
+			return strings.Count(body, "<details>") == touched
+		})
 	}
 }

@@ -330,15 +330,23 @@ const patience = 60 * time.Second
 // eventually waits until ok, and lets the comment's pace pass meanwhile.
 func (r *rig) eventually(what string, ok func() bool) {
 	r.Helper()
-	for end := time.Now().Add(patience); ; {
-		if ok() {
-			return
+	r.within(patience, what, func() bool {
+		done := ok()
+		if !done {
+			r.clock.pass(300 * time.Millisecond)
 		}
+		return done
+	})
+}
+
+// within waits so long at most until ok.
+func (r *rig) within(long time.Duration, what string, ok func() bool) {
+	r.Helper()
+	for end := time.Now().Add(long); !ok(); {
 		if time.Now().After(end) {
 			r.Fatalf("it did not come to %s", what)
 		}
 		time.Sleep(20 * time.Millisecond)
-		r.clock.pass(300 * time.Millisecond)
 	}
 }
 

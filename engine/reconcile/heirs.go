@@ -26,37 +26,64 @@ func (r *Runner) await(ctx context.Context, d *Draft) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	for _, env := range d.Estate.Environments {
-		if env == d.Job.Env {
-			continue
-		}
-		there, err := r.Specs.Environment(ctx, d.Job.Tree, env)
-		var wrong diag.List
-		switch broken := errors.As(err, &wrong); {
-		case err != nil && !broken:
-			return err
-		case broken && d.absent():
+	next, err := r.successors(ctx, d)
+	if err != nil {
+		return err
+	}
+	for i := range next {
+		h := &next[i]
+		env := h.env
+		if h.broken && d.absent() {
 			for _, k := range keys {
 				if d.Job.Destroy || d.spoken(k) {
 					d.await(k, plan.Wait{Text: env + " may take it over (movedFrom), whose spec has mistakes: isobar validate", Mend: "mend that spec; where nobody is to have it, without movedFrom"})
 				}
 			}
-			continue
-		case broken, there.MovedFrom != d.Job.Env: // what is there is nobody's former name
-			continue
-		}
-		has, err := r.Ledger.State(ctx, env)
-		if err != nil {
-			return err
 		}
 		for _, k := range keys {
-			if d.takes(&there, has, k) {
+			if !h.broken && d.takes(&h.spec, h.has, k) {
 				d.await(k, plan.Wait{Text: env + " takes it over first (movedFrom): isobar apply " + env, Mend: "where nobody is to have it, take movedFrom out there"})
 			}
 		}
 	}
 	d.begun(keys)
 	return nil
+}
+
+// successor is an environment whose spec says that it had a draft's environment's name,
+// or one whose spec has mistakes: it may.
+type successor struct {
+	env    string
+	spec   spec.Environment
+	has    *ledger.State
+	broken bool // nothing is known but its name
+}
+
+// successors gives the environments that may have had the name of a draft's before theirs.
+func (r *Runner) successors(ctx context.Context, d *Draft) ([]successor, error) {
+	var out []successor
+	for _, env := range d.Estate.Environments {
+		if env == d.Job.Env {
+			continue
+		}
+		there, err := r.Specs.Environment(ctx, d.Job.Tree, env)
+		var wrong diag.List
+		switch {
+		case errors.As(err, &wrong):
+			out = append(out, successor{env: env, broken: true})
+			continue
+		case err != nil:
+			return nil, err
+		case there.MovedFrom != d.Job.Env: // what is there is nobody's former name
+			continue
+		}
+		has, err := r.Ledger.State(ctx, env)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, successor{env: env, spec: there, has: has})
+	}
+	return out, nil
 }
 
 // begun awaits what another environment has begun to take and has not got, whatever

@@ -2,10 +2,8 @@ package reconcile
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
-	"isobar.dev/engine/diag"
 	"isobar.dev/engine/ledger"
 	"isobar.dev/engine/plan"
 	"isobar.dev/engine/resource"
@@ -22,29 +20,17 @@ func (r *Runner) promised(ctx context.Context, d *Draft, old *ledger.State) erro
 	if len(inPlace) == 0 {
 		return nil
 	}
-	for _, env := range d.Estate.Environments {
-		if env == d.Job.Env {
-			continue
-		}
-		there, err := r.Specs.Environment(ctx, d.Job.Tree, env)
-		var wrong diag.List
-		switch {
-		case errors.As(err, &wrong):
-			continue
-		case err != nil:
-			return err
-		case there.MovedFrom != d.Job.Env:
-			continue
-		}
-		has, err := r.Ledger.State(ctx, env)
-		if err != nil {
-			return err
-		}
+	next, err := r.successors(ctx, d)
+	if err != nil {
+		return err
+	}
+	for i := range next {
+		h := &next[i]
 		for a, e := range inPlace {
-			if d.takes(&there, has, e.Key) {
+			if !h.broken && d.takes(&h.spec, h.has, e.Key) {
 				d.waiting[a] = plan.Wait{
-					Text: fmt.Sprintf("%s is to take %s (movedFrom) and has not yet, and %s is to come in its place", env, e.Record.ID, old.Current(under(d.Spec.MovedFrom, a)).Record.ID),
-					Mend: fmt.Sprintf("isobar apply %s with the spec as it was before there was another %s: with no directory of that name", env, d.Job.Env),
+					Text: fmt.Sprintf("%s is to take %s (movedFrom) and has not yet, and %s is to come in its place", h.env, e.Record.ID, old.Current(under(d.Spec.MovedFrom, a)).Record.ID),
+					Mend: fmt.Sprintf("isobar apply %s with the spec as it was before there was another %s: with no directory of that name", h.env, d.Job.Env),
 				}
 			}
 		}
