@@ -174,6 +174,7 @@ type rig struct {
 	stop   func()
 	specs  reconcile.Specs
 	look   time.Duration // between looks for drift
+	poll   time.Duration // between looks at the forge's list
 	ids    int
 	mu     sync.Mutex
 }
@@ -199,7 +200,7 @@ func over(t *testing.T, story func(r *rig)) {
 
 func newRig(t testing.TB, kind forge.Kind) *rig {
 	t.Helper()
-	r := &rig{TB: t, kind: kind, clock: &clock{}, repo: "acme/infra", specs: specs{}, look: 100 * time.Millisecond, store: store.NewMemory()}
+	r := &rig{TB: t, kind: kind, clock: &clock{}, repo: "acme/infra", specs: specs{}, look: 100 * time.Millisecond, poll: 100 * time.Millisecond, store: store.NewMemory()}
 	var err error
 	r.git, err = gitd.Start(t.Context())
 	must(t, err)
@@ -248,7 +249,7 @@ func (r *rig) serve() {
 	}
 	r.desk = &preview.Desk{
 		Repo: "infra", Forge: speaker, Daemon: r.daemon, Store: r.store, Tenure: tenure, Now: r.clock.now, Log: log,
-		Poll: 100 * time.Millisecond, Beat: 20 * time.Millisecond, Forks: true,
+		Poll: r.poll, Beat: 20 * time.Millisecond, Forks: true,
 	}
 	r.daemon.Repos = []reconcile.Repo{{Name: "infra", Source: mirror, Reviews: r.desk}}
 	ctx, cancel := context.WithCancel(r.Context())
