@@ -23,6 +23,9 @@ import (
 //	vcenter rename PATH NEWNAME
 //	vcenter destroy PATH
 //	vcenter clone NAME NEWNAME
+//	vcenter attach NAME FILE           (a new disk, "data/db.vmdk" of the datastore)
+//	vcenter strip NAME                 (of its first disk)
+//	vcenter file FILE
 //	vcenter machine NAME FACT=VALUE…   (cpus memory on path disks networks, option:KEY)
 //	vcenter await NAME FACT=VALUE…     waits until it is so
 //	vcenter none NAME
@@ -53,6 +56,16 @@ func vcenter(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(center.Destroy(ctx, name))
 	case "clone":
 		ts.Check(center.Clone(ctx, name, rest[0]))
+	case "attach":
+		ts.Check(center.Attach(ctx, name, rest[0]))
+	case "strip":
+		ts.Check(center.Strip(ctx, name))
+	case "file":
+		has, err := center.HasFile(ctx, name)
+		ts.Check(err)
+		if !has {
+			ts.Fatalf("the datastore has no %s", name)
+		}
 	case "make":
 		ts.Check(center.Make(ctx, name, rest[0]))
 	case "folder":

@@ -17,6 +17,7 @@ type Descriptor struct {
 	WithinOf string     `json:"within_of,omitempty"` // the parent's kind
 	Lookup   bool       `json:"lookup,omitempty"`    // from @lookup: it is looked up and pinned, never made, changed or deleted
 	OneOf    [][]string `json:"one_of,omitempty"`    // of each group exactly one field is set
+	Data     bool       `json:"data,omitempty"`      // from @data: it holds what no spec brings back
 	Fields   []Field    `json:"fields"`              // sorted by name
 	Outs     []Out      `json:"outs"`                // sorted by name
 	Doc      string     `json:"doc,omitempty"`       // the definition's comment
@@ -38,6 +39,7 @@ type Field struct {
 	Secret     bool       `json:"secret,omitempty"`      // takes {$secret: …} in the place of its text
 	GrowOnly   bool       `json:"grow_only,omitempty"`   // may only grow in place
 	Disruptive bool       `json:"disruptive,omitempty"`  // an update interrupts service
+	Data       bool       `json:"data,omitempty"`        // a map whose elements hold what no spec brings back
 	Unique     bool       `json:"unique,omitempty"`      // no two objects may share the value
 	UniqueIn   string     `json:"unique_in,omitempty"`   // of a unique field: Anywhere, or the field that names what it is unique within; "" is an account's region, or a vCenter
 	Ordered    bool       `json:"ordered,omitempty"`     // a list whose order matters; else it is a set

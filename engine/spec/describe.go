@@ -113,6 +113,8 @@ func describeKind(kind string, row cue.Value) (*resource.Descriptor, error) {
 			d.TF = arg
 		case name == "lookup" && arg == "":
 			d.Lookup = true
+		case name == "data" && arg == "":
+			d.Data = true
 		case name == "oneof" && strings.Contains(arg, ","):
 			d.OneOf = append(d.OneOf, strings.Split(arg, ","))
 		default:
@@ -156,7 +158,7 @@ func describeKind(kind string, row cue.Value) (*resource.Descriptor, error) {
 // lookup is ever created, updated or read back.
 func fitsLookup(f *resource.Field) bool {
 	return !f.Immutable && !f.Computed && !f.Sensitive && !f.WriteOnly && !f.GrowOnly && !f.Disruptive && !f.Unique &&
-		f.Own == "" && f.Default == "" && f.Ref == "" && f.Within == "" && f.Block == "" && f.Aspect == "" && !f.Setting
+		f.Own == "" && f.Default == "" && f.Ref == "" && f.Within == "" && f.Block == "" && f.Aspect == "" && !f.Setting && !f.Data
 }
 
 // definitionOf finds the definition that a pattern's value, #X & {…}, names.
@@ -220,6 +222,9 @@ func describeField(f *resource.Field, v cue.Value) error {
 	}
 	if err := describeType(f, v); err != nil {
 		return err
+	}
+	if f.Data && f.Type != "map" {
+		return errors.New("@data() stands on a kind, or on a map of parts that are made and taken away one by one")
 	}
 	if dv, ok := v.Default(); ok && dv.IsConcrete() && f.Type != "struct" && f.Type != "list" && f.Type != "map" {
 		b, err := dv.MarshalJSON()
@@ -331,6 +336,7 @@ func applyAttribute(f *resource.Field, name, arg string) error {
 	flags := map[string]*bool{
 		"immutable": &f.Immutable, "sensitive": &f.Sensitive, "writeOnly": &f.WriteOnly, "setting": &f.Setting,
 		"growOnly": &f.GrowOnly, "disruptive": &f.Disruptive, "unique": &f.Unique, "ordered": &f.Ordered, "cidr": &f.CIDR,
+		"data": &f.Data,
 	}
 	texts := map[string]*string{
 		"aspect": &f.Aspect, "tf": &f.TF, "within": &f.Within, "block": &f.Block,

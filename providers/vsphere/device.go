@@ -45,30 +45,39 @@ type devices struct {
 }
 
 func devicesOf(n *node) (devices, bool) {
-	out := devices{buses: map[bus]int32{}, disks: map[string]*types.VirtualDisk{}, adapters: map[string]types.BaseVirtualEthernetCard{}}
+	out := devices{buses: map[bus]int32{}, adapters: map[string]types.BaseVirtualEthernetCard{}}
 	list, ok := n.props["config.hardware.device"].(types.ArrayOfVirtualDevice)
-	byKey := map[int32]bus{}
 	for _, d := range list.VirtualDevice {
 		if b, ok := busOf(d); ok {
-			key := d.GetVirtualDevice().Key
-			out.buses[b], byKey[key] = key, b
+			out.buses[b] = d.GetVirtualDevice().Key
+		}
+		if x, ok := d.(types.BaseVirtualEthernetCard); ok && d.GetVirtualDevice().UnitNumber != nil {
+			out.adapters[fmt.Sprintf("ethernet%d", *d.GetVirtualDevice().UnitNumber-firstAdapter)] = x
 		}
 	}
-	for _, d := range list.VirtualDevice {
-		base := d.GetVirtualDevice()
-		if base.UnitNumber == nil {
+	out.disks = placesOf(list.VirtualDevice)
+	return out, ok
+}
+
+// placesOf gives disks by the places that specs name: those on other controllers
+// have none.
+func placesOf(all []types.BaseVirtualDevice) map[string]*types.VirtualDisk {
+	out, byKey := map[string]*types.VirtualDisk{}, map[int32]bus{}
+	for _, d := range all {
+		if b, ok := busOf(d); ok {
+			byKey[d.GetVirtualDevice().Key] = b
+		}
+	}
+	for _, d := range all {
+		disk, ok := d.(*types.VirtualDisk)
+		if !ok || disk.UnitNumber == nil {
 			continue
 		}
-		switch x := d.(type) {
-		case *types.VirtualDisk:
-			if b, ok := byKey[base.ControllerKey]; ok {
-				out.disks[fmt.Sprintf("%s%d:%d", b.kind, b.number, *base.UnitNumber)] = x
-			}
-		case types.BaseVirtualEthernetCard:
-			out.adapters[fmt.Sprintf("ethernet%d", *base.UnitNumber-firstAdapter)] = x
+		if b, ok := byKey[disk.ControllerKey]; ok {
+			out[fmt.Sprintf("%s%d:%d", b.kind, b.number, *disk.UnitNumber)] = disk
 		}
 	}
-	return out, ok
+	return out
 }
 
 // readDevices fills in the disks and network adapters.

@@ -25,7 +25,7 @@ func folder() *kind {
 		},
 		create: createFolder,
 		update: updateFolder,
-		remove: func(ctx context.Context, s *session, ref types.ManagedObjectReference) (provider.Progress, error) {
+		remove: func(ctx context.Context, s *session, ref types.ManagedObjectReference, _ resource.Object) (provider.Progress, error) {
 			return s.removeEmpty(ctx, ref, "childEntity")
 		},
 		find: findFolder,

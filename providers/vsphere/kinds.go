@@ -36,7 +36,7 @@ type kind struct {
 	rehearse func(ctx context.Context, s *session, want resource.Object) error
 	create   func(ctx context.Context, s *session, want resource.Object, m resource.Mark) (provider.Progress, error)
 	update   func(ctx context.Context, s *session, ch change) (provider.Progress, error)
-	remove   func(ctx context.Context, s *session, ref types.ManagedObjectReference) (provider.Progress, error)
+	remove   func(ctx context.Context, s *session, ref types.ManagedObjectReference, applied resource.Object) (provider.Progress, error)
 	find     func(ctx context.Context, s *session, in provider.Intent) (provider.Progress, error)
 }
 

@@ -129,7 +129,7 @@ func updatePool(ctx context.Context, s *session, ch change) (provider.Progress, 
 
 // removePool destroys a pool that holds nothing. A vCenter would move what is
 // in it to the pool above, with other shares.
-func removePool(ctx context.Context, s *session, ref types.ManagedObjectReference) (provider.Progress, error) {
+func removePool(ctx context.Context, s *session, ref types.ManagedObjectReference, _ resource.Object) (provider.Progress, error) {
 	held, err := s.property(ctx, ref, "vm")
 	if err != nil {
 		return provider.Progress{}, err

@@ -256,7 +256,7 @@ func (s *session) Delete(ctx context.Context, live, applied resource.Object) (pr
 	k, ref, err := s.subject(ctx, live, address.Kind)
 	if err == nil {
 		var p provider.Progress
-		p, err = k.remove(ctx, s, ref)
+		p, err = k.remove(ctx, s, ref, applied)
 		out.Handle, out.After = p.Handle, p.After
 	}
 	if resource.ClassOf(err) == resource.NotFound {

@@ -228,8 +228,12 @@ func (s *session) creating(ctx context.Context, folder types.ManagedObjectRefere
 	return false, err
 }
 
-// removeVM stops the machine and destroys it with its disks.
-func removeVM(ctx context.Context, s *session, ref types.ManagedObjectReference) (provider.Progress, error) {
+// removeVM stops the machine, takes off the disks that somebody else attached, and
+// destroys it with its own.
+func removeVM(ctx context.Context, s *session, ref types.ManagedObjectReference, applied resource.Object) (provider.Progress, error) {
+	if err := s.snapshotsHold(ctx, ref, applied.Fields); err != nil {
+		return provider.Progress{}, err
+	}
 	state, err := s.property(ctx, ref, "runtime.powerState")
 	if err != nil {
 		return provider.Progress{}, err
@@ -242,6 +246,9 @@ func removeVM(ctx context.Context, s *session, ref types.ManagedObjectReference)
 		if err := s.await(ctx, got.Returnval); err != nil {
 			return provider.Progress{}, err
 		}
+	}
+	if err := s.detach(ctx, ref, applied.Fields); err != nil {
+		return provider.Progress{}, err
 	}
 	got, err := methods.Destroy_Task(ctx, s, &types.Destroy_Task{This: ref})
 	if err != nil {

@@ -1,0 +1,63 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"isobar.dev/engine/resource"
+)
+
+// ofData notes what of an item's change no spec undoes: data that went with what
+// somebody deleted, and data of others that is still on what is to go.
+func (it *item) ofData() []Note {
+	switch {
+	case it.held != nil:
+		return nil
+	case it.lost && it.action == Create && it.kind.Data:
+		return []Note{{Address: it.addr, Drift: true, Text: "the data that was on it is gone with it: the new one is made without it"}}
+	case it.action == Update:
+		return it.emptied()
+	case it.goes() && !it.releases():
+		return it.outlived()
+	}
+	return nil
+}
+
+// emptied notes parts that somebody took away and that are put back empty.
+func (it *item) emptied() []Note {
+	var out []Note
+	for _, c := range it.diff.changes {
+		f := it.kind.Field(c.Path[0])
+		if len(c.Path) == 2 && f != nil && f.Data && c.Cause == CauseDrift && c.Before == nil && c.After != nil {
+			out = append(out, Note{Address: it.addr, Drift: true, Text: c.Path.String() + " was taken away: the one that is made in its place is empty, without the data that was on it"})
+		}
+	}
+	return out
+}
+
+// outlived notes parts of what is deleted that isobar never put there.
+func (it *item) outlived() []Note {
+	var out []Note
+	for i := range it.kind.Fields {
+		f := &it.kind.Fields[i]
+		live, _ := it.live.Object.Fields[f.Name].(resource.Map)
+		ours, _ := it.entry.Record.Applied[f.Name].(resource.Map)
+		if !f.Data {
+			continue
+		}
+		var others []string
+		for _, k := range live.Keys() {
+			if ours[k] == nil {
+				others = append(others, resource.Path{f.Name, k}.String())
+			}
+		}
+		text := "%s is not isobar's: it is taken off %s first, and stays"
+		if len(others) > 1 {
+			text = "%s are not isobar's: they are taken off %s first, and stay"
+		}
+		if len(others) > 0 {
+			out = append(out, Note{Address: it.addr, Drift: true, Text: fmt.Sprintf(text, strings.Join(others, ", "), it.entry.Record.ID)})
+		}
+	}
+	return out
+}
