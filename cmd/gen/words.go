@@ -59,6 +59,7 @@ func behaviour(f *resource.Field) []string {
 	say(f.Ref != "", "Takes an output of `%s`.", f.Ref)
 	say(f.Within != "", "The resource lives and dies with that `%s`.", f.Within)
 	say(f.Immutable, "A change replaces the resource.")
+	say(f.Follows, "It follows a rename of what it names without one.")
 	say(f.GrowOnly, "It can grow, and never shrink.")
 	say(f.Disruptive, "A change interrupts service.")
 	say(f.Unique, "%s", uniqueWords(f))

@@ -257,7 +257,7 @@ func (b *builder) create(it *item, why Reason) {
 }
 
 func (b *builder) differ(it *item) *differ {
-	return &differ{item: it, fought: b.in.Paused, spurned: b.in.Spurned}
+	return &differ{item: it, told: b.told, fought: b.in.Paused, spurned: b.in.Spurned}
 }
 
 // compare decides on an item whose object is there.

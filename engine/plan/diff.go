@@ -18,12 +18,13 @@ type differ struct {
 	blind   []resource.Path // as the ledger has them, and not to be read: whether they were changed outside nobody knows
 	refused []string
 	kept    []keptDefault
-	anew    bool               // it is to be made anew: its defaults are what they are now
-	fought  map[string]string  // fields that are not put back, by FieldName
-	spurned map[string]Refusal // values that are not asked for again, by FieldName
-	waits   []FieldChange      // of them, those that the object has not
-	paused  []resource.Path    // of them, those that were changed outside
-	grown   []FieldChange      // of fields that can only grow, and were made larger outside
+	anew    bool                              // it is to be made anew: its defaults are what they are now
+	told    func(resource.Ref) resource.Value // an output as it is before this plan; nil where its object does not stay
+	fought  map[string]string                 // fields that are not put back, by FieldName
+	spurned map[string]Refusal                // values that are not asked for again, by FieldName
+	waits   []FieldChange                     // of them, those that the object has not
+	paused  []resource.Path                   // of them, those that were changed outside
+	grown   []FieldChange                     // of fields that can only grow, and were made larger outside
 }
 
 // object compares all top-level fields.
@@ -229,7 +230,7 @@ func (d *differ) ignored(path resource.Path) bool {
 // add records a change of one node and why; it reports false for one that is
 // left as it was changed outside.
 func (d *differ) add(path resource.Path, f *resource.Field, t trio, immutable bool) bool {
-	c := FieldChange{Path: slices.Clone(path), Before: t.live, After: t.want, Replaces: immutable, Sensitive: f.Sensitive || f.WriteOnly}
+	c := FieldChange{Path: slices.Clone(path), Before: t.live, After: t.want, Replaces: immutable && !d.goesAlong(f, t), Sensitive: f.Sensitive || f.WriteOnly}
 	if f.Unseen() {
 		c.Before = t.applied
 	}

@@ -39,6 +39,7 @@ type Field struct {
 	Secret     bool       `json:"secret,omitempty"`      // takes {$secret: …} in the place of its text
 	GrowOnly   bool       `json:"grow_only,omitempty"`   // may only grow in place
 	Disruptive bool       `json:"disruptive,omitempty"`  // an update interrupts service
+	Follows    bool       `json:"follows,omitempty"`     // of an immutable reference by a path: when what it names is renamed, it reads anew without a call
 	Data       bool       `json:"data,omitempty"`        // a map whose elements hold what no spec brings back
 	Unique     bool       `json:"unique,omitempty"`      // no two objects may share the value
 	UniqueIn   string     `json:"unique_in,omitempty"`   // of a unique field: Anywhere, or the field that names what it is unique within; "" is an account's region, or a vCenter

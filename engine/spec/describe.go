@@ -223,6 +223,9 @@ func describeField(f *resource.Field, v cue.Value) error {
 	if err := describeType(f, v); err != nil {
 		return err
 	}
+	if f.Follows && (!f.Immutable || f.RefOut == "") {
+		return errors.New("@follows() wants @immutable() and the output of a reference beside it")
+	}
 	if f.Data && f.Type != "map" {
 		return errors.New("@data() stands on a kind, or on a map of parts that are made and taken away one by one")
 	}
@@ -336,7 +339,7 @@ func applyAttribute(f *resource.Field, name, arg string) error {
 	flags := map[string]*bool{
 		"immutable": &f.Immutable, "sensitive": &f.Sensitive, "writeOnly": &f.WriteOnly, "setting": &f.Setting,
 		"growOnly": &f.GrowOnly, "disruptive": &f.Disruptive, "unique": &f.Unique, "ordered": &f.Ordered, "cidr": &f.CIDR,
-		"data": &f.Data,
+		"data": &f.Data, "follows": &f.Follows,
 	}
 	texts := map[string]*string{
 		"aspect": &f.Aspect, "tf": &f.TF, "within": &f.Within, "block": &f.Block,

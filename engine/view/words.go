@@ -89,7 +89,7 @@ func past(op ledger.Op) string {
 	case ledger.Update:
 		return "updated"
 	case ledger.Clear:
-		return "cleared"
+		return "references taken out"
 	case ledger.Delete:
 		return "deleted"
 	case ledger.Adopt:

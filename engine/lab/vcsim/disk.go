@@ -112,7 +112,9 @@ func missing(err error) bool {
 
 // Snapshot takes a snapshot of a machine.
 func (s *Server) Snapshot(ctx context.Context, name, of string) error {
-	return s.on(ctx, name, func(vm *object.VirtualMachine) (*object.Task, error) { return vm.CreateSnapshot(ctx, of, "", false, false) })
+	return s.on(ctx, name, func(vm *object.VirtualMachine) (*object.Task, error) {
+		return vm.CreateSnapshot(ctx, of, "", false, false)
+	})
 }
 
 // DropSnapshots removes a machine's snapshots.
