@@ -68,6 +68,7 @@ func behaviour(f *resource.Field) []string {
 	say(f.Sensitive, "It is a secret: shown nowhere.")
 	say(f.WriteOnly, "It cannot be read back, so drift of it stays unseen.")
 	say(f.Setting, "It is a setting of isobar's own, which no provider keeps.")
+	say(f.Guards, "While it is true the resource is neither deleted nor replaced.")
 	say(f.Data, "An element that is made anew is empty; one that is not the spec's outlives the resource.")
 	say(f.Own == "element", "Only the elements written here are managed; others are left alone.")
 	say(len(f.Key) > 0, "Elements are told apart by %s.", quoted(f.Key))

@@ -170,6 +170,7 @@ const (
 	HeldLate     HeldWhy = "too soon" // it was read, and the read may be older than our own write
 	HeldDoubt    HeldWhy = "in doubt" // an earlier call's outcome is not settled yet
 	HeldProtect  HeldWhy = "preventDestroy"
+	HeldGuarded  HeldWhy = "guarded" // the provider would refuse to delete it, as somebody told it to
 	HeldBudget   HeldWhy = "delete budget"
 	HeldOrphan   HeldWhy = "orphan pending" // its spec was lost, not edited
 	HeldUnique   HeldWhy = "unique"         // the new one cannot stand beside the old

@@ -103,7 +103,7 @@ func (b *builder) protect() {
 			it.hold(HeldProtect, "it must be replaced, and is protected by preventDestroy", "undo the change, or first apply a spec with preventDestroy: false")
 			continue
 		}
-		if it.spends() {
+		if it.guarded(); it.held == nil && it.spends() {
 			n++
 		}
 	}

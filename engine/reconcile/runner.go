@@ -218,7 +218,7 @@ func (r *Runner) drafted(ctx context.Context, job Job, settle func(context.Conte
 	if err := errors.Join(r.hear(ctx, d), r.await(ctx, d), r.untaken(ctx, d)); err != nil {
 		return nil, err
 	}
-	d.Plan = r.build(d, lost)
+	d.Plan = r.plan(ctx, d, lost)
 	if err := r.leaned(ctx, d); err != nil {
 		return nil, err
 	}
@@ -471,7 +471,7 @@ func (r *Runner) Apply(ctx context.Context, d *Draft, progress func(apply.Result
 	}
 	d.Job.Refresh, d.Job.TakeOver = Refresh{}, false // what was asked anew is pinned by now, and what was taken over is
 	r.look(ctx, d)
-	left := r.build(d, d.Plan.Env != "" && r.empty(d) && !d.Job.Destroy)
+	left := r.plan(ctx, d, d.Plan.Env != "" && r.empty(d) && !d.Job.Destroy)
 	if len(d.Job.Imports) > 0 {
 		out.Next = left
 	} else {

@@ -40,6 +40,7 @@ type Field struct {
 	GrowOnly   bool       `json:"grow_only,omitempty"`   // may only grow in place
 	Disruptive bool       `json:"disruptive,omitempty"`  // an update interrupts service
 	Follows    bool       `json:"follows,omitempty"`     // of an immutable reference by a path: when what it names is renamed, it reads anew without a call
+	Guards     bool       `json:"guards,omitempty"`      // while it is true, the API refuses to delete the object
 	Data       bool       `json:"data,omitempty"`        // a map whose elements hold what no spec brings back
 	Unique     bool       `json:"unique,omitempty"`      // no two objects may share the value
 	UniqueIn   string     `json:"unique_in,omitempty"`   // of a unique field: Anywhere, or the field that names what it is unique within; "" is an account's region, or a vCenter
@@ -217,6 +218,19 @@ func (d *Descriptor) At(path Path) *Field {
 		f = f.Child(e)
 	}
 	return f
+}
+
+// Guard gives the field that keeps an object from being deleted, or nil. d may be nil.
+func (d *Descriptor) Guard() *Field {
+	if d == nil {
+		return nil
+	}
+	for i := range d.Fields {
+		if d.Fields[i].Guards {
+			return &d.Fields[i]
+		}
+	}
+	return nil
 }
 
 // TakesSecrets reports whether any field takes a secret.

@@ -158,7 +158,7 @@ func describeKind(kind string, row cue.Value) (*resource.Descriptor, error) {
 // lookup is ever created, updated or read back.
 func fitsLookup(f *resource.Field) bool {
 	return !f.Immutable && !f.Computed && !f.Sensitive && !f.WriteOnly && !f.GrowOnly && !f.Disruptive && !f.Unique &&
-		f.Own == "" && f.Default == "" && f.Ref == "" && f.Within == "" && f.Block == "" && f.Aspect == "" && !f.Setting && !f.Data
+		f.Own == "" && f.Default == "" && f.Ref == "" && f.Within == "" && f.Block == "" && f.Aspect == "" && !f.Setting && !f.Data && !f.Guards
 }
 
 // definitionOf finds the definition that a pattern's value, #X & {…}, names.
@@ -222,6 +222,9 @@ func describeField(f *resource.Field, v cue.Value) error {
 	}
 	if err := describeType(f, v); err != nil {
 		return err
+	}
+	if f.Guards && f.Type != "bool" {
+		return errors.New("@guards() stands on a truth value")
 	}
 	if f.Follows && (!f.Immutable || f.RefOut == "") {
 		return errors.New("@follows() wants @immutable() and the output of a reference beside it")
@@ -339,7 +342,7 @@ func applyAttribute(f *resource.Field, name, arg string) error {
 	flags := map[string]*bool{
 		"immutable": &f.Immutable, "sensitive": &f.Sensitive, "writeOnly": &f.WriteOnly, "setting": &f.Setting,
 		"growOnly": &f.GrowOnly, "disruptive": &f.Disruptive, "unique": &f.Unique, "ordered": &f.Ordered, "cidr": &f.CIDR,
-		"data": &f.Data, "follows": &f.Follows,
+		"data": &f.Data, "guards": &f.Guards, "follows": &f.Follows,
 	}
 	texts := map[string]*string{
 		"aspect": &f.Aspect, "tf": &f.TF, "within": &f.Within, "block": &f.Block,
