@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -97,7 +98,7 @@ func (x *execution) look(steps []*stepState) []sighting {
 func (x *execution) sight(s *plan.Step, a resource.Answer, at time.Time) sighting {
 	e, _ := x.entryOf(s)
 	k, _, _ := x.Kinds.Kind(s.Address.Type())
-	out := sighting{err: a.Err, young: at.Before(e.At.Add(k.Lag))}
+	out := sighting{err: a.Err, young: at.Before(e.At.Add(k.Lag)) && !slices.Contains(a.Ended, e.Record.ID)}
 	for _, o := range a.Objects {
 		if o.ID == cmp.Or(e.Record.ID, s.Live) {
 			out.object, out.found, out.err = o, true, nil

@@ -82,13 +82,14 @@ func (w *World) place(obj resource.Object, at Place, r Request, secret map[resou
 type sight struct {
 	byID           map[resource.ID]resource.Object
 	byToken        map[string]map[resource.ID]resource.Object // whoever copies an object's tags copies its mark
+	ended          map[resource.ID]bool                       // gone for certain
 	half           map[resource.ID]bool                       // something of the object could not be read
 	idErr, markErr error
 	at             time.Time // the earliest of the answers
 }
 
 func gather(l *look, k *kindLook, d *resource.Descriptor) sight {
-	s := sight{byID: map[resource.ID]resource.Object{}, byToken: map[string]map[resource.ID]resource.Object{}, half: map[resource.ID]bool{}}
+	s := sight{byID: map[resource.ID]resource.Object{}, byToken: map[string]map[resource.ID]resource.Object{}, half: map[resource.ID]bool{}, ended: map[resource.ID]bool{}}
 	take := func(i int) error {
 		if i < 0 {
 			return nil
@@ -96,6 +97,9 @@ func gather(l *look, k *kindLook, d *resource.Descriptor) sight {
 		a := l.answers[i]
 		if s.at.IsZero() || a.At.Before(s.at) {
 			s.at = a.At
+		}
+		for _, id := range a.Ended {
+			s.ended[id] = true
 		}
 		for _, obj := range a.Objects {
 			if resource.HasUnread(obj.Fields) {
@@ -122,7 +126,7 @@ func gather(l *look, k *kindLook, d *resource.Descriptor) sight {
 }
 
 // reading says of one entry whether its object is present, absent or unread.
-// An absence, or a value that a write of ours replaced, is unread while reads
+// An absence that nothing proves, or a value that a write of ours replaced, is unread while reads
 // may trail that write.
 func (s *sight) reading(h veiledEntry, k provider.Kind, d *resource.Descriptor) plan.Reading {
 	e := h.Entry
@@ -148,6 +152,8 @@ func (s *sight) reading(h veiledEntry, k provider.Kind, d *resource.Descriptor) 
 		obj.Address = e.Address
 		r.Object = obj
 		return r
+	case s.ended[e.Record.ID]:
+		return plan.Reading{Seen: plan.Absent}
 	case s.idErr != nil:
 		return plan.Reading{Seen: plan.Unread, Why: s.idErr.Error()}
 	case s.markErr != nil:

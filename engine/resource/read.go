@@ -28,6 +28,7 @@ type Selector struct {
 // says in words what was not there.
 type Answer struct {
 	Objects []Object
+	Ended   []ID      // of the ids that were asked for, those of objects that are shown to have come to their end: they are gone, however late reads are
 	Err     error     // a *Failure
 	At      time.Time // when the provider was asked (the start of the earliest call)
 }

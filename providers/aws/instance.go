@@ -78,7 +78,10 @@ func instanceUntil(op provider.Op, _ string, _ resource.Object) string {
 func listInstances(ctx context.Context, s *session, fs []types.Filter) ([]resource.Object, error) {
 	var out []resource.Object
 	err := s.instances(ctx, fs, func(v *types.Instance) {
-		if !ended(v) {
+		switch {
+		case stateOf(v) == types.InstanceStateNameTerminated:
+			out = append(out, resource.Object{ID: resource.ID(aws.ToString(v.InstanceId))})
+		case !ended(v):
 			out = append(out, s.instanceObject(v))
 		}
 	})

@@ -37,7 +37,7 @@ type kind struct {
 	idFilter string // the Describe filter that takes ids
 	byName   string // the Describe filter that takes the name by which people know an object; "" where there is none
 	// list describes what the filters let through, all pages. Beside an error
-	// it gives what came before it.
+	// it gives what came before it. An object without Fields is a tombstone.
 	list func(ctx context.Context, s *session, filters []types.Filter) ([]resource.Object, error)
 	// seek finds the objects of a kind outside EC2 and retag changes their
 	// tags, which carry the mark; both are nil for EC2's.

@@ -496,6 +496,10 @@ func TestProtectedAndTerminated(t *testing.T) {
 	if got := r.read(t, "instance", resource.Selector{Estate: r.estate}); len(got) != 0 {
 		t.Fatalf("a tombstone is present: %+v", got)
 	}
+	got := r.Read(t.Context(), []resource.Want{{Kind: "instance", By: resource.Selector{IDs: []resource.ID{o.ID, "i-0123456789abcdef0"}}}})[0]
+	if got.Err != nil || len(got.Objects) != 0 || !slices.Equal(got.Ended, []resource.ID{o.ID}) {
+		t.Fatalf("by its id it reads as %+v: the tombstone proves that it is gone, and nothing that the other one is", got)
+	}
 	// Waiting for it to run is over, with the cloud's own words.
 	if q := r.poll(t, "instance/"+string(o.ID)+"/running"); !q.Done || resource.ClassOf(q.Err) != resource.Invalid || !strings.Contains(q.Err.Error(), "terminated") {
 		t.Fatalf("%+v", q)

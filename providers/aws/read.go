@@ -48,7 +48,7 @@ func (s *session) Read(ctx context.Context, wants []resource.Want) []resource.An
 				}
 				return nil
 			}
-			r := &reader{s: s, kind: k, found: map[resource.ID]resource.Object{}}
+			r := &reader{s: s, kind: k, found: map[resource.ID]resource.Object{}, ended: map[resource.ID]bool{}}
 			for _, i := range is {
 				r.wants = append(r.wants, wants[i])
 			}
@@ -73,6 +73,7 @@ type reader struct {
 	wants []resource.Want
 
 	found    map[resource.ID]resource.Object
+	ended    map[resource.ID]bool     // tombstones
 	filtered map[string][]resource.ID // what each want's own filter gave
 	errs     map[string]error         // by the name of the list that failed
 }
@@ -105,7 +106,7 @@ func (r *reader) read(ctx context.Context, at time.Time) []resource.Answer {
 		r.seek(ctx, byIDs, r.gather(func(b resource.Selector) []string {
 			ids := make([]string, 0, len(b.IDs))
 			for _, id := range named(b) {
-				if _, ok := r.found[id]; !ok {
+				if _, ok := r.found[id]; !ok && !r.ended[id] {
 					ids = append(ids, string(id))
 				}
 			}
@@ -126,8 +127,11 @@ func (r *reader) read(ctx context.Context, at time.Time) []resource.Answer {
 			if o, ok := r.found[id]; ok {
 				out[i].Objects = append(out[i].Objects, o)
 			}
+			if r.ended[id] {
+				out[i].Ended = append(out[i].Ended, id)
+			}
 		}
-		if w.By.IDs != nil && len(out[i].Objects) == len(slices.Compact(slices.Sorted(slices.Values(w.By.IDs)))) {
+		if w.By.IDs != nil && len(out[i].Objects)+len(out[i].Ended) == len(slices.Compact(slices.Sorted(slices.Values(w.By.IDs)))) {
 			out[i].Err = nil // another list covered all that this want asks for
 		}
 		if w.By.Named != "" {
@@ -210,9 +214,13 @@ func (r *reader) list(ctx context.Context, list string, q query) []resource.ID {
 	}
 	objs, err := seek(ctx, r.s, q)
 	r.errs[list] = cmp.Or(r.errs[list], err)
-	ids := make([]resource.ID, len(objs))
-	for i, o := range objs {
-		r.found[o.ID], ids[i] = o, o.ID
+	ids := make([]resource.ID, 0, len(objs))
+	for _, o := range objs {
+		if o.Fields == nil {
+			r.ended[o.ID] = true
+			continue
+		}
+		r.found[o.ID], ids = o, append(ids, o.ID)
 	}
 	return ids
 }

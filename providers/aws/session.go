@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -291,7 +292,7 @@ func (s *session) stillThere(ctx context.Context, k *kind, id resource.ID) error
 		return nil
 	}
 	got, err := k.list(ctx, s, []types.Filter{filter(k.idFilter, string(id))})
-	if err == nil && len(got) == 0 {
+	if err == nil && !slices.ContainsFunc(got, func(o resource.Object) bool { return o.Fields != nil }) {
 		err = notSeen(k.Name, string(id))
 	}
 	return err
