@@ -74,8 +74,9 @@ func (b *builder) bind() {
 			if f.Computed {
 				continue
 			}
-			references(f, y.live.Object.Fields[f.Name], func(kind, text string) {
-				for _, it := range goers[text] {
+			references(f, y.live.Object.Fields[f.Name], func(kind string, v resource.Value) {
+				text, _ := v.(resource.String)
+				for _, it := range goers[string(text)] {
 					d := ledger.Dep{Address: it.entry.Address, Token: it.entry.Token, Aspect: f.Aspect}
 					if it == y || it.addr.Type() != kind {
 						continue
@@ -110,8 +111,9 @@ func (b *builder) seen(it *item) []ledger.Dep {
 		if f.Computed {
 			continue
 		}
-		references(f, it.live.Object.Fields[f.Name], func(kind, text string) {
-			for _, y := range b.named[text] {
+		references(f, it.live.Object.Fields[f.Name], func(kind string, v resource.Value) {
+			text, _ := v.(resource.String)
+			for _, y := range b.named[string(text)] {
 				d := ledger.Dep{Address: y.addr, Token: y.entry.Token, Aspect: f.Aspect}
 				if y.addr.Type() == kind && !slices.Contains(out, d) {
 					out = append(out, d)
@@ -134,16 +136,16 @@ func names(it *item) []string {
 	return out
 }
 
-// references tells each text in v that stands where f has a reference, with the
-// kind that it refers to.
-func references(f *resource.Field, v resource.Value, tell func(kind, text string)) {
+// references tells each text or reference in v that stands where f has a reference,
+// with the kind that it refers to.
+func references(f *resource.Field, v resource.Value, tell func(kind string, v resource.Value)) {
 	if f == nil || v == nil {
 		return
 	}
 	switch x := v.(type) {
-	case resource.String:
+	case resource.String, resource.Ref, resource.Template:
 		if f.Ref != "" {
-			tell(f.Ref, string(x))
+			tell(f.Ref, x)
 		}
 	case resource.List:
 		for _, e := range x {

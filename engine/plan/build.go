@@ -268,6 +268,7 @@ func (b *builder) compare(it *item) {
 		applied = hidden
 	}
 	it.diff.object(it.resolved, applied, it.live.Object.Fields)
+	b.leaveUntold(it)
 	replace := it.entry.Record.Broken != "" || slices.ContainsFunc(it.diff.changes, func(c FieldChange) bool { return c.Replaces })
 	switch {
 	case len(it.diff.kept) == 0:

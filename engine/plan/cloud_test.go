@@ -133,6 +133,9 @@ func (c *cloud) put(kind string, fields resource.Map) resource.ID {
 	if kind == "t.net" && o.fields["zone"] == nil {
 		o.fields["zone"] = resource.String("z1")
 	}
+	if kind == "t.box" { // wherever there is room
+		o.fields["zone"] = resource.String(fmt.Sprintf("z%d", 1+c.next%3/2))
+	}
 	c.objects[id] = o
 	o.compute(id)
 	return id

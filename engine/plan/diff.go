@@ -25,6 +25,7 @@ type differ struct {
 	waits   []FieldChange                     // of them, those that the object has not
 	paused  []resource.Path                   // of them, those that were changed outside
 	grown   []FieldChange                     // of fields that can only grow, and were made larger outside
+	untold  []FieldChange                     // that would replace the object, and may come out as it is: see leaveUntold
 }
 
 // object compares all top-level fields.

@@ -53,7 +53,7 @@ func (b *builder) finish(g *graph) *Plan {
 	for _, it := range b.items {
 		taken := b.corrections(it)
 		p.Ledger, p.Notes = append(p.Ledger, taken...), append(append(p.Notes, it.ofMeta(taken)...), it.ofDefaults()...)
-		p.Notes = slices.Concat(p.Notes, it.ofRestored(), it.ofMovement(), it.ofData(), b.ofDeparture(it), b.ofWord(it))
+		p.Notes = slices.Concat(p.Notes, it.ofRestored(), it.ofUntold(), it.ofMovement(), it.ofData(), b.ofDeparture(it), b.ofWord(it))
 		switch {
 		case it.held != nil:
 			h := *it.held

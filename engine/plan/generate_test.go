@@ -44,6 +44,7 @@ func drawDesired(t *rapid.T) []resource.Desired {
 		{"group", []string{"a", "b", "c"}, ""},
 		{"image", []string{"a", "b"}, ""},
 		{"box", []string{"a", "b"}, "sub"},
+		{"disk", []string{"a", "b"}, "box"},
 		{"rec", []string{"a", "b"}, "box"},
 		{"base", []string{"a"}, "net"},
 	} {
@@ -58,7 +59,7 @@ func drawDesired(t *rapid.T) []resource.Desired {
 		free[kind] = rapid.Permutation([]string{"n1", "n2", "n3"}).Draw(t, "unique names")
 	}
 	var out []resource.Desired
-	for _, kind := range []string{"net", "sub", "group", "image", "box", "rec", "base"} {
+	for _, kind := range []string{"net", "sub", "group", "image", "box", "disk", "rec", "base"} {
 		for i, name := range s.have[kind] {
 			d := resource.Desired{Address: addr(kind, name), At: resource.Position{File: "prod.cue", Line: 10 + len(out), Col: 1}}
 			unique := ""
@@ -120,6 +121,13 @@ func (s *spec) fields(kind, unique string) resource.Map {
 	case "image":
 		m["name"] = resource.String(s.pick("image name", "old", "new", "new", "old", "none"))
 		maybe("owners", func() resource.Value { return s.set("owner", "me", "them") })
+	case "disk":
+		m["zone"] = resource.String("z1")
+		if s.chance("zone of a box", 70) {
+			m["zone"] = one("box", "zone")
+		}
+		maybe("box", func() resource.Value { return one("box", "id") })
+		maybe("size", func() resource.Value { return resource.Int(rapid.IntRange(1, 2).Draw(s.t, "size")) })
 	case "rec":
 		m["label"], m["target"] = resource.String(unique), one("box", s.pick("target", "ip", "id"))
 	case "base":

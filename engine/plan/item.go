@@ -51,6 +51,7 @@ type refUse struct {
 	resource.Ref
 	field  string
 	aspect string
+	points bool // it names the object as such, and not only a value that it tells
 }
 
 func (it *item) key() ledger.Key {
@@ -256,8 +257,12 @@ func usesOf(fields resource.Map, d *resource.Descriptor) []refUse {
 	for i := range d.Fields {
 		name := d.Fields[i].Name
 		refs := resource.Refs(fields[name])
+		if len(refs) == 0 {
+			continue
+		}
+		named := pointing(&d.Fields[i], fields[name])
 		for _, r := range refs {
-			out = append(out, refUse{r, name, d.Fields[i].Aspect})
+			out = append(out, refUse{r, name, d.Fields[i].Aspect, r.Out == "id" || named[r]})
 		}
 	}
 	return out

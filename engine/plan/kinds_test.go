@@ -56,13 +56,16 @@ func kinds() map[string]plan.Kind {
 			with(str("name"), immutable, required, unique), with(str("net"), immutable, ref("t.net")),
 			with(list("out", str("")), aspect("out"), func(f *resource.Field) { f.Default = "server" }), rules(),
 		}},
-		{Kind: "t.box", Outs: outs("id", "ip"), Fields: []resource.Field{
+		{Kind: "t.box", Outs: outs("id", "ip", "zone"), Fields: []resource.Field{
 			list("groups", with(str(""), ref("t.group"))), with(str("image"), immutable, ref("t.image")),
 			with(str("key"), func(f *resource.Field) { f.WriteOnly = true }),
 			strukt("opts", str("a"), list("b", str(""))),
 			with(list("steps", str("")), func(f *resource.Field) { f.Ordered = true }),
 			with(str("sub"), required, ref("t.sub"), func(f *resource.Field) { f.Disruptive = true }),
-			with(mapped("tags"), aspect("tags")),
+			with(mapped("tags"), aspect("tags")), with(str("zone"), func(f *resource.Field) { f.Computed = true }),
+		}},
+		{Kind: "t.disk", Outs: outs("id"), Fields: []resource.Field{
+			with(str("box"), aspect("box"), ref("t.box")), {Name: "size", Type: "int", GrowOnly: true}, with(str("zone"), immutable, required),
 		}},
 		{Kind: "t.rec", Outs: outs("id", "label"), Fields: []resource.Field{
 			with(str("label"), immutable, required, unique), with(str("target"), required, ref("t.box")),
