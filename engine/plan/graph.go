@@ -370,7 +370,7 @@ func (g *graph) linkGoing(it *item) {
 				}
 			}
 			del.needVia(y.it.deleteID(), need{breakable: y.dep.Aspect != "", by: y.it, aspect: y.dep.Aspect, of: it})
-		case y.field == "" && it.replaces() && y.it.told(it.addr, y.dep.Aspect) && !y.it.clearable(y.dep.Aspect):
+		case y.field == "" && it.replaces() && y.it.valued(it.addr, y.dep.Aspect) && !y.it.clearable(y.dep.Aspect):
 			// what it has of it is a value, which stays as it is till another is told
 		case it.replaces() && !it.first && y.it.refersTo(it.addr, y.dep.Aspect):
 			c := g.clear(y.it, y.dep.Aspect, it)

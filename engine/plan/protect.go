@@ -20,7 +20,7 @@ func (b *builder) settleOrder() {
 			continue
 		}
 		for _, y := range b.dependants(it) {
-			if !y.it.goes() && !y.it.clearable(y.dep.Aspect) && y.it.refersTo(it.addr, y.dep.Aspect) && !y.it.told(it.addr, y.dep.Aspect) {
+			if !y.it.goes() && !y.it.clearable(y.dep.Aspect) && y.it.refersTo(it.addr, y.dep.Aspect) && !y.it.valued(it.addr, y.dep.Aspect) {
 				it.first = true
 			}
 		}

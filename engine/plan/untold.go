@@ -109,10 +109,10 @@ func (it *item) ofUntold() []Note {
 	return out
 }
 
-// told reports whether a wanted item has of what lives at an address no more than
+// valued reports whether a wanted item has of what lives at an address no more than
 // values: it does not name the object itself in an aspect, and needs it for no longer
 // than until it told them.
-func (it *item) told(of resource.Address, aspect string) bool {
+func (it *item) valued(of resource.Address, aspect string) bool {
 	some := false
 	for _, r := range it.refs {
 		if r.Address != of || r.aspect != aspect {
