@@ -1,13 +1,15 @@
 package view
 
 import (
+	"isobar.dev/engine/diag"
 	"isobar.dev/engine/plan"
 	"isobar.dev/engine/resource"
 )
 
 // Drifted is the plan's report reduced to what was changed outside: changes
 // that have no such cause are left out, and so are fields and policy's
-// decisions on the rest. What could not be read is still held.
+// decisions, but for those that keep it all from being put back. What could not be
+// read is still held.
 func (p *Plan) Drifted() *Plan {
 	out := *p
 	out.drift = true
@@ -21,6 +23,11 @@ func (p *Plan) Drifted() *Plan {
 	for _, c := range p.Plan.Changes {
 		if drifted(&c) {
 			out.Plan.Changes = append(out.Plan.Changes, c)
+		}
+	}
+	for _, f := range p.Policy {
+		if f.Severity == diag.Error && len(out.Plan.Changes) > 0 {
+			out.Policy = append(out.Policy, f)
 		}
 	}
 	for _, h := range p.Plan.Held {

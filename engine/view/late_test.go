@@ -45,9 +45,9 @@ func TestAnOutcomeTellsDriftFromChange(t *testing.T) {
 		"only the spec changed":                     {Run{Changes: 2}, "applied 2 changes in 1.0 s, nothing drifted"},
 		"only drift":                                {Run{Changes: 2, Drifted: 2, Back: 2}, "put back 2 drifted resources in 1.0 s, nothing else drifted"},
 		"both on one object":                        {Run{Changes: 1, Drifted: 1}, "applied 1 change, to a drifted resource in 1.0 s, nothing else drifted"},
-		"both on each of several":                   {Run{Changes: 2, Drifted: 2, Back: 1}, "applied 2 changes, all to drifted resources in 1.0 s, nothing else drifted"},
-		"both, on different objects":                {Run{Changes: 3, Drifted: 1, Back: 1}, "applied 3 changes, 1 of them to a drifted resource in 1.0 s, nothing else drifted"},
-		"both, on several":                          {Run{Changes: 3, Drifted: 2, Back: 1}, "applied 3 changes, 2 of them to drifted resources in 1.0 s, nothing else drifted"},
+		"both on each of several":                   {Run{Changes: 2, Drifted: 2, Back: 1}, "put back 1 drifted resource, applied 1 change, to a drifted resource in 1.0 s, nothing else drifted"},
+		"both, on different objects":                {Run{Changes: 3, Drifted: 1, Back: 1}, "put back 1 drifted resource, applied 2 changes in 1.0 s, nothing else drifted"},
+		"both, on several":                          {Run{Changes: 3, Drifted: 2, Back: 1}, "put back 1 drifted resource, applied 2 changes, 1 of them to a drifted resource in 1.0 s, nothing else drifted"},
 		"drift that came back":                      {Run{Changes: 1, Drifted: 1, Back: 1, Drift: 1}, "put back 1 drifted resource in 1.0 s, 1 resource drifted since"},
 		"what was put back does not show yet":       {Run{Changes: 1, Drifted: 1, Back: 1, Late: lately()}, "put back 1 drifted resource in 1.0 s, 2 resources not known yet"},
 		"drift, and something that nobody could do": {Run{Changes: 1, Drifted: 1, Back: 1, Lost: locked().Plan.Held[:1]}, "put back 1 drifted resource in 1.0 s, 1 held"},
@@ -56,6 +56,11 @@ func TestAnOutcomeTellsDriftFromChange(t *testing.T) {
 		"one of each": {
 			Run{Changes: 4, Known: 1, Steps: append(already("aws.vpc/a", "aws.vpc/b", "aws.vpc/c"), Step{Address: addr("aws.vpc/c"), State: StepDone})},
 			"applied 1 change, took 1 object into the ledger, 2 were so already in 1.0 s, nothing drifted",
+		},
+		"changes to what drifted, on several": {Run{Changes: 3, Drifted: 3}, "applied 3 changes, all to drifted resources in 1.0 s, nothing else drifted"},
+		"drift, and a follower that was so already": {
+			Run{Changes: 2, Drifted: 1, Back: 1, Steps: append(already("aws.vpc/a"), Step{Address: addr("aws.vpc/b"), State: StepDone})},
+			"put back 1 drifted resource, 1 was so already in 1.0 s, nothing else drifted",
 		},
 		"half of an object was so already": {
 			Run{Changes: 1, Drifted: 1, Back: 1, Steps: append(already("aws.vpc/a"), Step{Address: addr("aws.vpc/a"), State: StepDone})},

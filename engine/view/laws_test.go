@@ -246,6 +246,23 @@ func TestManyCreatesAreFolded(t *testing.T) {
 	}
 }
 
+// TestDeniedDriftSaysSo: what a rule denies is not put back, and what drifted alone is
+// shown beside it.
+func TestDeniedDriftSaysSo(t *testing.T) {
+	t.Parallel()
+	text := mixed().Drifted().Text(Page{})
+	for _, want := range []string{"policy: 1 denied", "denied by policy: isobar apply prod would put nothing back until the spec is mended"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not said in\n%s", want, text)
+		}
+	}
+	p := mixed()
+	p.Policy = nil
+	if text := p.Drifted().Text(Page{}); !strings.Contains(text, "to put it back: isobar apply prod") {
+		t.Errorf("undenied drift is not said to be put back in\n%s", text)
+	}
+}
+
 // TestTitlesSayTheCommand: what drifted is no plan, and what apply shows is
 // apply's.
 func TestTitlesSayTheCommand(t *testing.T) {
@@ -253,10 +270,10 @@ func TestTitlesSayTheCommand(t *testing.T) {
 	apply := mixed()
 	apply.Verb = "apply"
 	for want, p := range map[string]*Plan{
-		"### isobar plan · prod · 6 changes, 1 held, 1 denied\n":  mixed(),
-		"### isobar apply · prod · 6 changes, 1 held, 1 denied\n": apply,
-		"### isobar drift · prod · 3 resources drifted\n":         mixed().Drifted(),
-		"### isobar drift · prod · nothing drifted\n":             (&Plan{Plan: plan.Plan{Env: "prod"}}).Drifted(),
+		"### isobar plan · prod · 6 changes, 1 held, 1 denied\n":    mixed(),
+		"### isobar apply · prod · 6 changes, 1 held, 1 denied\n":   apply,
+		"### isobar drift · prod · 3 resources drifted, 1 denied\n": mixed().Drifted(),
+		"### isobar drift · prod · nothing drifted\n":               (&Plan{Plan: plan.Plan{Env: "prod"}}).Drifted(),
 	} {
 		got, _, _ := strings.Cut(Markdown([]*Plan{p}, false), "\n")
 		if got+"\n" != want {

@@ -393,6 +393,8 @@ func (p *Plan) taking() string {
 func (p *Plan) next() string {
 	env, id := clean(p.Plan.Env), PlanID(p.Plan.Digest)
 	switch {
+	case p.drift && p.Denied():
+		return "denied by policy: isobar apply " + env + " would put nothing back until the spec is mended"
 	case p.drift && len(p.Plan.Changes) > 0:
 		return "to put it back: isobar apply " + env
 	case p.Denied():

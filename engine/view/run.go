@@ -138,16 +138,17 @@ func (r *Run) held() string {
 }
 
 // what says what was applied. What the ledger only took in, and what was so
-// already, is told apart from it.
+// already, is told apart from it, and what was put back from what the spec changed.
 func (r *Run) what() string {
 	same := r.same()
 	n := r.Changes - r.Known - same
-	if n == r.Changes {
-		return r.changed()
-	}
+	back := min(r.Back, n)
 	var parts []string
-	if n > 0 {
-		parts = append(parts, "applied "+count(n, "change"))
+	if back > 0 {
+		parts = append(parts, "put back "+count(back, "drifted resource"))
+	}
+	if n > back || r.Changes == 0 {
+		parts = append(parts, r.changed(n-back, max(r.Drifted-r.Back, 0)))
 	}
 	if r.Known > 0 {
 		parts = append(parts, "took "+count(r.Known, "object")+" into the ledger")
@@ -161,24 +162,22 @@ func (r *Run) what() string {
 	return strings.Join(parts, ", ")
 }
 
-// changed says what was applied where all of it was: what had drifted is told
-// apart from what the spec changed.
-func (r *Run) changed() string {
+// changed says what was applied beside what was put back: n changes, of them some to
+// resources that had drifted too.
+func (r *Run) changed(n, drifted int) string {
 	switch {
-	case r.Back > 0 && r.Back == r.Changes:
-		return "put back " + count(r.Back, "drifted resource")
-	case len(r.Steps) > 0 && !slices.ContainsFunc(r.Steps, func(s Step) bool { return s.Op != ledger.Adopt }):
+	case n == r.Changes && len(r.Steps) > 0 && !slices.ContainsFunc(r.Steps, func(s Step) bool { return s.Op != ledger.Adopt }):
 		return "adopted " + count(len(r.Steps), "object")
-	case r.Drifted > 0 && r.Changes == 1:
+	case drifted > 0 && n == 1:
 		return "applied 1 change, to a drifted resource"
-	case r.Drifted > 0 && r.Drifted == r.Changes:
-		return "applied " + count(r.Changes, "change") + ", all to drifted resources"
-	case r.Drifted == 1:
-		return "applied " + count(r.Changes, "change") + ", 1 of them to a drifted resource"
-	case r.Drifted > 0:
-		return "applied " + count(r.Changes, "change") + ", " + strconv.Itoa(r.Drifted) + " of them to drifted resources"
+	case drifted > 0 && drifted >= n:
+		return "applied " + count(n, "change") + ", all to drifted resources"
+	case drifted == 1:
+		return "applied " + count(n, "change") + ", 1 of them to a drifted resource"
+	case drifted > 0:
+		return "applied " + count(n, "change") + ", " + strconv.Itoa(drifted) + " of them to drifted resources"
 	}
-	return "applied " + count(r.Changes, "change")
+	return "applied " + count(n, "change")
 }
 
 func (r *Run) afterwards() string {
