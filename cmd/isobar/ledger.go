@@ -251,7 +251,7 @@ func (s shelf) Runs(ctx context.Context, env string, limit int) ([]view.RunLine,
 	for i := range rows {
 		s.lapse(ctx, &rows[i])
 	}
-	return web.RunLines(rows, time.Now()), err
+	return web.RunLines(ctx, s.SQL, rows, time.Now()), err
 }
 
 // Run implements records.

@@ -163,6 +163,13 @@ type Overview struct {
 	Daemon       bool // a daemon is known to work on the store
 }
 
+// Word is what a person said of a run's plan.
+type Word struct {
+	Verdict string    `json:"verdict"` // "approve", "reject" or "cancel"
+	By      string    `json:"by"`
+	At      time.Time `json:"at"`
+}
+
 // RunLine is one line of the list of runs.
 type RunLine struct {
 	ID      string        `json:"id"`
@@ -174,8 +181,10 @@ type RunLine struct {
 	Changes int           `json:"changes"`
 	Ago     time.Duration `json:"-"`       // since it started
 	Seconds float64       `json:"started"` // filled from Ago: seconds since it started
+	Began   time.Time     `json:"started_at,omitzero"`
 	Took    time.Duration `json:"-"`
-	Lasted  float64       `json:"took"` // filled from Took: seconds
+	Lasted  float64       `json:"took"`               // filled from Took: seconds
+	Word    *Word         `json:"decision,omitempty"` // of a plan that a person decided on
 	Note    string        `json:"note,omitempty"`
 }
 

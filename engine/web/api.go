@@ -25,6 +25,7 @@ type Records interface {
 	Environments(ctx context.Context) ([]store.Environment, error)
 	Runs(ctx context.Context, f store.RunFilter) ([]store.Run, error)
 	Run(ctx context.Context, id string) (store.Run, error)
+	Deciders
 	Events
 	store.AuditLog
 	store.Upkeep
@@ -153,7 +154,7 @@ func (a *API) runs(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 		return
 	}
-	answer(w, RunLines(rows, a.Now()))
+	answer(w, RunLines(r.Context(), a.Records, rows, a.Now()))
 }
 
 // RunAnswer is one run with its plan and report, as view renders them in JSON.

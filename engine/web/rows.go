@@ -79,13 +79,20 @@ func blocked(lines []view.Status, why string) []view.Status {
 	return lines
 }
 
-// RunLines gives the store's runs as people see them at a time.
-func RunLines(rows []store.Run, now time.Time) []view.RunLine {
+// Deciders tells what a person said of a plan.
+type Deciders interface {
+	Approval(ctx context.Context, env, digest string) (store.Approval, error)
+}
+
+// RunLines gives the store's runs as people see them at a time, with what people said
+// of their plans.
+func RunLines(ctx context.Context, said Deciders, rows []store.Run, now time.Time) []view.RunLine {
 	out := make([]view.RunLine, 0, len(rows))
 	for _, row := range rows {
 		ago := now.Sub(row.Started)
 		l := view.RunLine{
-			ID: row.ID, Env: row.Env, Repo: row.Repo, Commit: row.Commit, Trigger: row.Trigger, State: view.State(row.State), Ago: ago, Seconds: ago.Seconds(), Note: row.Note,
+			ID: row.ID, Env: row.Env, Repo: row.Repo, Commit: row.Commit, Trigger: row.Trigger, State: view.State(row.State), Ago: ago, Seconds: ago.Seconds(), Began: row.Started.UTC(), Note: row.Note,
+			Word:    decision(ctx, said, &row),
 			Changes: row.Counts.Create + row.Counts.Update + row.Counts.Replace + row.Counts.Delete,
 		}
 		if !row.Ended.IsZero() {
@@ -95,6 +102,20 @@ func RunLines(rows []store.Run, now time.Time) []view.RunLine {
 		out = append(out, l)
 	}
 	return out
+}
+
+// decision is what a person said of a run: of the plan that it asked about, or that it
+// was approved to apply. The store keeps one a plan; nil where there is none.
+func decision(ctx context.Context, said Deciders, row *store.Run) *view.Word {
+	if row.Digest == "" {
+		return nil
+	}
+	a, err := said.Approval(ctx, row.Env, row.Digest)
+	asked := row.State == store.Approved || row.State == store.Rejected || row.State == store.Cancelled
+	if err != nil || a.Run != row.ID && (!asked || a.At.Before(row.Started)) {
+		return nil
+	}
+	return &view.Word{Verdict: string(a.Verdict), By: a.By, At: a.At.UTC()}
 }
 
 // Events gives an environment's events after a Seq, in order.
