@@ -196,6 +196,7 @@ func (r *Runner) drafted(ctx context.Context, job Job, settle func(context.Conte
 	}
 	d.journal = apply.NewJournal(r.Ledger, state, r.Now)
 	d.journal.Env, d.journal.RunID, d.journal.Epoch = job.Env, job.Run, job.Epoch
+	began := r.Now()
 	d.opened = r.Sessions.open(ctx, who{d.Estate.ID, job.May}, d.Spec.Providers, state)
 	if d.Open, err = settle(ctx, d); err != nil {
 		return nil, err
@@ -219,6 +220,7 @@ func (r *Runner) drafted(ctx context.Context, job Job, settle func(context.Conte
 		return nil, err
 	}
 	d.Plan = r.plan(ctx, d, lost)
+	d.Took, d.Wants = r.Now().Sub(began), d.Wants+len(d.opened.blind) // what could not be asked was tried, too
 	if err := r.leaned(ctx, d); err != nil {
 		return nil, err
 	}
