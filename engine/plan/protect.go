@@ -152,6 +152,9 @@ func (e *Excess) Text() string {
 	if e.Undoes != "" {
 		return fmt.Sprintf("%s would be replaced only since it was changed outside, which mode auto does not do unasked", e.Undoes)
 	}
+	if e.Owned == 1 {
+		return fmt.Sprintf("the only object would be deleted or replaced, and at most %d may be at once (%s)", e.Limit, e.Settings)
+	}
 	return fmt.Sprintf("%d of %d objects would be deleted or replaced, and at most %d may be at once (%s)", e.Goes, e.Owned, e.Limit, e.Settings)
 }
 

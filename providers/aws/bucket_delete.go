@@ -73,7 +73,7 @@ func (s *session) emptyBucket(ctx context.Context, id string) error {
 
 func stillEmptying(id string, gone int) error {
 	return &resource.Failure{Class: resource.Conflict, Op: "s3:DeleteObjects", Message: fmt.Sprintf(
-		"%d objects of the bucket %s were deleted, and it holds more: the next try goes on", gone, id)}
+		"the bucket %s is not empty yet (objects deleted so far: %d): the next try goes on", id, gone)}
 }
 
 func versionsOf(page *s3.ListObjectVersionsOutput) []types.ObjectIdentifier {
@@ -102,7 +102,15 @@ func (s *session) deleteVersions(ctx context.Context, id string, objects []types
 	code := aws.ToString(e.Code)
 	return &resource.Failure{
 		Class: classOfCode(code, 0, true), Op: "s3:DeleteObjects", Code: code,
-		Message: fmt.Sprintf("%d objects of the bucket %s could not be deleted, the first is %q: %s",
-			len(out.Errors), id, aws.ToString(e.Key), strings.TrimSpace(aws.ToString(e.Message))),
+		Message: fmt.Sprintf("the bucket %s holds what could not be deleted, %q%s: %s",
+			id, aws.ToString(e.Key), besides(len(out.Errors)-1), strings.TrimSpace(aws.ToString(e.Message))),
 	}
+}
+
+// besides says that there are more than the one that is named.
+func besides(more int) string {
+	if more == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" and %d more", more)
 }

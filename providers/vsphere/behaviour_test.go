@@ -366,7 +366,7 @@ func TestFolderWithContent(t *testing.T) {
 	in := r.create(t, "folder", resource.Map{"name": resource.String("full-" + uuid.NewString()[:8])})
 	vm := r.create(t, "vm", with(machine(), resource.Map{"folder": in.Fields["path"]}))
 	_, err := r.Delete(t.Context(), in, in)
-	wantClass(t, err, resource.Conflict, "move them away first")
+	wantClass(t, err, resource.Conflict, " is not isobar's to delete, "+vm.Fields.Text("name"))
 	r.one(t, "vm", vm.ID)
 }
 

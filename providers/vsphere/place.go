@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/soap"
@@ -66,7 +67,7 @@ func (s *session) removeEmpty(ctx context.Context, ref types.ManagedObjectRefere
 		}
 		if held, ok := v.(types.ArrayOfManagedObjectReference); ok && len(held.ManagedObjectReference) > 0 {
 			return provider.Progress{}, &resource.Failure{Class: resource.Conflict, Op: "vim:Destroy_Task", Message: fmt.Sprintf(
-				"%s holds %d objects that are not isobar's to delete: move them away first", ref.Value, len(held.ManagedObjectReference))}
+				"%s holds what is not isobar's to delete, %s: move it away first", s.called(ctx, ref), s.allCalled(ctx, held.ManagedObjectReference))}
 		}
 	}
 	got, err := methods.Destroy_Task(ctx, s, &types.Destroy_Task{This: ref})
@@ -74,4 +75,27 @@ func (s *session) removeEmpty(ctx context.Context, ref types.ManagedObjectRefere
 		return provider.Progress{}, err
 	}
 	return handed(got.Returnval, ""), nil
+}
+
+// called names an object in words for people: by its name, or by its id where that
+// can't be had now.
+func (s *session) called(ctx context.Context, ref types.ManagedObjectReference) string {
+	if v, err := s.property(ctx, ref, "name"); err == nil {
+		if name, _ := v.(string); name != "" {
+			return shown(name) + " (" + ref.Value + ")"
+		}
+	}
+	return ref.Value
+}
+
+// allCalled names some objects, the first three of very many.
+func (s *session) allCalled(ctx context.Context, refs []types.ManagedObjectReference) string {
+	var names []string
+	for _, r := range refs[:min(len(refs), 3)] {
+		names = append(names, s.called(ctx, r))
+	}
+	if more := len(refs) - len(names); more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names, ", "), more)
+	}
+	return strings.Join(names, ", ")
 }

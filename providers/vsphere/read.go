@@ -111,7 +111,7 @@ func (s *session) answer(a *resource.Answer, q answering) {
 	}
 	if missing && blind > 0 {
 		a.Err = &resource.Failure{Class: resource.Transient, Op: "vim:RetrievePropertiesEx", Message: fmt.Sprintf(
-			"%d virtual machines do not show their instance UUID now (being created, or on a host that does not answer): one of them may be meant", blind)}
+			"virtual machines of which the vCenter shows no instance UUID now (being created, or on a host that does not answer): %d, of which one may be meant", blind)}
 	}
 }
 

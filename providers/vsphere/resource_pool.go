@@ -143,7 +143,7 @@ func removePool(ctx context.Context, s *session, ref types.ManagedObjectReferenc
 			return provider.Progress{}, err
 		case in == any(ref):
 			return provider.Progress{}, &resource.Failure{Class: resource.Conflict, Op: "vim:Destroy_Task", Message: "the pool " +
-				ref.Value + " holds the machine " + m.Value + ": move it away first"}
+				s.called(ctx, ref) + " holds the machine " + s.called(ctx, m) + ": move it away first"}
 		}
 	}
 	return s.removeEmpty(ctx, ref, "resourcePool")
