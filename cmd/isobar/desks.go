@@ -55,7 +55,7 @@ func (ds *desks) of(ctx context.Context, s *settings, r spec.ServerRepo, version
 	}
 	desk := &preview.Desk{
 		Repo: r.Name, Forge: speaker, Daemon: ds.daemon, Store: ds.store, Tenure: ds.daemon.Tenure, Now: time.Now, Log: ds.log,
-		Poll: r.Forge.Poll, Forks: r.Forge.Plan,
+		Poll: r.Forge.Poll, Forks: r.Forge.Plan, Early: r.Forge.Early,
 	}
 	if ds.desk == nil {
 		ds.desk = map[string]*seated{}

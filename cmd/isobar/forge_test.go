@@ -23,6 +23,7 @@ type forgeKey struct{}
 //	forge push BRANCH              tells it of a push
 //	forge say N LOGIN TEXT…        a comment, a line each TEXT
 //	forge merged N COMMIT          the pull request was merged as COMMIT, which is on main
+//	forge shut N                   the pull request was closed, and not merged
 //	forge hook LOG REPO SECRET     webhooks go to the daemon that wrote LOG from now on
 //	forge deliver                  sends those that wait, the last first and each twice
 //	forge commit REV VAR           makes a commit of DIR a variable
@@ -52,6 +53,8 @@ func forgeLab(ts *testscript.TestScript, _ bool, args []string) {
 	case "merged":
 		ts.Check(at.Merge(at.name, number(), args[1]))
 		ts.Check(at.Push(at.name, "main"))
+	case "shut":
+		ts.Check(at.Shut(at.name, number()))
 	case "hook":
 		var listen []string
 		until(ts, args[0], func() bool {

@@ -28,7 +28,7 @@ func (h *hearing) one(ctx context.Context, c review.Command) error {
 	switch c.Verb {
 	case review.Help:
 		return h.help(ctx, nil)
-	case review.Plan, review.Apply, review.Approve, review.Reject, review.Cancel, review.Waive:
+	case review.Plan, review.Apply, review.Approve, review.Reject, review.Cancel, review.Waive, review.Unpin:
 	}
 	targets, why, err := h.targets(ctx, c)
 	if err != nil {
@@ -92,29 +92,51 @@ func (h *hearing) targets(ctx context.Context, c review.Command) (out []target, 
 		return h.plans(ctx, c)
 	case review.Cancel:
 		return h.cancelled(ctx, c)
+	case review.Unpin:
+		if len(c.Envs) == 0 && len(h.p.held()) == 0 {
+			return nil, []string{"no environment is pinned to this pull request"}, nil
+		}
 	case review.Plan, review.Apply, review.Waive, review.Help:
 	}
-	for _, env := range h.envs() {
-		if len(c.Envs) == 0 || slices.Contains(c.Envs, env) {
-			out = append(out, target{env: env})
+	for _, env := range h.p.all() {
+		if len(c.Envs) == 0 && !h.means(c.Verb, env) || len(c.Envs) > 0 && !slices.Contains(c.Envs, env) {
+			continue
 		}
+		out = append(out, target{env: env})
 	}
-	if len(out) == 0 {
+	switch {
+	case len(out) > 0:
+	case c.Verb == review.Apply && h.p.State == forge.Open && len(h.p.view.Conflicts) > 0:
+		why = []string{unmergeable}
+	case c.Verb == review.Apply && h.p.State == forge.Open && len(h.p.Envs) > 0:
+		why = []string{"there is nothing to apply"}
+	default:
 		why = []string{"this pull request concerns no environment"}
 	}
 	return out, why, nil
+}
+
+// means reports whether a command that names no environment is for this one.
+func (h *hearing) means(v review.Verb, env string) bool {
+	switch {
+	case v == review.Unpin:
+		return h.p.holds(env)
+	case v == review.Apply && h.d.Early && h.p.State == forge.Open && len(h.p.Plans) > 0:
+		return h.p.Plans[env] != "" // where there is something to do
+	}
+	return slices.Contains(h.envs(), env)
 }
 
 // plans gives the plans that a command names: those of the preview or, once it is
 // merged, those that wait.
 func (h *hearing) plans(ctx context.Context, c review.Command) (out []target, why []string, err error) {
 	var has []string
-	for _, env := range h.envs() {
+	for _, env := range h.p.all() {
 		if len(c.Envs) > 0 && !slices.Contains(c.Envs, env) {
 			continue
 		}
 		digests := []string{h.p.Plans[env]}
-		if h.p.State == forge.Merged {
+		if h.p.runs(env) {
 			row, err := h.d.Store.Environment(ctx, env)
 			if err != nil && !errors.Is(err, store.ErrNotFound) {
 				return nil, nil, err
@@ -146,9 +168,9 @@ func (h *hearing) plans(ctx context.Context, c review.Command) (out []target, wh
 // cancelled gives the run that a command names, or those of the pull request's
 // environments.
 func (h *hearing) cancelled(ctx context.Context, c review.Command) (out []target, why []string, err error) {
-	if c.Run != "" && !slices.Contains(h.envs(), c.Run) {
+	if c.Run != "" && !slices.Contains(h.p.all(), c.Run) {
 		run, err := h.d.Store.Run(ctx, c.Run)
-		if err == nil && slices.Contains(h.envs(), run.Env) {
+		if err == nil && slices.Contains(h.p.all(), run.Env) {
 			return []target{{env: run.Env, run: run.ID}}, nil, nil
 		}
 		if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrAmbiguous) {
@@ -156,8 +178,8 @@ func (h *hearing) cancelled(ctx context.Context, c review.Command) (out []target
 		}
 		return nil, []string{"no run or environment of this pull request is called " + c.Run}, nil
 	}
-	for _, env := range h.envs() {
-		if c.Run == "" || c.Run == env {
+	for _, env := range h.p.all() {
+		if c.Run == "" && (h.p.State == forge.Merged || len(h.p.Pins) == 0 || h.p.runs(env)) || c.Run == env {
 			out = append(out, target{env: env, run: env})
 		}
 	}
@@ -183,17 +205,19 @@ func (h *hearing) do(ctx context.Context, c review.Command, t target) (no string
 		return h.reject(ctx, t)
 	case review.Apply:
 		if !merged {
-			return "isobar applies to " + t.env + " what is merged: merge this pull request", nil
+			return h.early(ctx, t.env)
 		}
 		return h.asked(h.d.Daemon.Look(ctx, t.env))
 	case review.Cancel:
-		if !merged {
+		if !h.p.runs(t.env) {
 			return "nothing of this pull request is applied before it is merged", nil
 		}
 		_, _, err := h.d.Daemon.Cancel(ctx, t.run, h.by())
 		return h.asked(err)
 	case review.Waive:
 		return h.waive(c, t)
+	case review.Unpin:
+		return h.unpin(ctx, t.env)
 	case review.Help:
 	}
 	return "", nil
@@ -224,7 +248,9 @@ func (h *hearing) approve(ctx context.Context, t target) (no string, err error) 
 		delete(p.Turned, t.env)
 	}
 	if err := h.d.keep(ctx, p); err != nil || p.State != forge.Merged {
-		return "", errors.Join(err, h.d.approvals(ctx, p))
+		if err := errors.Join(err, h.d.approvals(ctx, p)); err != nil || !p.runs(t.env) {
+			return "", err
+		}
 	}
 	access, err := h.d.access(ctx)
 	if err != nil {
@@ -266,7 +292,7 @@ func (h *hearing) reject(ctx context.Context, t target) (no string, err error) {
 	if err := h.d.keep(ctx, p); err != nil {
 		return "", err
 	}
-	if p.State != forge.Merged {
+	if !p.runs(t.env) {
 		return "", nil
 	}
 	_, err = h.d.Daemon.Verdict(ctx, t.env, t.digest, h.by(), store.Reject)

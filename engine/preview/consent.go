@@ -28,13 +28,21 @@ func (d *Desk) Consent(ctx context.Context, env, digest string) (reconcile.Conse
 	if err != nil {
 		return reconcile.Consent{}, err
 	}
+	for n, r := range kept {
+		if r.State == forge.Open && r.holds(env) { // whatever other pulls say of the branch
+			return r.consent(env, digest, d.sign()+strconv.Itoa(n)), nil
+		}
+	}
 	var other reconcile.Consent
 	for _, n := range slices.Backward(slices.Sorted(maps.Keys(kept))) {
 		r := kept[n]
+		a, where := r.Agreed[env], d.sign()+strconv.Itoa(n)
+		if in, ok := r.Pins[env]; ok && !in.Ended.IsZero() {
+			other = reconcile.Consent{Where: where, Veil: "what " + where + " did before its merge is taken back, since " + in.EndedBy + " ended that"}
+		}
 		if r.State == forge.Closed || r.Done[env] {
 			continue
 		}
-		a, where := r.Agreed[env], d.sign()+strconv.Itoa(n)
 		switch no := r.Turned[env]; {
 		case no.Digest == digest:
 			other = reconcile.Consent{Where: where, Veil: no.By + " rejected this plan in " + where}
@@ -57,6 +65,20 @@ func (d *Desk) Consent(ctx context.Context, env, digest string) (reconcile.Conse
 	return other, nil
 }
 
+// consent is what people agreed to of a pull that holds an environment.
+func (r *record) consent(env, digest, where string) reconcile.Consent {
+	a, no := r.Agreed[env], r.Turned[env]
+	switch {
+	case no.Digest == digest:
+		return reconcile.Consent{Where: where, Veil: no.By + " rejected this plan in " + where}
+	case a.Digest == "":
+		return reconcile.Consent{}
+	case a.Digest == digest:
+		return reconcile.Consent{By: strings.Join(a.By, ", ") + " (" + where + ")", At: a.At, Where: where}
+	}
+	return reconcile.Consent{Other: a.Digest, Where: where}
+}
+
 // mergedBy asks the forge whether a pull that was open when it was last read is
 // merged by now.
 func (d *Desk) mergedBy(ctx context.Context, number int) (bool, error) {
@@ -75,7 +97,7 @@ func (d *Desk) Waivers(ctx context.Context, env string) ([]spec.Waiver, error) {
 	}
 	var out []spec.Waiver
 	for _, n := range slices.Sorted(maps.Keys(kept)) {
-		if r := kept[n]; r.State == forge.Merged && slices.Contains(r.Envs, env) {
+		if r := kept[n]; r.State == forge.Merged && slices.Contains(r.Envs, env) || r.holds(env) {
 			out = append(out, r.waivers(env)...)
 		}
 	}

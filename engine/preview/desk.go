@@ -60,11 +60,13 @@ type Desk struct {
 	Log    *slog.Logger
 	Poll   time.Duration // between looks at the forge's list, which find what webhooks lost
 	Forks  bool          // pull requests from forks are planned
+	Early  bool          // a comment may have a pull request applied before its merge
 	Beat   time.Duration // between looks at the store for what changed meanwhile; 0 is 2 s
 
 	bell  chan struct{}
 	once  sync.Once
-	git   Git // once Follow has begun
+	mu    sync.Mutex
+	git   Git // once Follow has begun; set under mu, and read without it by what Follow calls
 	pulls map[int]*pull
 	heard int64     // deliveries are read after this one
 	list  time.Time // when the forge's list is due
@@ -120,7 +122,9 @@ func (d *Desk) Follow(ctx context.Context, s reconcile.Source) {
 		d.Log.ErrorContext(ctx, "isobar's own fault: the repository can't be merged in", "repo", d.Repo)
 		return
 	}
+	d.mu.Lock()
 	d.git = g
+	d.mu.Unlock()
 	tick := time.NewTicker(d.Beat)
 	defer tick.Stop()
 	for seated := false; ; {

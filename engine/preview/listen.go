@@ -113,7 +113,7 @@ func (h *hearing) obey(ctx context.Context) error {
 		return h.refuse(ctx, commands, []string{"the comment was edited, and who did is not known: write it again in a new one"})
 	}
 	for _, c := range commands {
-		if m := c.Among(h.envs()); m != nil {
+		if m := c.Among(h.p.all()); m != nil {
 			mistakes = append(mistakes, *m)
 		}
 	}

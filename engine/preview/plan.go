@@ -176,6 +176,9 @@ func (d *Desk) look(ctx context.Context, p *pull, out *made, t trees) error {
 	}
 	wg.Wait()
 	for i, env := range about.Envs {
+		if out.Envs[i].Pinned = d.elsewhere(p.number, env); p.holds(env) { // what the branch has would take it back
+			out.Envs[i].Base, intents[i].Base = nil, nil
+		}
 		out.wrong = append(out.wrong, wrongs[i]...)
 		if out.intents[env] = intents[i]; out.Envs[i].Plan == nil {
 			delete(out.intents, env)

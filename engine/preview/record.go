@@ -34,6 +34,7 @@ type record struct {
 	Agreed   map[string]agreed `json:"agreed,omitempty"`    // by environment: the plan that had all its approvals last
 	Turned   map[string]word   `json:"turned,omitempty"`    // by environment: the plan that somebody rejected last
 	Done     map[string]bool   `json:"done,omitempty"`      // by environment: the merge was carried out there
+	Pins     map[string]pin    `json:"pins,omitempty"`      // by environment: what was applied before the merge
 	Authors  []string          `json:"authors,omitempty"`   // the logins of those who made its commits
 	Updated  time.Time         `json:"updated_at,omitzero"` // as the forge's list had it
 }
@@ -80,10 +81,10 @@ func (r *record) open() bool {
 	case forge.Open:
 		return true
 	case forge.Closed:
-		return false
+		return len(r.Pins) > 0 // they are to be taken back
 	case forge.Merged:
 	}
-	return slices.ContainsFunc(r.Envs, func(env string) bool { return !r.Done[env] })
+	return len(r.Pins) > 0 || slices.ContainsFunc(r.Envs, func(env string) bool { return !r.Done[env] })
 }
 
 // keep writes a pull's record.

@@ -175,6 +175,7 @@ type rig struct {
 	specs  reconcile.Specs
 	look   time.Duration // between looks for drift
 	poll   time.Duration // between looks at the forge's list
+	early  bool          // comments may have pulls applied before their merge
 	ids    int
 	mu     sync.Mutex
 }
@@ -249,7 +250,7 @@ func (r *rig) serve() {
 	}
 	r.desk = &preview.Desk{
 		Repo: "infra", Forge: speaker, Daemon: r.daemon, Store: r.store, Tenure: tenure, Now: r.clock.now, Log: log,
-		Poll: r.poll, Beat: 20 * time.Millisecond, Forks: true,
+		Poll: r.poll, Beat: 20 * time.Millisecond, Forks: true, Early: r.early,
 	}
 	r.daemon.Repos = []reconcile.Repo{{Name: "infra", Source: mirror, Reviews: r.desk}}
 	ctx, cancel := context.WithCancel(r.Context())

@@ -153,12 +153,17 @@ func (d *Desk) moved(ctx context.Context) error {
 	for _, n := range slices.Sorted(maps.Keys(d.pulls)) {
 		p := d.pulls[n]
 		switch {
+		case p.State == forge.Closed:
+			p.say = true // it waits for its environments to come back
+			continue
 		case p.view == nil:
 			continue
 		case p.State == forge.Open && p.view.base != head.Hash:
 			p.replan, p.view.Stale.Base = true, head.Hash
+		case p.State == forge.Merged && p.view.base != head.Hash: // it may have the merge now, which frees what it holds
+			p.view.base, p.say = head.Hash, true
 		}
-		for _, env := range p.Envs {
+		for _, env := range p.all() {
 			is, err := d.Daemon.Standing(ctx, env)
 			if err != nil {
 				return err

@@ -21,7 +21,10 @@ func (d *Desk) runs(ctx context.Context, p *pull) error {
 	if p.view == nil { // another process planned it
 		p.view = d.recalled(p)
 	}
-	p.view.Merged = p.Merged
+	if err := d.free(ctx, p); err != nil {
+		return err
+	}
+	p.view.Merged, p.view.Pins = p.Merged, nil
 	p.view.Stale, p.view.Overlaps = view.Stale{}, nil
 	for i := range p.view.Envs {
 		e := &p.view.Envs[i]
@@ -72,24 +75,21 @@ func (d *Desk) ran(ctx context.Context, p *pull, e *view.PreviewEnv) error {
 		if r.Started.Before(p.MergedAt.Add(-mergeLag)) {
 			break
 		}
-		if in, err := d.has(ctx, p, r.Commit); err != nil || !in {
+		if in, err := d.has(ctx, p, r.Commit); err != nil {
 			return err
+		} else if !in {
+			break // the merge left nothing to do, so far
 		}
 		whole, err := d.Store.Run(ctx, r.ID) // lists leave the report out
 		if err != nil {
 			return err
 		}
-		var j view.RunJSON
-		if json.Unmarshal(whole.Report, &j) != nil {
-			continue
+		if read, err := d.report(ctx, p, e, &whole); read || err != nil {
+			if err != nil {
+				return err
+			}
+			break
 		}
-		if e.Run, err = j.Run(); err != nil {
-			return err
-		}
-		if err := d.compare(ctx, p, e, &whole); err != nil {
-			return err
-		}
-		break
 	}
 	if row.State == "in sync" || e.Run != nil && (e.Run.State == view.Applied || e.Run.State == view.InSync) && row.State != "applying" {
 		if e.Run == nil {
@@ -99,6 +99,18 @@ func (d *Desk) ran(ctx context.Context, p *pull, e *view.PreviewEnv) error {
 		return d.keep(ctx, p)
 	}
 	return nil
+}
+
+// report takes in what a run reported; read is false where that can't be read.
+func (d *Desk) report(ctx context.Context, p *pull, e *view.PreviewEnv, r *store.Run) (read bool, err error) {
+	var j view.RunJSON
+	if json.Unmarshal(r.Report, &j) != nil {
+		return false, nil
+	}
+	if e.Run, err = j.Run(); err != nil {
+		return false, err
+	}
+	return true, d.compare(ctx, p, e, r)
 }
 
 // compare says how a plan that waits differs from the one that was approved.

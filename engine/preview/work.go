@@ -23,7 +23,7 @@ func (d *Desk) work(ctx context.Context, p *pull) error {
 	}
 	switch p.State {
 	case forge.Closed:
-		return d.close(ctx, p)
+		return d.closed(ctx, p)
 	case forge.Open:
 		if p.replan || p.view == nil {
 			if err := d.plan(ctx, p); err != nil {
@@ -37,6 +37,11 @@ func (d *Desk) work(ctx context.Context, p *pull) error {
 	}
 	if err := d.listen(ctx, p); err != nil {
 		return err
+	}
+	if p.State == forge.Open && p.view != nil {
+		if err := d.hold(ctx, p); err != nil {
+			return err
+		}
 	}
 	if err := d.express(ctx, p); err != nil {
 		return err
@@ -52,17 +57,23 @@ const watched = 7 * 24 * time.Hour
 
 // read takes in what a pull is now; gone says that it is none of ours.
 func (d *Desk) read(ctx context.Context, p *pull) (gone bool, err error) {
+	if p.State == "" {
+		kept, err := d.records(ctx) // it may come back
+		if err != nil {
+			return false, err
+		}
+		p.record = kept[p.number]
+	}
 	now, err := d.Forge.Pull(ctx, p.number)
 	if f := (*resource.Failure)(nil); errors.As(err, &f) && f.Class == resource.NotFound {
-		delete(d.pulls, p.number)
-		return true, nil
+		return true, d.leave(ctx, p)
 	}
 	if err != nil {
 		return false, err
 	}
 	if branch := d.git.Branch(); branch == "" || now.BaseRef != branch || now.Fork && !d.Forks {
-		delete(d.pulls, p.number)
-		return true, nil
+		p.now = now
+		return true, d.leave(ctx, p)
 	}
 	if p.State != now.State || p.record.Head != now.Head {
 		p.say = true
@@ -81,12 +92,24 @@ func (d *Desk) read(ctx context.Context, p *pull) (gone bool, err error) {
 	return false, nil
 }
 
+// leave sees a pull off that is none of ours any more: it goes to another branch, or
+// comes from a fork and those are left alone by now.
+func (d *Desk) leave(ctx context.Context, p *pull) error {
+	if p.State == "" || p.State == forge.Merged { // it never was, or all is done
+		delete(d.pulls, p.number)
+		return nil
+	}
+	p.State = forge.Closed
+	return d.closed(ctx, p)
+}
+
 // close lets go of a pull of which nothing is to be told any more.
 func (d *Desk) close(ctx context.Context, p *pull) error {
 	p.reread, p.replan, p.say = false, false, false
 	if p.State == forge.Closed {
 		p.Words, p.Waivers = nil, nil // nothing of it came true
 	}
+	p.Pins = nil // of a merge that never came to the branch, at most
 	if err := d.keep(ctx, p); err != nil {
 		return err
 	}

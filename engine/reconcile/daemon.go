@@ -93,6 +93,8 @@ type head struct {
 	commit  git.Commit
 	tree    fs.FS
 	channel string // where to tell, as its isobar.cue says
+	rules   fs.FS  // where policies/ is read; nil: tree
+	pin     *Pin   // the pull request that it is of, for one environment; nil: it is the branch's
 
 	names      []string // its environments, sorted
 	unreadable bool     // its isobar.cue is: names is empty

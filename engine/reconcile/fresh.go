@@ -24,7 +24,8 @@ func (d *Daemon) see(ctx context.Context, repo, commit string, began int64) erro
 
 // current gives the head of an environment's repository once it is the one that
 // was seen last by any process on the store: it fetches where it is not. Else
-// what one process applied another would take back.
+// what one process applied another would take back. Where a pull request holds the
+// environment, it gives what that makes of the branch.
 func (d *Daemon) current(ctx context.Context, row store.Environment) (*head, Repo, error) {
 	for try := 0; ; try++ {
 		h, r := d.snapshot(row)
@@ -32,7 +33,11 @@ func (d *Daemon) current(ctx context.Context, row store.Environment) (*head, Rep
 			return nil, r, nil
 		}
 		seen, _, err := d.Store.Head(ctx, r.Name)
-		if err != nil || seen == "" || seen == h.commit.Hash {
+		if err != nil {
+			return h, r, err
+		}
+		if seen == "" || seen == h.commit.Hash {
+			h, err = d.pinned(ctx, row.Name, h, r)
 			return h, r, err
 		}
 		if try == 2 {

@@ -75,7 +75,7 @@ type overtaken struct {
 func (o *overtaken) look(ctx context.Context) *view.Halt {
 	t := o.t
 	h, _, err := t.d.current(ctx, t.row)
-	if err != nil || h == nil || h.commit.Hash == o.seen {
+	if err != nil || h == nil || h.commit.Hash == o.seen || h.lacking() != nil {
 		return nil // or it is seen at the next look
 	}
 	changed, err := t.changes(ctx, h)

@@ -24,8 +24,14 @@ type Reviews interface {
 	// done was a pull request; digest is the plan that it came to. An error is the
 	// store's.
 	Consent(ctx context.Context, env, digest string) (Consent, error)
-	// Waivers gives those that people wrote into pull requests which are merged.
+	// Waivers gives those that people wrote into pull requests which are merged, or
+	// which the environment is pinned to.
 	Waivers(ctx context.Context, env string) ([]spec.Waiver, error)
+	// Pinned gives the pull request that an environment is kept as while the branch's
+	// head is this commit; nil for none. An error is the store's.
+	Pinned(ctx context.Context, env, head string) (*Pin, error)
+	// Pins gives by environment the pull requests that hold one, without what they give.
+	Pins(ctx context.Context) (map[string]Pin, error)
 }
 
 // Consent is what people agreed to before a commit came to the followed branch.

@@ -248,12 +248,15 @@ func (t *turn) plan(ctx context.Context, trigger cycle.Trigger) ([]cycle.Event, 
 	if err := t.bury(context.WithoutCancel(ctx)); err != nil {
 		return nil, err
 	}
+	if err := t.head.lacking(); err != nil {
+		return t.broken(ctx, err), nil
+	}
 	waivers, err := t.waivers(ctx)
 	if err != nil {
 		return nil, err
 	}
 	draft, err := d.Runner.Draft(t.lease.guard(ctx), Job{
-		Tree: t.head.tree, Env: t.env, Commit: t.head.commit.Hash, Actor: t.head.commit.Author,
+		Tree: t.head.tree, Rules: t.head.rules, Env: t.env, Commit: t.head.commit.Hash, Actor: t.head.commit.Author,
 		Trigger: string(trigger), Run: t.run.ID, Epoch: t.lease.epoch, May: t.repo.May, Refresh: RefreshOf(t.env, t.state.Refresh), Orphans: t.row.Orphans,
 		Flaps: flapsOf(&t.row), Waivers: waivers,
 	})
@@ -288,7 +291,7 @@ func (t *turn) plan(ctx context.Context, trigger cycle.Trigger) ([]cycle.Event, 
 // pushed reports whether a commit changed the environment's spec since it was
 // last looked at: a look for drift may be the first to see it.
 func (t *turn) pushed(ctx context.Context) bool {
-	if t.row.Digest == "" || t.head.commit.Hash == t.row.Commit {
+	if t.row.Digest == "" || t.head.commit.Hash == t.row.Commit || t.head.lacking() != nil {
 		return false
 	}
 	digest, err := t.d.Runner.Specs.Digest(ctx, t.head.tree, t.env)

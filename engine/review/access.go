@@ -207,7 +207,7 @@ func (a Access) Decide(q Ask) Decision {
 			return Decision{May: true}
 		}
 		return refused(q, slices.Concat([]string{Anybody}, r.Approvers, r.appliers()))
-	case Cancel:
+	case Cancel, Unpin:
 		if approves || applies || author && q.Who.Writes {
 			return Decision{May: true}
 		}
@@ -241,7 +241,7 @@ func (a Access) Decide(q Ask) Decision {
 func refused(q Ask, names []string) Decision {
 	what := map[Verb]string{
 		Plan: "ask for plans of ", Apply: "apply to ", Approve: "approve plans of ", Reject: "reject plans of ",
-		Cancel: "cancel runs of ", Waive: "waive rules in ",
+		Cancel: "cancel runs of ", Waive: "waive rules in ", Unpin: "end pins of ",
 	}[q.Verb]
 	return Decision{Why: q.Who.Login + " may not " + what + q.Env + ": " + may(names)}
 }

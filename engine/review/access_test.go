@@ -55,6 +55,8 @@ func TestDecide(t *testing.T) {
 		"approvers apply unless told": {q: review.Ask{Verb: review.Apply, Env: "prod_eu", Who: eve, Pull: byAnn}},
 		"a fork":                      {q: review.Ask{Verb: review.Apply, Env: "prod", Who: bob, Pull: review.Pull{Fork: true}}, want: "a change from a fork is never applied before it is merged: merge it first"},
 		"cancel":                      {q: review.Ask{Verb: review.Cancel, Env: "prod", Who: lea}},
+		"unpin":                       {q: review.Ask{Verb: review.Unpin, Env: "prod", Who: lea}},
+		"others don't unpin":          {q: review.Ask{Verb: review.Unpin, Env: "prod", Who: kim, Pull: byAnn}, want: "kim may not end pins of prod: " + leads},
 		"the author cancels":          {q: review.Ask{Verb: review.Cancel, Env: "prod", Who: kim, Pull: byKim}},
 		"others don't cancel":         {q: review.Ask{Verb: review.Cancel, Env: "prod", Who: kim, Pull: byAnn}, want: "kim may not cancel runs of prod: " + leads},
 		"a strange author":            {q: review.Ask{Verb: review.Cancel, Env: "prod", Who: stranger, Pull: review.Pull{Author: "mallory"}}, want: "mallory may not cancel runs of prod: " + leads},

@@ -17,6 +17,7 @@ const (
 	Reject  Verb = "reject"  // turn a plan away
 	Cancel  Verb = "cancel"  // stop a run
 	Waive   Verb = "waive"   // accept a rule's findings
+	Unpin   Verb = "unpin"   // give up what was applied before the merge
 	Help    Verb = "help"    // say what there is
 )
 
@@ -24,7 +25,7 @@ const (
 // grammar knows no environment, plan or run. See Among for environments.
 type Command struct {
 	Verb    Verb
-	Envs    []string // plan, apply: those named, none is all that the pull request concerns; approve, reject, waive: the one named, or none
+	Envs    []string // plan, apply, unpin: those named, none is all that the pull request concerns; approve, reject, waive: the one named, or none
 	Digests []string // approve, reject: the first eight hexadecimal digits or more of each plan's digest, lower case, without dashes
 	Run     string   // cancel: a run's id, the beginning of it, or an environment; "" is all of the pull request's
 	Rule    string   // waive: "SG-004"
@@ -38,7 +39,7 @@ type Command struct {
 func (c Command) String() string {
 	words := []string{"isobar", string(c.Verb)}
 	switch c.Verb {
-	case Plan, Apply:
+	case Plan, Apply, Unpin:
 		words = append(words, c.Envs...)
 	case Approve, Reject:
 		words = append(words, c.Envs...)
@@ -87,6 +88,7 @@ func Usages() []Usage {
 		{Approve, "isobar approve DIGEST…", "let the plan with this digest be carried out, and no other"},
 		{Reject, "isobar reject DIGEST", "turn that plan away"},
 		{Apply, "isobar apply [ENV…]", "carry the approved plan out"},
+		{Unpin, "isobar unpin [ENV…]", "give up what was applied before the merge, and go back to the base branch"},
 		{Cancel, "isobar cancel [RUN]", "stop a run once its calls under way have ended"},
 		{Waive, `isobar waive RULE [ADDRESS] --reason "TEXT" --until YYYY-MM-DD`, "accept what a rule finds, until that day"},
 		{Help, "isobar help", "show this list"},

@@ -106,7 +106,7 @@ func parseLine(s string) (Command, *Mistake) {
 		return Command{}, m
 	}
 	switch c.Verb {
-	case Plan, Apply:
+	case Plan, Apply, Unpin:
 		m = c.environments(args)
 	case Approve, Reject:
 		m = c.digests(args)
@@ -179,7 +179,7 @@ func sorted(v Verb, ws []word) (args []string, flags map[string]string, m *Mista
 	return args, flags, nil
 }
 
-// environments takes the environments of plan and apply, each once.
+// environments takes the environments of plan, apply and unpin, each once.
 func (c *Command) environments(args []string) *Mistake {
 	for _, a := range args {
 		if !envName.MatchString(a) {

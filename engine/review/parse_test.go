@@ -139,7 +139,7 @@ func command(t *rapid.T) review.Command {
 		return out
 	}
 	switch c.Verb {
-	case review.Plan, review.Apply:
+	case review.Plan, review.Apply, review.Unpin:
 		c.Envs = some(env, 0, 3)
 	case review.Approve:
 		c.Digests = some(digest, 1, 3)
@@ -202,6 +202,7 @@ func TestHiddenCommandsAreNone(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add("isobar plan prod\n/isobar approve 9c1e-44b0")
 	f.Add("> isobar apply\n\n```\nisobar cancel\n```\nisobar waive SG-004 aws.vpc/a --reason “x” --until 2027-01-31")
+	f.Add("isobar unpin prod\n/isobar unpin")
 	f.Add("<!-- isobar\n--> isobar help")
 	f.Add("isobar waive A —reason=\"a \\\" \\\\ b\" –until 2027-01-31")
 	f.Fuzz(func(t *testing.T, body string) {

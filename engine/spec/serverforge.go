@@ -22,6 +22,7 @@ type ServerForge struct {
 	Secrets []resource.SecretSource // of the webhook; any of them may sign. nil: none is heard
 	CA      string                  // file of certificates to trust beside the system's, or ""
 	Plan    bool                    // whether pull requests from forks are planned
+	Early   bool                    // whether a comment may have a pull request applied before its merge
 	Poll    time.Duration           // the time between two looks at the pull requests
 }
 
@@ -47,6 +48,7 @@ type serverForgeJSON struct {
 	} `json:"webhook"`
 	CA    string `json:"ca"`
 	Forks string `json:"forks"`
+	Early bool   `json:"applyBeforeMerge"`
 	Poll  length `json:"poll"`
 }
 
@@ -57,7 +59,7 @@ func decodeForge(in *serverForgeJSON, repo string) *ServerForge {
 	}
 	f := &ServerForge{
 		Kind: in.Kind, URL: in.URL, Repo: in.Repo, Token: in.Token, App: ServerApp(in.App), Secrets: in.Webhook.Secrets,
-		CA: in.CA, Plan: in.Forks == "plan", Poll: time.Duration(in.Poll),
+		CA: in.CA, Plan: in.Forks == "plan", Early: in.Early, Poll: time.Duration(in.Poll),
 	}
 	host, path := parted(repo)
 	if f.URL == "" && host != "" {
@@ -114,6 +116,12 @@ func (c *serverCheck) forge(r *ServerRepo) {
 			message = strings.Join(at("repo"), ".") + ": the repository's url does not tell its name at the forge"
 		}
 		c.add(diag.Finding{Code: codeValue, Message: message, Mend: `write repo: "OWNER/NAME"`}, at("repo")...)
+	}
+	if f.Early && r.Signers != nil {
+		c.add(diag.Finding{
+			Code: codeOneOf, Message: strings.Join(at("applyBeforeMerge"), ".") + ": requireSigned is set, and nobody has signed a merge that is yet to be made",
+			Mend: "take out one of them",
+		}, at("applyBeforeMerge")...)
 	}
 	if !c.written(at("webhook")) {
 		return

@@ -28,6 +28,7 @@ func TestServerForge(t *testing.T) {
 		"beneath a path":           {"https://example.com/git/acme/shop.git", `kind: "gitlab", url: "https://example.com/git/"`, ServerForge{Kind: "gitlab", URL: "https://example.com/git/", Repo: "acme/shop"}},
 		"beneath a path, by ssh":   {"git@example.com:acme/shop", `kind: "gitlab", url: "https://example.com/git"`, ServerForge{Kind: "gitlab", URL: "https://example.com/git", Repo: "acme/shop"}},
 		"a mirror on this machine": {"/srv/shop.git", `kind: "gitea", url: "http://127.0.0.1:3000", repo: "acme/shop"`, ServerForge{Kind: "gitea", URL: "http://127.0.0.1:3000", Repo: "acme/shop"}},
+		"before the merge":         {"/srv/shop.git", `kind: "gitea", url: "http://[::1]:3000", repo: "a/b", applyBeforeMerge: true`, ServerForge{Kind: "gitea", URL: "http://[::1]:3000", Repo: "a/b", Early: true}},
 		"a token of its own":       {"/srv/shop.git", `kind: "gitea", url: "http://[::1]:3000", repo: "a/b", token: env: "T"`, ServerForge{Kind: "gitea", URL: "http://[::1]:3000", Repo: "a/b", Token: resource.SecretSource{Env: "T"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -66,6 +67,10 @@ func TestServerForgeMistakes(t *testing.T) {
 		"nobody speaks": {
 			`repos: a: {url: "https://github.com/a/b", forge: kind: "github"}`,
 			[]string{"f.cue:2:43: repos.a.forge: nothing says who speaks there"},
+		},
+		"unsigned": {
+			`repos: a: {url: "https://github.com/a/b", auth: token: env: "T", requireSigned: ssh: "s", forge: {kind: "github", applyBeforeMerge: true}}`,
+			[]string{"f.cue:2:115: repos.a.forge.applyBeforeMerge: requireSigned is set, and nobody has signed a merge that is yet to be made"},
 		},
 		"two speak": {
 			`repos: a: {url: "https://github.com/a/b", forge: {kind: "github", token: {env: "A", file: "b"}, app: {id: "1", key: env: "K"}}}`,

@@ -138,7 +138,13 @@ func (e *PreviewEnv) planned() (plan, policy Check) {
 // applied gives the status of the apply.
 func (p *Preview) applied(e *PreviewEnv) Check {
 	c := Check{State: CheckPending}
+	in := p.pin(e.Env)
+	if in != nil && in.Head == p.Head { // what was applied is what would be merged
+		e = &PreviewEnv{Env: e.Env, Plan: e.Plan, Tally: e.Tally, Run: in.Run}
+	}
 	switch {
+	case in != nil && in.Head == p.Head && in.Run == nil:
+		c.Text = "its run is to come"
 	case e.Run != nil:
 		c.Text = join(" · ", e.Run.Outcome(), e.Run.verdict())
 		switch e.ended() {

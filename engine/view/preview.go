@@ -27,6 +27,7 @@ type Preview struct {
 	Stale     Stale            // what it is out of date by
 	Overlaps  []review.Overlap // with other open pull requests
 	Merged    string           // the commit that the merge made; "" while it is open
+	Pins      []Pin            // the environments in which it was applied before its merge
 	Whole     string           // an http or https address of the uncut plans; "" names the command that shows them
 }
 
@@ -40,6 +41,9 @@ type PreviewEnv struct {
 	Mend  string            // what to do about it
 	Seen  time.Time         // of a fork: when what it is planned against was seen; zero is never
 	Run   *Run              // after the merge; nil where none has begun
+	// Pinned is the pull request that was applied there before its merge, if it is
+	// another one; 0 for none. Nothing of this one is applied there before that ends.
+	Pinned int
 	// Approved is the digest of the plan that was approved before the merge, where the
 	// one that waits now is another, and Differs how: "fake.network/db: label …".
 	Approved string

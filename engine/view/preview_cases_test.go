@@ -141,6 +141,17 @@ func previews() map[string]*Preview {
 	gitlab := preview(twoEnvs().Envs[0])
 	gitlab.Sign, gitlab.Overlaps, gitlab.Whole = "!", overlap.Overlaps[:1], "https://isobar.example/plans/42"
 	out["gitlab"] = gitlab
+	early := preview(PreviewEnv{Env: "prod", Plan: calm()}, twoEnvs().Envs[0])
+	early.Envs[1].Pinned = 41
+	early.Pins = []Pin{{Env: "prod", By: "ann", Since: told().Add(-time.Hour), Head: early.Head, Run: approved()}}
+	out["pinned"] = early
+	moved := twoEnvs()
+	moved.Pins = []Pin{
+		{Env: "lab", By: "ann", Since: told().Add(-time.Hour), Head: moved.Head, EndedBy: "bob"},
+		{Env: "prod", By: "ann", Since: told().Add(-time.Hour), Head: "c0ffee00aa", Run: answered(Waiting, ""), Approved: "9c1e44b0aa", Differs: []string{"aws.vpc/main: tags.owner mei → kim"}},
+		{Env: "staging", By: "bob", Since: told(), Head: moved.Head},
+	}
+	out["pinned_otherwise"] = moved
 	for name, runs := range map[string][2]*Run{"merged_applied": {applied(), approved()}, "merged_partial": {applied(), partial()}, "merged_waiting": {nil, answered(Waiting, "")}, "merged_failed": {broken0(), partial()}} {
 		m := twoEnvs()
 		m.Merged, m.Envs[0].Run, m.Envs[1].Run = "b0b0b0b0b0", runs[0], runs[1]
@@ -166,5 +177,7 @@ func evil() *Preview {
 	p.Head, p.Base, p.Sign, p.Whole = bad, bad, bad, "javascript:alert(1)"
 	p.Spec, p.Stale = diag.List{{Severity: diag.Error, Message: bad, Mend: bad, Where: diag.Place{File: bad, Line: 1, Col: 1}, Excerpt: bad}}, Stale{Head: bad, Base: bad, Envs: []string{bad}}
 	p.Overlaps = []review.Overlap{{Pull: 1, Env: bad, Both: []string{bad}}}
+	p.Envs[0].Pinned = 12
+	p.Pins = []Pin{{Env: bad, By: bad, Head: bad, EndedBy: bad}, {Env: bad, By: bad, Head: bad, Approved: "1", Differs: []string{bad}}}
 	return p
 }

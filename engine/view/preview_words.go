@@ -180,11 +180,14 @@ func (e *PreviewEnv) row(p *Preview) string {
 	}
 	q := e.parted()
 	q.own.Plan.Env = e.Env
-	seen := ""
+	seen, held := "", ""
 	if p.Fork {
 		seen = e.seen(p)
 	}
-	return q.own.summaryRow(join(", ", q.own.note(), q.others(), seen))
+	if e.Pinned > 0 {
+		held = "pinned to " + p.sign() + strconv.Itoa(e.Pinned)
+	}
+	return q.own.summaryRow(join(", ", q.own.note(), q.others(), seen, held))
 }
 
 // seen says of a fork's environment how old that is what it is planned against.
@@ -264,6 +267,8 @@ func (e *PreviewEnv) next(p *Preview) string {
 		return "nothing to do"
 	case pl.Next != "":
 		return Escape(pl.Next)
+	case e.Pinned > 0 && !e.asks():
+		return "applied once this is merged and " + Escape(e.Env) + " is no longer pinned to " + p.sign() + strconv.Itoa(e.Pinned)
 	case e.asks():
 		return "approve: " + Code("isobar approve "+PlanID(pl.Plan.Digest))
 	case pl.Mode == "observe":
@@ -280,6 +285,9 @@ func (p *Preview) banner() string {
 	}
 	if p.Fork {
 		parts = append(parts, "**From a fork**: evaluated without credentials, against what isobar saw last, and never applied before it is merged.")
+	}
+	if p.Merged == "" {
+		parts = append(parts, p.pinned()...)
 	}
 	if len(p.Conflicts) > 0 {
 		parts = append(parts, p.conflicts())

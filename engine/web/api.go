@@ -42,6 +42,7 @@ type Control interface {
 	Underway(env string) *view.Run // the apply that goes on there; nil for none
 	Ready() error
 	Aside(row store.Environment) string // what to say of an environment beside its row; "" for nothing
+	Pins(ctx context.Context) (map[string]string, error) // environments that a pull request holds → what is to be said of it
 	Refused() []reconcile.Refusal
 	Unread() map[string]string // repositories without environments that can't be read → what is to be said of it
 	Unwritable() string        // why nothing can be recorded, and so done; "" where it can
@@ -135,9 +136,16 @@ func (a *API) environments(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 		return
 	}
+	pins, err := a.Control.Pins(r.Context())
+	if err != nil {
+		refuse(w, err)
+		return
+	}
 	for i := range rows {
-		if aside := a.Control.Aside(rows[i]); aside != "" {
-			rows[i].Note = strings.TrimPrefix(rows[i].Note+"; "+aside, "; ")
+		for _, aside := range []string{pins[rows[i].Name], a.Control.Aside(rows[i])} {
+			if aside != "" {
+				rows[i].Note = strings.TrimPrefix(rows[i].Note+"; "+aside, "; ")
+			}
 		}
 	}
 	lines := withUnread(withRefused(Statuses(rows, a.Now()), a.Control.Refused()), a.Control.Unread())
