@@ -2,9 +2,12 @@ package preview_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"path/filepath"
@@ -96,7 +99,8 @@ func (specs) Estate(_ context.Context, tree fs.FS) (spec.Estate, error) {
 
 func (specs) Digest(_ context.Context, tree fs.FS, env string) (string, error) {
 	text, err := fs.ReadFile(tree, "envs/"+env+".txt")
-	return string(text), err
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:]), err
 }
 
 func (s specs) Environment(ctx context.Context, tree fs.FS, env string) (spec.Environment, error) {
@@ -117,6 +121,24 @@ func (s specs) Environment(ctx context.Context, tree fs.FS, env string) (spec.En
 			out.Desired = append(out.Desired, resource.Desired{
 				Address: resource.Address{Env: env, Provider: "fake", Kind: "network", Name: l[1]},
 				Fields:  resource.Map{"cidr": resource.String(l[2]), "label": resource.String(l[3])},
+				At:      resource.Position{File: "envs/" + env + ".txt", Line: i + 1, Col: 1},
+			})
+		case l[0] == "secret" && len(l) == 4:
+			if out.Secrets == nil {
+				out.Secrets = map[string]resource.SecretSource{}
+			}
+			out.Secrets[l[1]] = map[string]resource.SecretSource{"env": {Env: l[3]}, "file": {File: l[3]}}[l[2]]
+		case l[0] == "disk" && len(l) == 3:
+			out.Desired = append(out.Desired, resource.Desired{
+				Address: resource.Address{Env: env, Provider: "fake", Kind: "disk", Name: l[1]},
+				Fields:  resource.Map{"size": resource.Int(1), "passphrase": resource.Secret{Name: l[2]}},
+				At:      resource.Position{File: "envs/" + env + ".txt", Line: i + 1, Col: 1},
+			})
+		case l[0] == "machine" && len(l) == 3:
+			net := resource.Ref{Address: resource.Address{Env: env, Provider: "fake", Kind: "network", Name: "web"}, Out: "id"}
+			out.Desired = append(out.Desired, resource.Desired{
+				Address: resource.Address{Env: env, Provider: "fake", Kind: "machine", Name: l[1]},
+				Fields:  resource.Map{"cpus": resource.Int(1), "hostname": resource.String(l[1]), "networkId": net, "password": resource.String(l[2])},
 				At:      resource.Position{File: "envs/" + env + ".txt", Line: i + 1, Col: 1},
 			})
 		default:
@@ -175,7 +197,11 @@ type rig struct {
 	specs  reconcile.Specs
 	look   time.Duration // between looks for drift
 	poll   time.Duration // between looks at the forge's list
-	early  bool          // comments may have pulls applied before their merge
+	forks  bool          // pulls of forks are planned
+	keeper func(map[string]resource.SecretSource) provider.Secrets
+	chat   reconcile.Chat
+	log    io.Writer
+	early  bool // comments may have pulls applied before their merge
 	ids    int
 	mu     sync.Mutex
 }
@@ -201,7 +227,7 @@ func over(t *testing.T, story func(r *rig)) {
 
 func newRig(t testing.TB, kind forge.Kind) *rig {
 	t.Helper()
-	r := &rig{TB: t, kind: kind, clock: &clock{}, repo: "acme/infra", specs: specs{}, look: 100 * time.Millisecond, poll: 100 * time.Millisecond, store: store.NewMemory()}
+	r := &rig{TB: t, kind: kind, clock: &clock{}, repo: "acme/infra", forks: true, specs: specs{}, look: 100 * time.Millisecond, poll: 100 * time.Millisecond, store: store.NewMemory()}
 	var err error
 	r.git, err = gitd.Start(t.Context())
 	must(t, err)
@@ -239,18 +265,22 @@ func (r *rig) serve() {
 	runner := &reconcile.Runner{
 		Specs: r.specs, Policies: judge{}, Ledger: r.store, Words: r.store, Catalogue: cat,
 		Sessions: &reconcile.Sessions{Catalogue: cat, Options: provider.Options{Clock: provider.Clock{Now: r.clock.now, Sleep: sleep, Random: func() float64 { return 0.5 }}}},
-		Observer: observe.New(cat, r.clock.now), Now: r.clock.now, Schema: "1",
+		Observer: observe.New(cat, r.clock.now), Now: r.clock.now, Schema: "1", Secrets: r.keeper,
 		Engine: &apply.Engine{Kinds: cat, Now: r.clock.now, NewToken: r.id, Sleep: sleep},
 	}
-	log := slog.New(slog.NewTextHandler(r.Output(), nil))
+	log, quiet := slog.New(slog.NewTextHandler(r.Output(), nil)), slog.New(slog.DiscardHandler)
+	if r.log != nil {
+		log = slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		quiet = log
+	}
 	tenure := reconcile.Tenure{Leases: r.store, Owner: "one", TTL: time.Minute, Now: r.clock.now}
 	r.daemon = &reconcile.Daemon{
-		Runner: runner, Store: r.store, Tenure: tenure, Meter: meter{}, Log: slog.New(slog.DiscardHandler), NewID: r.id,
+		Runner: runner, Store: r.store, Tenure: tenure, Meter: meter{}, Log: quiet, NewID: r.id, Chat: r.chat, Channel: "C1",
 		Poll: 50 * time.Millisecond, Interval: r.look, Backoff: 100 * time.Millisecond, Workers: 2,
 	}
 	r.desk = &preview.Desk{
 		Repo: "infra", Forge: speaker, Daemon: r.daemon, Store: r.store, Tenure: tenure, Now: r.clock.now, Log: log,
-		Poll: r.poll, Beat: 20 * time.Millisecond, Forks: true, Early: r.early,
+		Poll: r.poll, Beat: 20 * time.Millisecond, Forks: r.forks, Early: r.early,
 	}
 	r.daemon.Repos = []reconcile.Repo{{Name: "infra", Source: mirror, Reviews: r.desk}}
 	ctx, cancel := context.WithCancel(r.Context())

@@ -41,7 +41,7 @@ type Control interface {
 	Cancel(ctx context.Context, run, by string) (store.Run, store.Approval, error)
 	Underway(env string) *view.Run // the apply that goes on there; nil for none
 	Ready() error
-	Aside(row store.Environment) string // what to say of an environment beside its row; "" for nothing
+	Aside(row store.Environment) string                  // what to say of an environment beside its row; "" for nothing
 	Pins(ctx context.Context) (map[string]string, error) // environments that a pull request holds → what is to be said of it
 	Refused() []reconcile.Refusal
 	Unread() map[string]string // repositories without environments that can't be read → what is to be said of it
