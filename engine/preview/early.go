@@ -291,6 +291,9 @@ func (d *Desk) done(ctx context.Context, p *pull, env string, run *store.Run) er
 // free has the environments of a merged pull follow the branch again, once that has
 // the merge, and forgets the pins of those that do.
 func (d *Desk) free(ctx context.Context, p *pull) error {
+	if len(p.Pins) == 0 {
+		return nil
+	}
 	head, err := d.git.Head(ctx)
 	if err != nil {
 		return err

@@ -71,7 +71,11 @@ func (d *Desk) read(ctx context.Context, p *pull) (gone bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if branch := d.git.Branch(); branch == "" || now.BaseRef != branch || now.Fork && !d.Forks {
+	branch := d.git.Branch()
+	if branch == "" { // whether it is ours can't be told
+		return false, errNotFetched
+	}
+	if now.BaseRef != branch || now.Fork && !d.Forks {
 		p.now = now
 		return true, d.leave(ctx, p)
 	}
