@@ -98,7 +98,7 @@ func opener(opts git.Options) func(context.Context) (reconcile.Source, <-chan st
 func (s *settings) gitOptions(r spec.ServerRepo, dir string) git.Options {
 	o := git.Options{
 		URL: s.url(r), Branch: r.Branch, Dir: dir, User: r.User, Secret: s.reader(r.Token),
-		Named: tokenName(r.Token), Give: s.giveToken(r),
+		Named: tokenName(r.Token), Give: s.giveToken(r), CA: s.path(r.CA), GiveCA: s.giveCA(r),
 		SSH: git.SSH{Key: s.path(r.Key), Passphrase: s.reader(r.Passphrase), Agent: os.Getenv("SSH_AUTH_SOCK"), KnownHosts: s.path(r.KnownHosts), Give: s.giveKey(r)},
 	}
 	if token := s.appToken(r); token != nil {
@@ -142,6 +142,14 @@ func (s *settings) giveToken(r spec.ServerRepo) string {
 		return "set ISOBAR_GIT_TOKEN, and ISOBAR_GIT_USER where the server wants a user of its own"
 	}
 	return fmt.Sprintf("name one in %s: repos: %s: auth: token: file: \"…\"", s.name, r.Name)
+}
+
+// giveCA says where the authorities of a repository's server are named.
+func (s *settings) giveCA(r spec.ServerRepo) string {
+	if s.name == "" {
+		return "set ISOBAR_GIT_CA to a file of its certificate in PEM"
+	}
+	return fmt.Sprintf("name a file of its certificate in PEM in %s: repos: %s: ca: \"…\"", s.name, r.Name)
 }
 
 // giveKey says where a repository's private key is named.

@@ -20,10 +20,10 @@ import (
 func (s *settings) forgeOptions(r spec.ServerRepo) (forge.Options, error) {
 	f := r.Forge
 	o := forge.Options{Kind: forge.Kind(f.Kind), URL: f.URL, Repo: f.Repo, Now: time.Now}
-	if f.CA != "" {
-		ca, err := os.ReadFile(s.path(f.CA))
+	if file := s.path(cmp.Or(f.CA, r.CA)); file != "" {
+		ca, err := os.ReadFile(file)
 		if err != nil {
-			return forge.Options{}, fmt.Errorf("the forge's certificates can't be read: %w", plainly(s.path(f.CA), err))
+			return forge.Options{}, fmt.Errorf("the forge's certificates can't be read: %w", plainly(file, err))
 		}
 		o.CA = ca
 	}

@@ -44,7 +44,8 @@ func (a *app) serveCommand() *cobra.Command {
 			"The file says all that the flags say, and what they can't: several repositories, and credentials by name. SIGHUP makes\n" +
 			"the daemon read it anew; one with mistakes is not taken. --check says what is wrong with it and ends.\n\n" +
 			"Without it, tokens come from the environment: ISOBAR_GIT_TOKEN and ISOBAR_GIT_USER for the repository,\n" +
-			"ISOBAR_SLACK_TOKEN (and ISOBAR_SLACK_API_URL) for Slack. Over SSH, ISOBAR_GIT_SSH_KEY names the file of a private\n" +
+			"ISOBAR_SLACK_TOKEN (and ISOBAR_SLACK_API_URL) for Slack. ISOBAR_GIT_CA names a file of certificates in PEM to trust\n" +
+			"over HTTPS beside the system's. Over SSH, ISOBAR_GIT_SSH_KEY names the file of a private\n" +
 			"key (ISOBAR_GIT_SSH_PASSPHRASE opens it; without a key, SSH_AUTH_SOCK names an agent), and ISOBAR_GIT_KNOWN_HOSTS the\n" +
 			"file of the servers' keys, ~/.ssh/known_hosts unless told. A server whose key is not in that file is never talked to.\n\n" +
 			"The store is isobar.db in the daemon's state directory, and beside it lie its lock, its socket, the key that tells secrets\n" +
@@ -125,7 +126,7 @@ func (f serveFlags) told() diag.List {
 // the process says that each environment there is the repository's.
 func flagSettings(f serveFlags) *settings {
 	r := spec.ServerRepo{
-		Name: git.Redact(f.repo), URL: f.repo, Branch: f.branch, Poll: f.poll, User: os.Getenv("ISOBAR_GIT_USER"), Token: setVariable("ISOBAR_GIT_TOKEN"),
+		Name: git.Redact(f.repo), URL: f.repo, Branch: f.branch, Poll: f.poll, User: os.Getenv("ISOBAR_GIT_USER"), Token: setVariable("ISOBAR_GIT_TOKEN"), CA: os.Getenv("ISOBAR_GIT_CA"),
 		Key: os.Getenv("ISOBAR_GIT_SSH_KEY"), Passphrase: setVariable("ISOBAR_GIT_SSH_PASSPHRASE"), KnownHosts: os.Getenv("ISOBAR_GIT_KNOWN_HOSTS"),
 		Environments: []string{"*"},
 	}

@@ -182,22 +182,25 @@ func (s *settings) unreadSigners() (out diag.List) {
 	return out
 }
 
-// knownHosts looks at the files of host keys: no server is talked to without one.
-func (s *settings) knownHosts() diag.List {
+// trusted looks at the files of host keys and of authorities: no server is talked to
+// without one.
+func (s *settings) trusted() diag.List {
 	var out diag.List
 	for _, r := range s.Repos {
-		if r.KnownHosts == "" {
-			continue
+		for _, named := range []struct{ field, file string }{{"ca", r.CA}, {"ssh.knownHosts", r.KnownHosts}} {
+			if named.file == "" {
+				continue
+			}
+			f, err := os.Open(s.path(named.file))
+			if err == nil {
+				_ = f.Close() // it was only read
+				continue
+			}
+			out = append(out, diag.Finding{
+				Severity: diag.Warning, Code: diag.ServerSource, Where: diag.Place{File: s.name}, Subject: "repos." + r.Name + "." + named.field,
+				Message: plainly(named.file, err).Error(), Mend: "no server is trusted without it; it is read again at each fetch",
+			})
 		}
-		f, err := os.Open(s.path(r.KnownHosts))
-		if err == nil {
-			_ = f.Close() // it was only read
-			continue
-		}
-		out = append(out, diag.Finding{
-			Severity: diag.Warning, Code: diag.ServerSource, Where: diag.Place{File: s.name}, Subject: "repos." + r.Name + ".ssh.knownHosts",
-			Message: plainly(r.KnownHosts, err).Error(), Mend: "no server is trusted without it; it is read again at each fetch",
-		})
 	}
 	return out
 }
@@ -226,7 +229,7 @@ func (s *settings) sources() diag.List {
 	if s.Slack != nil {
 		all["slack.token"] = s.Slack.Token
 	}
-	out := slices.Concat(s.forges(), s.unreadSigners(), s.knownHosts())
+	out := slices.Concat(s.forges(), s.unreadSigners(), s.trusted())
 	for _, what := range slices.Sorted(maps.Keys(all)) {
 		from := all[what]
 		read := s.reader(from)

@@ -52,8 +52,8 @@ func gitPages() map[Code]Page {
 				"https:// showed a certificate of an authority that this machine does not trust. isobar " +
 				"sends it nothing and goes on with the last commit that it fetched. An unknown host: compare the fingerprint " +
 				"with the one that its owner publishes and add the key, as the message says. A changed key: ask the owner " +
-				"first, since somebody may sit in between. An authority of your own: let the machine trust it, or name its file in " +
-				"SSL_CERT_FILE. The check can't be turned off.",
+				"first, since somebody may sit in between. An authority of your own: let the machine trust it, or name its file: ca of " +
+				"the repository in the server's file, ISOBAR_GIT_CA without one. The check can't be turned off.",
 		},
 		"GIT-511": {
 			Title: "mirror not writable",

@@ -2,7 +2,6 @@ package git
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -129,7 +128,6 @@ func classify(at address, err error) error {
 	if errors.As(err, &own) {
 		return err
 	}
-	var untrusted *tls.CertificateVerificationError
 	e := &Error{URL: at.shown, Err: err}
 	switch {
 	case full(err):
@@ -141,9 +139,6 @@ func classify(at address, err error) error {
 		e.Kind, e.What, e.Mend = Denied, "access denied", at.mendDenied()
 	case errors.Is(err, transport.ErrRepositoryNotFound), errors.Is(err, errNoRepository):
 		e.Kind, e.What, e.Mend, e.Err = NotFound, "no repository found", "check the address, and that the credentials may see it", nil
-	case errors.As(err, &untrusted):
-		e.Kind, e.What, e.Err = Untrusted, "the server's certificate is not trusted", untrusted.Err
-		e.Mend = "let this machine trust the authority that issued it, or name the authority's file, in PEM, in the variable SSL_CERT_FILE"
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		e.Kind, e.What, e.Mend = Unreachable, "gave up waiting", "check the address and the network"
 	default:

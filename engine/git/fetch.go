@@ -74,7 +74,7 @@ func (m *Mirror) dial(ctx context.Context, sto spilling) (conn, error) {
 		return conn{}, err
 	}
 	remote := gogit.NewRemote(sto, &config.RemoteConfig{Name: "origin", URLs: []string{m.at.url}})
-	refs, err := remote.ListContext(ctx, &gogit.ListOptions{Auth: by.auth, CABundle: m.opts.CA, ProxyOptions: by.proxy})
+	refs, err := remote.ListContext(ctx, &gogit.ListOptions{Auth: by.auth, CABundle: by.ca, ProxyOptions: by.proxy})
 	if err != nil {
 		err = classify(m.at, by.explain(err))
 		by.close()
@@ -171,7 +171,7 @@ func (m *Mirror) transfer(ctx context.Context, c conn, prune bool, specs ...conf
 	for range hasty {
 		err = c.remote.FetchContext(ctx, &gogit.FetchOptions{
 			RefSpecs: specs, Tags: gogit.NoTags, Prune: prune, Force: true,
-			Auth: c.by.auth, CABundle: m.opts.CA, ProxyOptions: c.by.proxy,
+			Auth: c.by.auth, CABundle: c.by.ca, ProxyOptions: c.by.proxy,
 		})
 		if err == nil || !strings.Contains(err.Error(), "closing input: EOF") {
 			break

@@ -2,6 +2,7 @@ package git
 
 import (
 	"cmp"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,6 +15,9 @@ import (
 // explainHTTP says of a refused login which credential was refused, by its name,
 // and what the server said. Other errors stay as they are.
 func (a address) explainHTTP(err error, o Options) error {
+	if untrusted := (*tls.CertificateVerificationError)(nil); errors.As(err, &untrusted) {
+		return a.unknownAuthority(untrusted, o.GiveCA)
+	}
 	status := loginStatus(err)
 	if status == 0 {
 		return err

@@ -29,7 +29,8 @@ type Options struct {
 	Named   string                 // what to call Secret in messages, "the token in ISOBAR_GIT_TOKEN"; "" is "the token"
 	Give    string                 // how to give a Secret, for messages where there is none: "set ISOBAR_GIT_TOKEN"
 	Bearer  bool                   // send Secret as a bearer token
-	CA      []byte                 // PEM certificates to trust beside the system's
+	CA      string                 // file of PEM certificates to trust beside the system's, read at each fetch; "" is none
+	GiveCA  string                 // how to name a CA, for messages: "set ISOBAR_GIT_CA to its file"
 	SSH     SSH                    // key and known hosts, for addresses over SSH
 	MaxFile int64                  // bytes of the largest file that a tree gives; 0 is 16 MiB
 	Timeout time.Duration          // of one Fetch; 0 is 5 minutes

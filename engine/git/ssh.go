@@ -31,6 +31,7 @@ type SSH struct {
 // link is what one fetch needs to talk to the remote.
 type link struct {
 	auth    transport.AuthMethod
+	ca      []byte // certificates in PEM
 	proxy   transport.ProxyOptions
 	close   func()
 	explain func(error) error // makes a plainer error of one of the transport
@@ -39,8 +40,12 @@ type link struct {
 // link gives the means to talk to the remote until ctx ends. Close it.
 func (a address) link(ctx context.Context, o Options) (link, error) {
 	if a.ssh == nil {
+		ca, err := a.authorities(o.CA)
+		if err != nil {
+			return link{}, err
+		}
 		auth, err := a.auth(o)
-		return link{auth: auth, close: func() {}, explain: func(err error) error { return a.explainHTTP(err, o) }}, err
+		return link{auth: auth, ca: ca, close: func() {}, explain: func(err error) error { return a.explainHTTP(err, o) }}, err
 	}
 	trust, err := a.trust(o.SSH.KnownHosts)
 	if err != nil {

@@ -30,6 +30,7 @@ repos: {
 	shop: {
 		url: "https://git.example.com/shop.git", branch: "main", poll: "10s"
 		auth: token: file: Secrets + "/shop"
+		ca: "git.pem"
 		environments: ["shop", "shop_*"]
 		credentials: ["prod", "server"]
 		slack: channel: "C0123SHOP"
@@ -64,7 +65,7 @@ func TestServer(t *testing.T) {
 				Passphrase: resource.SecretSource{Env: "BASE_PASS"}, KnownHosts: "known_hosts",
 			},
 			{
-				Name: "shop", URL: "https://git.example.com/shop.git", Branch: "main", Poll: 10 * time.Second, User: "git",
+				Name: "shop", URL: "https://git.example.com/shop.git", Branch: "main", Poll: 10 * time.Second, User: "git", CA: "git.pem",
 				Token: resource.SecretSource{File: "/run/secrets/shop"}, Environments: []string{"shop", "shop_*"},
 				Credentials: []string{"prod", "server"}, Channel: "C0123SHOP",
 				Forge: &ServerForge{

@@ -36,6 +36,7 @@ type ServerRepo struct {
 	Poll         time.Duration
 	User         string
 	Token        resource.SecretSource // zero: none
+	CA           string                // file of certificates to trust beside the system's, or ""
 	Key          string                // file of an SSH key, or ""
 	Passphrase   resource.SecretSource
 	KnownHosts   string
@@ -117,6 +118,7 @@ type serverRepoJSON struct {
 		Token resource.SecretSource `json:"token"`
 		User  string                `json:"user"`
 	} `json:"auth"`
+	CA  string `json:"ca"`
 	SSH struct {
 		Key struct {
 			File string `json:"file"`
@@ -164,7 +166,7 @@ func decodeServer(o outcome) (Server, error) {
 	for _, name := range slices.Sorted(maps.Keys(in.Repos)) {
 		r := in.Repos[name]
 		repo := ServerRepo{
-			Name: name, URL: r.URL, Branch: r.Branch, Poll: out.Poll, User: r.Auth.User, Token: r.Auth.Token, Key: r.SSH.Key.File,
+			Name: name, URL: r.URL, Branch: r.Branch, Poll: out.Poll, User: r.Auth.User, Token: r.Auth.Token, CA: r.CA, Key: r.SSH.Key.File,
 			Passphrase: r.SSH.Passphrase, KnownHosts: r.SSH.KnownHosts, Environments: r.Environments, Credentials: r.Credentials,
 			Channel: r.Slack.Channel, Forge: decodeForge(r.Forge, r.URL), Signers: r.Signers, At: diag.Place(o.At[resource.Path{"repos", name, "url"}.String()]),
 		}
