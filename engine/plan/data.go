@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"isobar.dev/engine/resource"
@@ -30,6 +31,50 @@ func (it *item) emptied() []Note {
 		f := it.kind.Field(c.Path[0])
 		if len(c.Path) == 2 && f != nil && f.Data && c.Cause == CauseDrift && c.Before == nil && c.After != nil {
 			out = append(out, Note{Address: it.addr, Drift: true, Text: c.Path.String() + " was taken away: the one that is made in its place is empty, without the data that was on it"})
+		}
+	}
+	return out
+}
+
+// others reports whether a part with data is wanted where somebody else's is: that is
+// not isobar's to take, nor to delete once the spec wants it no more.
+func (d *differ) others(path resource.Path, f *resource.Field, key string, t trio) bool {
+	if !f.Data || t.want == nil || t.applied != nil || t.live == nil || d.item.stray {
+		return false
+	}
+	d.foreign = append(d.foreign, append(slices.Clone(path), key))
+	return true
+}
+
+// occupiedBy holds parts that are wanted where somebody else's are.
+func (b *builder) occupiedBy(it *item) []Held {
+	if it.diff == nil || it.replaces() {
+		return nil
+	}
+	var out []Held
+	for _, p := range it.diff.foreign {
+		out = append(out, Held{
+			Address: it.addr, Token: it.key().Token, Action: Update, Why: HeldUnowned, Field: p.String(),
+			Text: fmt.Sprintf("%s is there already, and isobar did not put it there: its data is somebody else's", p),
+			Mend: fmt.Sprintf("choose another place; or take it over with all that %s has: isobar forget %s %s, then isobar import %s %s %s",
+				it.addr.Local(), b.in.Env, it.addr.Local(), b.in.Env, it.addr.Local(), it.entry.Record.ID),
+		})
+	}
+	return out
+}
+
+// ours gives what of a live field is isobar's: of parts with data, those that it put
+// there or is to put there.
+func (it *item) ours(name string, v resource.Value) resource.Value {
+	f, live := it.kind.Field(name), resource.Map(nil)
+	if live, _ = v.(resource.Map); f == nil || !f.Data || live == nil || it.stray {
+		return v
+	}
+	applied, _ := it.entry.Record.Applied[name].(resource.Map)
+	out := make(resource.Map, len(live))
+	for k, e := range live {
+		if applied[k] != nil {
+			out[k] = e
 		}
 	}
 	return out

@@ -25,6 +25,7 @@ type differ struct {
 	waits   []FieldChange                     // of them, those that the object has not
 	paused  []resource.Path                   // of them, those that were changed outside
 	grown   []FieldChange                     // of fields that can only grow, and were made larger outside
+	foreign []resource.Path                   // that are wanted where another's data is
 	untold  []FieldChange                     // that would replace the object, and may come out as it is: see leaveUntold
 }
 
@@ -158,7 +159,7 @@ func (d *differ) fields(path resource.Path, f *resource.Field, t trio, immutable
 		if sub == nil {
 			sub = &resource.Field{Name: k, Type: "string"}
 		}
-		if sub.Computed {
+		if sub.Computed || d.others(path, f, k, trio{want[k], applied[k], live[k]}) {
 			continue
 		}
 		v := d.node(append(slices.Clone(path), k), sub, trio{want[k], applied[k], live[k]}, immutable || sub.Immutable)

@@ -74,7 +74,7 @@ func (b *builder) finish(g *graph) *Plan {
 			}
 		}
 		if it.held == nil {
-			p.Held = slices.Concat(p.Held, b.fought(it), b.outgrown(it), b.spurned(it), it.blind())
+			p.Held = slices.Concat(p.Held, b.fought(it), b.outgrown(it), b.spurned(it), b.occupiedBy(it), it.blind())
 		}
 	}
 	p.Notes = append(append(p.Notes, b.renames()...), b.ofCopies()...)
@@ -170,7 +170,7 @@ func managed(it *item) resource.Map {
 	keep := func(m resource.Map) {
 		for k := range m {
 			if v := it.live.Object.Fields[k]; v != nil {
-				out[k] = v
+				out[k] = it.ours(k, v)
 			} else if f := it.kind.Field(k); f != nil && f.Unseen() && it.entry.Record.Applied[k] != nil {
 				out[k] = it.entry.Record.Applied[k]
 			}

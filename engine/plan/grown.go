@@ -30,7 +30,7 @@ func (b *builder) outgrown(it *item) []Held {
 
 // leftAlone are the paths of what is not as wanted and stays so.
 func (d *differ) leftAlone() []resource.Path {
-	out := slices.Clone(d.paused)
+	out := slices.Concat(d.paused, d.foreign)
 	for _, c := range slices.Concat(d.grown, d.waits, d.untold) {
 		out = append(out, c.Path)
 	}

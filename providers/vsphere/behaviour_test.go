@@ -408,6 +408,10 @@ func TestRefusals(t *testing.T) {
 	wantClass(t, refused(resource.Map{"folder": resource.String("x/y")}), resource.Invalid, "there is no folder x/y")
 	wantClass(t, refused(resource.Map{"resourcePool": resource.String("x/y")}), resource.Invalid, "there is no resource pool x/y")
 	wantClass(t, refused(resource.Map{"networks": resource.Map{"ethernet0": adapter("x", "vmxnet3")}}), resource.Invalid, "there is no network x")
+	all := refused(resource.Map{"folder": resource.String("x"), "datastore": resource.String("y"), "networks": resource.Map{"ethernet0": adapter("z", "vmxnet3"), "ethernet1": adapter("w", "vmxnet3")}})
+	for _, what := range []string{"no folder x", "no datastore y", "no network z", "no network w"} {
+		wantClass(t, all, resource.Invalid, what)
+	}
 	open := func(kv resource.Map) error {
 		c := config(newLine(t), r.estate)
 		c.Settings = with(settings(), kv)

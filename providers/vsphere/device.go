@@ -233,6 +233,7 @@ func (h *hardware) adapters(have map[string]types.BaseVirtualEthernetCard, want 
 	if numbers == nil {
 		numbers = slices.Sorted(maps.Keys(want))
 	}
+	var wrong []error
 	for _, number := range numbers {
 		now, wanted := have[number], mapOf(want[number])
 		if wanted == nil {
@@ -243,7 +244,8 @@ func (h *hardware) adapters(have map[string]types.BaseVirtualEthernetCard, want 
 		}
 		backing, err := h.backing(wanted.Text("network"))
 		if err != nil {
-			return err
+			wrong = append(wrong, err)
+			continue
 		}
 		if now != nil && adapterType(now) == wanted.Text("adapterType") {
 			if !resource.Equal(networkOf(h.inv, now), wanted["network"]) {
@@ -257,7 +259,7 @@ func (h *hardware) adapters(have map[string]types.BaseVirtualEthernetCard, want 
 		}
 		h.newAdapter(number, wanted.Text("adapterType"), backing)
 	}
-	return nil
+	return together(wrong...)
 }
 
 func (h *hardware) newAdapter(number, kind string, backing types.BaseVirtualDeviceBackingInfo) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/vmware/govmomi/vim25/soap"
@@ -196,6 +197,28 @@ func innermost(err error) string {
 // invalid is a failure that isobar sees itself, before any mutating call.
 func invalid(op, message string) error {
 	return &resource.Failure{Class: resource.Invalid, Op: op, Message: message}
+}
+
+// together makes one failure of several that nobody had to be asked for: nil of none.
+func together(errs ...error) error {
+	var out *resource.Failure
+	var said []string
+	for _, err := range errs {
+		var f *resource.Failure
+		if !errors.As(err, &f) || slices.Contains(said, f.Message) {
+			continue
+		}
+		if out == nil {
+			first := *f
+			out = &first
+		}
+		said = append(said, f.Message)
+	}
+	if out == nil {
+		return nil
+	}
+	out.Message = strings.Join(said, "; ")
+	return out
 }
 
 // gone says that the object of a call is not there.

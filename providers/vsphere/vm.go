@@ -120,26 +120,23 @@ type site struct {
 	hw           hardware
 }
 
-// siteOf looks everything up that a machine names.
+// siteOf looks everything up that a machine names, and tells of all that is not there.
 func siteOf(ctx context.Context, s *session, f resource.Map) (site, error) {
 	inv, err := s.inventory(ctx, places()...)
 	if err != nil {
 		return site{}, err
 	}
-	in, err := inv.folder(f.Text("folder"))
-	if err != nil {
+	in, noFolder := inv.folder(f.Text("folder"))
+	pool, noPool := inv.pool(f.Text("resourcePool"))
+	_, noStore := inv.named("datastore", f.Text("datastore"), "Datastore")
+	out := site{hw: hardware{inv: inv, datastore: f.Text("datastore")}}
+	noNetwork := out.hw.adapters(nil, mapOf(f["networks"]), nil)
+	if err := together(noFolder, noPool, noStore, noNetwork); err != nil {
 		return site{}, err
 	}
-	pool, err := inv.pool(f.Text("resourcePool"))
-	if err != nil {
-		return site{}, err
-	}
-	if _, err := inv.named("datastore", f.Text("datastore"), "Datastore"); err != nil {
-		return site{}, err
-	}
-	out := site{folder: in.ref, pool: pool.ref, hw: hardware{inv: inv, datastore: f.Text("datastore")}}
+	out.folder, out.pool = in.ref, pool.ref
 	out.hw.disks(nil, mapOf(f["disks"]), nil)
-	return out, out.hw.adapters(nil, mapOf(f["networks"]), nil)
+	return out, nil
 }
 
 // rehearseVM looks up what createVM would.
