@@ -54,9 +54,9 @@ func (t *taking) update() event {
 			delete(object.Fields, p[0])
 		}
 	}
+	t.x.trail.set(t.entry.Key, left) // refused or not: one of several calls may be heard
 	p, err := t.account.Session.Update(t.calls, live, object, left)
 	p, err = t.hearOut(p, err)
-	t.x.trail.set(t.entry.Key, left) // refused or not: one of several calls may have been heard
 	if err == nil {
 		rec.Outs = t.outsAfter(live, p.Object)
 	} else {

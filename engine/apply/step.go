@@ -137,7 +137,7 @@ func accountFor(accounts map[string]Account, alias, scope string) (Account, erro
 		}
 	}
 	if !ok {
-		return Account{}, &resource.Failure{Class: resource.Invalid, Message: "no provider " + alias + " is configured"}
+		return Account{}, &resource.Failure{Class: resource.Invalid, Message: "no session with the provider " + alias + " could be opened"}
 	}
 	return Account{}, &resource.Failure{Class: resource.Invalid, Message: fmt.Sprintf("it lives in %s, and the provider %s looks at %s", scope, alias, acc.Session.Scope())}
 }

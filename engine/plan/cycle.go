@@ -44,10 +44,23 @@ func (g *graph) breakCycles() {
 			path = append(path, path[0])
 		}
 		text := "it needs itself: " + strings.Join(path, " → ")
+		mend := g.wayOut(ring)
 		for _, id := range ring {
-			g.steps[id].it.hold(HeldCycle, text, "take one of these references out, or move it to a field that is set after creation")
+			g.steps[id].it.hold(HeldCycle, text, mend)
 		}
 	}
+}
+
+// wayOut says how a ring is got out of.
+func (g *graph) wayOut(ring []string) string {
+	for _, id := range ring {
+		for _, to := range sortedKeys(g.steps[id].needs) {
+			if f := g.steps[id].needs[to].named; f != "" && slices.Contains(ring, to) {
+				return "give one of them another " + f + " first, which none of them has, in a commit of its own"
+			}
+		}
+	}
+	return "take one of these references out, or move it to a field that is set after creation"
 }
 
 // walk orders a ring along its edges, from its first id.

@@ -28,7 +28,8 @@ type need struct {
 	breakable bool
 	by        *item // whose aspect
 	aspect    string
-	of        *item // what it refers to
+	of        *item  // what it refers to
+	named     string // the unique field whose value is waited for; "" for none
 }
 
 func (it *item) createID() string {

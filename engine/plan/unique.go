@@ -83,12 +83,12 @@ func (g *graph) afterRelease(it *item, f *resource.Field, other *item) {
 		return
 	}
 	if other.goes() && !other.releases() {
-		takes.need(other.deleteID())
+		takes.needVia(other.deleteID(), need{named: f.Name})
 		return
 	}
 	gives := g.steps[other.updateID(f.Aspect)]
 	if gives != nil && gives.it == other && gives.Op == ledger.Update && !same(f, other.resolved[f.Name], it.resolved[f.Name]) {
-		takes.need(gives.ID)
+		takes.needVia(gives.ID, need{named: f.Name})
 		return
 	}
 	it.hold(HeldUnique, fmt.Sprintf("%s must be unique, and %s has the same", f.Name, other.addr.Local()), "choose another "+f.Name)

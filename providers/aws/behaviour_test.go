@@ -386,6 +386,22 @@ func TestRoutesAndAssociationsAreReplaced(t *testing.T) {
 			t.Fatalf("subnets %v, want %v", got, want)
 		}
 	}
+	other := r.create(t, "route_table", resource.Map{"vpcId": str(v.ID)})
+	other.Address = address("route_table")
+	if err := r.change(t, other, "subnetIds", resource.List{str(subs[1])}); err != nil {
+		t.Fatal(err)
+	}
+	if got, left := r.one(t, "route_table", other.ID).Fields["subnetIds"], read().Fields["subnetIds"]; !resource.Equal(got, resource.List{str(subs[1])}) || !resource.Empty(left) {
+		t.Fatalf("taken from another table it has %v, and that one %v", got, left)
+	}
+	for _, id := range []resource.ID{table.ID, other.ID} { // and back
+		if err := r.change(t, r.one(t, "route_table", id), "subnetIds", map[resource.ID]resource.Value{table.ID: resource.List{str(subs[1])}}[id]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := read().Fields["subnetIds"]; !resource.Equal(got, resource.List{str(subs[1])}) {
+		t.Fatalf("taken back it has %v", got)
+	}
 	if _, err := r.Delete(t.Context(), read(), resource.Object{}); err != nil {
 		t.Fatalf("delete of a table with an association: %v", err)
 	}

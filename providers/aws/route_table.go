@@ -233,13 +233,18 @@ func (s *session) route(ctx context.Context, table resource.ID, r resource.Map, 
 
 // associate brings a table's explicit associations to the wanted subnets. The
 // ids of associations are no fields, so it looks first. A table that is not
-// there has none.
+// there has none. What another table has is taken from it in one call, so that no
+// packet of the subnet goes by the VPC's main table meanwhile.
 func (s *session) associate(ctx context.Context, table resource.ID, want map[string]bool) error {
 	have := map[string]string{}
 	err := s.routeTables(ctx, []types.Filter{filter("route-table-id", string(table))}, func(t *types.RouteTable) {
 		maps.Copy(have, associations(t))
 	})
 	if err != nil {
+		return err
+	}
+	lacks := slices.DeleteFunc(slices.Sorted(maps.Keys(want)), func(sub string) bool { return have[sub] != "" })
+	if err := s.take(ctx, table, lacks); err != nil {
 		return err
 	}
 	for _, sub := range slices.Sorted(maps.Keys(have)) {
@@ -251,9 +256,33 @@ func (s *session) associate(ctx context.Context, table resource.ID, want map[str
 			return err
 		}
 	}
-	for _, sub := range slices.Sorted(maps.Keys(want)) {
-		if _, ok := have[sub]; ok {
-			continue
+	return nil
+}
+
+// take associates subnets with a table, whichever they were associated with.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ReplaceRouteTableAssociation.html
+func (s *session) take(ctx context.Context, table resource.ID, subnets []string) error {
+	if len(subnets) == 0 {
+		return nil
+	}
+	elsewhere := map[string]string{}
+	err := s.routeTables(ctx, []types.Filter{filter("association.subnet-id", subnets...)}, func(t *types.RouteTable) {
+		maps.Copy(elsewhere, associations(t))
+	})
+	if err != nil {
+		return err
+	}
+	for _, sub := range subnets {
+		if id := elsewhere[sub]; id != "" {
+			err := send(ctx, s.ec2.ReplaceRouteTableAssociation, &ec2.ReplaceRouteTableAssociationInput{
+				AssociationId: aws.String(id), RouteTableId: aws.String(string(table)),
+			})
+			if err == nil || codeOf(err) != "InvalidAssociationID.NotFound" { // else it was let go of meanwhile
+				if err != nil {
+					return err
+				}
+				continue
+			}
 		}
 		err := send(ctx, s.ec2.AssociateRouteTable, &ec2.AssociateRouteTableInput{
 			RouteTableId: aws.String(string(table)), SubnetId: aws.String(sub),
