@@ -65,6 +65,7 @@ func behaviour(f *resource.Field) []string {
 	say(f.Unique, "%s", uniqueWords(f))
 	say(f.Computed && f.Volatile, "The provider sets it, and an update may change it.")
 	say(f.Computed && !f.Volatile, "The provider sets it.")
+	say(f.Identity, "It tells one from another at the same key.")
 	say(f.Sensitive, "It is a secret: shown nowhere.")
 	say(f.WriteOnly, "It cannot be read back, so drift of it stays unseen.")
 	say(f.Setting, "It is a setting of isobar's own, which no provider keeps.")

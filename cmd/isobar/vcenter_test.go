@@ -24,6 +24,7 @@ import (
 //	vcenter destroy PATH
 //	vcenter clone NAME NEWNAME
 //	vcenter attach NAME FILE           (a new disk, "data/db.vmdk" of the datastore)
+//	vcenter exchange NAME FILE         (its first disk for a new one)
 //	vcenter strip NAME                 (of its first disk)
 //	vcenter file FILE
 //	vcenter machine NAME FACT=VALUE…   (cpus memory on path disks networks, option:KEY)
@@ -58,6 +59,8 @@ func vcenter(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(center.Clone(ctx, name, rest[0]))
 	case "attach":
 		ts.Check(center.Attach(ctx, name, rest[0]))
+	case "exchange":
+		ts.Check(center.Exchange(ctx, name, rest[0]))
 	case "strip":
 		ts.Check(center.Strip(ctx, name))
 	case "file":

@@ -28,7 +28,7 @@ func (t *taking) update() event {
 		return t.moved("it is no longer what the plan saw: %s", differs)
 	}
 	rec := t.entry.Record
-	rec.Applied, rec.Meta, rec.Schema = t.applied(want, changes), t.step.Meta, t.x.run.Schema
+	rec.Applied, rec.Meta, rec.Schema = t.applied(want, live.Fields, changes), t.step.Meta, t.x.run.Schema
 	rec.Deps = t.aspectDeps()
 	left := t.outstanding(live, changes)
 	if len(left) == 0 {
@@ -209,8 +209,9 @@ func withValue(v resource.Value, p resource.Path, to resource.Value) resource.Va
 
 func bothEmpty(a, b resource.Value) bool { return resource.Empty(a) && resource.Empty(b) }
 
-// applied is what the ledger holds once the changes are done.
-func (t *taking) applied(want resource.Map, changes []resource.Change) resource.Map {
+// applied is what the ledger holds once the changes are done: of elements with data
+// that are left as they are, what it held before.
+func (t *taking) applied(want, live resource.Map, changes []resource.Change) resource.Map {
 	out := maps.Clone(t.entry.Record.Applied)
 	if out == nil {
 		out = resource.Map{}
@@ -223,7 +224,13 @@ func (t *taking) applied(want resource.Map, changes []resource.Change) resource.
 			delete(out, top)
 		}
 	}
-	return out
+	had := t.entry.Record.Applied
+	for _, p := range t.step.Left {
+		if f := t.desc.Field(p[0]); f != nil && f.Data && len(p) == 2 && out[p[0]] != nil {
+			out[p[0]] = withValue(out[p[0]], p[1:], valueAt(had[p[0]], p[1:]))
+		}
+	}
+	return t.desc.Identified(out, had, live)
 }
 
 // aspectDeps is the entry's dependencies with those of the step's aspect anew.

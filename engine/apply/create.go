@@ -47,7 +47,7 @@ func (t *taking) create() event {
 	if err == nil {
 		seen := t.x.complete(t.calls, t.account.Session, t.step.Address, p.Object)
 		seen.Fields = t.x.run.Veil.Conceal(seen.Fields, want)
-		rec.ID, rec.Outs = seen.ID, t.desc.Outputs(seen)
+		rec.ID, rec.Outs, rec.Applied = seen.ID, t.desc.Outputs(seen), t.desc.Identified(want, nil, seen.Fields)
 		t.ev.result.ID = seen.ID
 		merged := maps.Clone(want)
 		maps.Copy(merged, seen.Fields)

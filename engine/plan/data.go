@@ -46,19 +46,35 @@ func (d *differ) others(path resource.Path, f *resource.Field, key string, t tri
 	return true
 }
 
+// exchanged gives what the ledger keeps of a part for which somebody put another one
+// there: that is not isobar's to change nor to delete. One that the spec wants no more
+// is forgotten.
+func (d *differ) exchanged(path resource.Path, f *resource.Field, key string, t trio) resource.Value {
+	if t.want == nil || !f.Exchanged(t.applied, t.live) {
+		return nil
+	}
+	d.swapped = append(d.swapped, append(slices.Clone(path), key))
+	return t.applied
+}
+
 // occupiedBy holds parts that are wanted where somebody else's are.
 func (b *builder) occupiedBy(it *item) []Held {
 	if it.diff == nil || it.replaces() {
 		return nil
 	}
 	var out []Held
-	for _, p := range it.diff.foreign {
+	hold := func(p resource.Path, text, mend string) {
 		out = append(out, Held{
-			Address: it.addr, Token: it.key().Token, Action: Update, Why: HeldUnowned, Field: p.String(),
-			Text: fmt.Sprintf("%s is there already, and isobar did not put it there: its data is somebody else's", p),
-			Mend: fmt.Sprintf("choose another place; or take it over with all that %s has: isobar forget %s %s, then isobar import %s %s %s",
-				it.addr.Local(), b.in.Env, it.addr.Local(), b.in.Env, it.addr.Local(), it.entry.Record.ID),
+			Address: it.addr, Token: it.key().Token, Action: Update, Why: HeldUnowned, Field: p.String(), Text: p.String() + text,
+			Mend: fmt.Sprintf("%s; or take it over with all that %s has: isobar forget %s %s, then isobar import %s %s %s",
+				mend, it.addr.Local(), b.in.Env, it.addr.Local(), b.in.Env, it.addr.Local(), it.entry.Record.ID),
 		})
+	}
+	for _, p := range it.diff.foreign {
+		hold(p, " is there already, and isobar did not put it there: its data is somebody else's", "choose another place")
+	}
+	for _, p := range it.diff.swapped {
+		hold(p, " is another one than isobar put there: its data is somebody else's", "put back the one that isobar made")
 	}
 	return out
 }
@@ -73,7 +89,7 @@ func (it *item) ours(name string, v resource.Value) resource.Value {
 	applied, _ := it.entry.Record.Applied[name].(resource.Map)
 	out := make(resource.Map, len(live))
 	for k, e := range live {
-		if applied[k] != nil {
+		if applied[k] != nil && !f.Exchanged(applied[k], e) {
 			out[k] = e
 		}
 	}
@@ -92,7 +108,7 @@ func (it *item) outlived() []Note {
 		}
 		var others []string
 		for _, k := range live.Keys() {
-			if ours[k] == nil {
+			if ours[k] == nil || f.Exchanged(ours[k], live[k]) {
 				others = append(others, resource.Path{f.Name, k}.String())
 			}
 		}

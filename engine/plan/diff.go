@@ -26,6 +26,7 @@ type differ struct {
 	paused  []resource.Path                   // of them, those that were changed outside
 	grown   []FieldChange                     // of fields that can only grow, and were made larger outside
 	foreign []resource.Path                   // that are wanted where another's data is
+	swapped []resource.Path                   // that are wanted, and for which somebody put another one there
 	untold  []FieldChange                     // that would replace the object, and may come out as it is: see leaveUntold
 }
 
@@ -46,7 +47,7 @@ func (d *differ) object(want, applied, live resource.Map) {
 			w = had
 		}
 		n := d.node(resource.Path{f.Name}, f, trio{w, a, live[f.Name]}, f.Immutable)
-		if !same(f, n, applied[f.Name]) {
+		if !same(f, n, applied[f.Name]) || f.Data && !resource.Equal(n, applied[f.Name]) {
 			d.correct(f.Name, n)
 		}
 	}
@@ -159,10 +160,14 @@ func (d *differ) fields(path resource.Path, f *resource.Field, t trio, immutable
 		if sub == nil {
 			sub = &resource.Field{Name: k, Type: "string"}
 		}
-		if sub.Computed || d.others(path, f, k, trio{want[k], applied[k], live[k]}) {
+		of := trio{want[k], applied[k], live[k]}
+		if sub.Computed || d.others(path, f, k, of) {
 			continue
 		}
-		v := d.node(append(slices.Clone(path), k), sub, trio{want[k], applied[k], live[k]}, immutable || sub.Immutable)
+		v := d.exchanged(path, f, k, of)
+		if v == nil && !f.Exchanged(of.applied, of.live) {
+			v = f.Identified(d.node(append(slices.Clone(path), k), sub, of, immutable || sub.Immutable), of.applied, of.live)
+		}
 		if v != nil {
 			if out == nil {
 				out = make(resource.Map, len(want))
@@ -278,7 +283,8 @@ func shrinks(live, want resource.Value) bool {
 }
 
 // Same reports whether two values of a field are the same: lists are sets
-// unless the descriptor says that order matters. f may be nil.
+// unless the descriptor says that order matters, and which of several it is makes no
+// difference. f may be nil.
 func Same(f *resource.Field, a, b resource.Value) bool { return same(f, a, b) }
 
 // same reports whether two values are the same under the field's descriptor:
@@ -302,7 +308,7 @@ func varies(f *resource.Field) bool {
 	case "map":
 		return f.Elem != nil && varies(f.Elem)
 	case "struct":
-		return slices.ContainsFunc(f.Fields, func(s resource.Field) bool { return varies(&s) })
+		return slices.ContainsFunc(f.Fields, func(s resource.Field) bool { return s.Identity || varies(&s) })
 	}
 	return f.Alike != nil
 }
@@ -337,7 +343,9 @@ func canonical(f *resource.Field, v resource.Value) resource.Value {
 			if f.Type == "struct" {
 				sub = fieldNamed(f.Fields, k)
 			}
-			out[k] = canonical(sub, e)
+			if sub == nil || !sub.Identity {
+				out[k] = canonical(sub, e)
+			}
 		}
 		return out
 	}

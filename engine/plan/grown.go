@@ -30,7 +30,7 @@ func (b *builder) outgrown(it *item) []Held {
 
 // leftAlone are the paths of what is not as wanted and stays so.
 func (d *differ) leftAlone() []resource.Path {
-	out := slices.Concat(d.paused, d.foreign)
+	out := slices.Concat(d.paused, d.foreign, d.swapped)
 	for _, c := range slices.Concat(d.grown, d.waits, d.untold) {
 		out = append(out, c.Path)
 	}

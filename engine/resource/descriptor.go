@@ -33,6 +33,7 @@ type Field struct {
 	Immutable  bool       `json:"immutable,omitempty"`   // a change means replacement
 	Computed   bool       `json:"computed,omitempty"`    // the provider sets it; never desired
 	Volatile   bool       `json:"volatile,omitempty"`    // an update of the object may change it
+	Identity   bool       `json:"identity,omitempty"`    // of a computed field of a map's elements: it tells one from another at the same key
 	Sensitive  bool       `json:"sensitive,omitempty"`   // masked everywhere
 	WriteOnly  bool       `json:"write_only,omitempty"`  // cannot be read back
 	Setting    bool       `json:"setting,omitempty"`     // isobar's own word on the object: no provider keeps it

@@ -354,8 +354,8 @@ func applyAttribute(f *resource.Field, name, arg string) error {
 		*texts[name] = arg
 	case name == "key" && arg != "":
 		f.Key = strings.Split(arg, ",")
-	case name == "computed" && (arg == "" || arg == "volatile"):
-		f.Computed, f.Volatile = true, arg != ""
+	case name == "computed" && (arg == "" || arg == "volatile" || arg == "identity"):
+		f.Computed, f.Volatile, f.Identity = true, arg == "volatile", arg == "identity"
 	case name == "unique" && arg != "":
 		f.Unique, f.UniqueIn = true, strings.Replace(arg, "anywhere", resource.Anywhere, 1)
 	case name == "ref" && arg != "":

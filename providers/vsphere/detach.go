@@ -10,13 +10,14 @@ import (
 	"isobar.dev/engine/resource"
 )
 
-// strangers gives a machine's disks at places that isobar never put one at.
-// Destroy_Task would delete their files with the machine.
+// strangers gives a machine's disks that isobar did not put there: those at other
+// places, and those that took the place of one of its own. Destroy_Task would delete their files with the machine.
 func strangers(all []types.BaseVirtualDevice, applied resource.Map) []*types.VirtualDisk {
 	ours := mapOf(applied["disks"])
 	own := map[int32]bool{} // by key
 	for place, d := range placesOf(all) {
-		own[d.Key] = ours[place] != nil
+		was := mapOf(ours[place])
+		own[d.Key] = was != nil && !exchanged(was, d)
 	}
 	var out []*types.VirtualDisk
 	for _, d := range all {
@@ -25,6 +26,32 @@ func strangers(all []types.BaseVirtualDevice, applied resource.Map) []*types.Vir
 		}
 	}
 	return out
+}
+
+// exchanged reports whether another disk is where one was applied. A disk keeps its
+// UUID when its file is moved; where it has none, the place is all that tells.
+func exchanged(applied resource.Map, d *types.VirtualDisk) bool {
+	was, is := applied.Text("uuid"), uuidOf(d)
+	return was != "" && is != "" && was != is
+}
+
+// uuidOf gives what the vCenter tells a disk by, "" where it has no such.
+func uuidOf(d *types.VirtualDisk) string {
+	switch b := d.Backing.(type) {
+	case *types.VirtualDiskFlatVer2BackingInfo:
+		return b.Uuid
+	case *types.VirtualDiskSeSparseBackingInfo:
+		return b.Uuid
+	case *types.VirtualDiskSparseVer2BackingInfo:
+		return b.Uuid
+	case *types.VirtualDiskRawDiskMappingVer1BackingInfo:
+		return b.Uuid
+	case *types.VirtualDiskRawDiskVer2BackingInfo:
+		return b.Uuid
+	case *types.VirtualDiskLocalPMemBackingInfo:
+		return b.Uuid
+	}
+	return ""
 }
 
 // fileOf names a disk as people find it: by its file.

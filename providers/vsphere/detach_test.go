@@ -63,6 +63,33 @@ func TestStrangersDiskOutlivesTheMachine(t *testing.T) {
 	hasFile(t, file, true)
 }
 
+// TestExchangedDiskOutlivesTheMachine puts another disk in the place of one of ours:
+// the vCenter tells them apart, and only the file of the stranger's is kept from what
+// destroys the machine.
+func TestExchangedDiskOutlivesTheMachine(t *testing.T) {
+	// Not parallel, as above.
+	r := newRig(t)
+	live := r.create(t, "vm", with(machine(), resource.Map{"disks": resource.Map{"scsi0:0": disk(8)}}))
+	ours, _ := live.Fields["disks"].(resource.Map)
+	own, _ := ours["scsi0:0"].(resource.Map)
+	file := "strangers-" + uuid.NewString()[:8] + "/data.vmdk"
+	if err := center.Exchange(t.Context(), live.Fields.Text("name"), file); err != nil {
+		t.Fatal(err)
+	}
+	now := r.one(t, "vm", live.ID)
+	theirs, _ := now.Fields["disks"].(resource.Map)
+	other, _ := theirs["scsi0:0"].(resource.Map)
+	if own.Text("uuid") == "" || other.Text("uuid") == "" || own.Text("uuid") == other.Text("uuid") || len(theirs) != 1 {
+		t.Fatalf("the disks were %s and are %s: they can't be told apart", resource.Encode(ours), resource.Encode(theirs))
+	}
+	p, err := r.Delete(t.Context(), now, resource.Object{Address: live.Address, ID: live.ID, Fields: resource.Map{"disks": ours}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.done(t, p)
+	hasFile(t, file, true)
+}
+
 // TestSnapshotHoldsStrangersDisk wants no machine deleted with a snapshot that has a
 // disk of somebody else: nothing is done to the machine till that is gone.
 func TestSnapshotHoldsStrangersDisk(t *testing.T) {

@@ -93,6 +93,9 @@ func readDevices(inv *inventory, n *node, f resource.Map) {
 		if thin, known := thinOf(d); known {
 			disk["thin"] = resource.Bool(thin)
 		}
+		if id := uuidOf(d); id != "" {
+			disk["uuid"] = resource.String(id)
+		}
 		disks[place] = disk
 	}
 	adapters := make(resource.Map, len(have.adapters))

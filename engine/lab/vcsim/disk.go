@@ -18,6 +18,11 @@ const diskKB = 8 << 10
 // Attach makes a disk in a folder of the datastore, "data/db.vmdk", and gives it to
 // a machine that has a disk already.
 func (s *Server) Attach(ctx context.Context, name, file string) error {
+	return s.attach(ctx, name, file, nil)
+}
+
+// attach gives the new disk the place of one that was there; nil: any.
+func (s *Server) attach(ctx context.Context, name, file string, was *types.VirtualDevice) error {
 	full := "[" + Datastore + "] " + file
 	return s.visit(ctx, func(c *govmomi.Client, f *find.Finder) error {
 		dc, err := f.DefaultDatacenter(ctx)
@@ -55,6 +60,9 @@ func (s *Server) Attach(ctx context.Context, name, file string) error {
 		}
 		disk := all.CreateDisk(controller, ds.Reference(), full)
 		disk.CapacityInKB = diskKB
+		if was != nil {
+			disk.ControllerKey, disk.UnitNumber = was.ControllerKey, was.UnitNumber
+		}
 		if task, err = vm.Reconfigure(ctx, types.VirtualMachineConfigSpec{DeviceChange: []types.BaseVirtualDeviceConfigSpec{
 			&types.VirtualDeviceConfigSpec{Operation: types.VirtualDeviceConfigSpecOperationAdd, Device: disk},
 		}}); err != nil {
@@ -64,9 +72,25 @@ func (s *Server) Attach(ctx context.Context, name, file string) error {
 	})
 }
 
+// Exchange takes a machine's first disk off it, whose file stays, and puts one that
+// Attach makes in its place.
+func (s *Server) Exchange(ctx context.Context, name, file string) error {
+	was, err := s.drop(ctx, name, true)
+	if err != nil {
+		return err
+	}
+	return s.attach(ctx, name, file, was)
+}
+
 // Strip takes a machine's first disk away, file and all.
 func (s *Server) Strip(ctx context.Context, name string) error {
-	return s.visit(ctx, func(_ *govmomi.Client, f *find.Finder) error {
+	_, err := s.drop(ctx, name, false)
+	return err
+}
+
+// drop takes a machine's first disk away, and tells where it was.
+func (s *Server) drop(ctx context.Context, name string, keepFile bool) (was *types.VirtualDevice, err error) {
+	err = s.visit(ctx, func(_ *govmomi.Client, f *find.Finder) error {
 		vm, err := f.VirtualMachine(ctx, name)
 		if err != nil {
 			return err
@@ -79,8 +103,10 @@ func (s *Server) Strip(ctx context.Context, name string) error {
 		if len(disks) == 0 {
 			return fmt.Errorf("%s has no disk", name)
 		}
-		return vm.RemoveDevice(ctx, false, disks[0])
+		was = disks[0].GetVirtualDevice()
+		return vm.RemoveDevice(ctx, keepFile, disks[0])
 	})
+	return was, err
 }
 
 // HasFile reports whether the datastore has a file.
