@@ -238,6 +238,9 @@ func TestPowerCycle(t *testing.T) {
 		if len(c.path) > 1 {
 			got = got.(resource.Map)[c.path[1]]
 		}
+		if d, isDisk := got.(resource.Map); isDisk {
+			delete(d, "uuid") // which the vCenter chose
+		}
 		if !resource.Equal(got, c.to) {
 			t.Errorf("%s is %s", c.path, resource.Encode(got))
 		}
