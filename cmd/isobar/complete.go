@@ -41,8 +41,9 @@ func (a *app) completions(root *cobra.Command) {
 	of := map[string]cobra.CompletionFunc{
 		"validate": many, "graph": many, "plan": many, "apply": many, "drift": many, "import": alone(many), "destroy": once(a.environments),
 		"refresh": once(a.environments), "confirm": a.recorded(a.held(orphans)), "forget": a.recorded(a.held(all)), "resume": a.recorded(a.held(fields)),
-		"approve": a.recorded(a.waiting), "reject": a.recorded(a.waiting), "cancel": once(a.underway), "runs": once(a.environments), "show": once(runIDs),
-		"explain": alone(a.codes),
+		"approve": a.recorded(a.waiting), "reject": a.recorded(a.waiting), "cancel": once(a.underway), "runs": once(a.environments), "runs show": once(runIDs),
+		"plan show": a.recorded(shownPlans),
+		"explain":   alone(a.codes),
 	}
 	var walk func(c *cobra.Command)
 	walk = func(c *cobra.Command) {
@@ -51,7 +52,7 @@ func (a *app) completions(root *cobra.Command) {
 			if sub.Name() == "completion" { // cobra's own
 				continue
 			}
-			if sub.ValidArgsFunction = of[sub.Name()]; sub.ValidArgsFunction == nil {
+			if sub.ValidArgsFunction = of[strings.TrimPrefix(sub.CommandPath(), root.Name()+" ")]; sub.ValidArgsFunction == nil {
 				_, usage, _ := strings.Cut(sub.Use, " ")
 				sub.ValidArgsFunction = alone(files(strings.Trim(usage, "[]")))
 			}
@@ -207,6 +208,19 @@ func (a *app) waiting(ctx context.Context, r records, args []string) []string {
 	}
 	slices.Sort(envs)
 	return append(slices.Compact(envs), plans...)
+}
+
+// shownPlans are the plans of the newest runs.
+func shownPlans(ctx context.Context, r records, args []string) []string {
+	var out []string
+	for _, l := range recent(ctx, r, "") {
+		run, err := r.Run(ctx, l.ID)
+		if name := view.PlanID(run.Digest); err == nil && name != "" && !slices.Contains(args, name) {
+			out = append(out, name+"\t"+l.Env)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // held are, after an environment, the addresses of what its newest run holds and keep

@@ -144,6 +144,7 @@ type records interface {
 	Served(ctx context.Context) (bool, error)
 	Runs(ctx context.Context, env string, limit int) ([]view.RunLine, error)
 	Run(ctx context.Context, id string) (web.RunAnswer, error)
+	Plan(ctx context.Context, digest string) (view.PlanJSON, error)
 	AuditLog(ctx context.Context, f store.AuditFilter) ([]view.AuditLine, error)
 	VerifyAudit(ctx context.Context, known string) (store.Proof, error)
 	Info(ctx context.Context) (store.Info, error)
@@ -268,6 +269,11 @@ func (s shelf) Run(ctx context.Context, id string) (web.RunAnswer, error) {
 		row.Report = report.JSON()
 	}
 	return web.RunAnswer{Run: row, Plan: row.Plan, Report: row.Report}, nil
+}
+
+// Plan implements records.
+func (s shelf) Plan(ctx context.Context, digest string) (view.PlanJSON, error) {
+	return web.KeptPlan(ctx, s.SQL, digest)
 }
 
 // AuditLog implements records.

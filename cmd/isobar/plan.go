@@ -34,6 +34,7 @@ func (a *app) planCommand() *cobra.Command {
 	detailedFlag(c, &detailed)
 	refreshFlag(c, &refresh)
 	a.fullFlag(c)
+	c.AddCommand(a.planShowCommand())
 	return a.sourceFlags(c)
 }
 

@@ -134,7 +134,7 @@ func (a *app) plans(ps []*view.Plan) error {
 	return nil
 }
 
-// plansJSON is the JSON form of what plan and drift print.
+// plansJSON is the JSON form of what plan, plan show and drift print.
 type plansJSON struct {
 	Schema int             `json:"schema_version"`
 	Plans  []view.PlanJSON `json:"plans"`

@@ -25,6 +25,7 @@ const (
 	CommandCancel   Code = "CMD-724"
 	CommandResume   Code = "CMD-725"
 	CommandUsed     Code = "CMD-730"
+	CommandKept     Code = "CMD-731"
 )
 
 // commandPages holds the CMD codes of how commands are typed, and of what they need.
@@ -110,6 +111,12 @@ func consentPages() map[Code]Page {
 			Title: "no such run",
 			Text: "No run has this id, or several begin like this. A run is named by its id or by the beginning of it, as " +
 				"`isobar runs` lists them.",
+		},
+		CommandKept: {
+			Title: "no such plan is kept",
+			Text: "Of each environment the last 50 plans that people were shown are kept, by pull requests and by isobar plan, and those of " +
+				"its runs. None of them has this digest, or several begin like this. Name at least the first eight digits, as in 9c1e-44b0. " +
+				"One that is not kept any more is made anew by isobar plan, here or in a comment on its pull request.",
 		},
 		CommandCancel: {
 			Title: "there is nothing to cancel",

@@ -215,7 +215,7 @@ func (d *Desk) peek(ctx context.Context, ask reconcile.Peek) (view.PreviewEnv, r
 	out.Plan, out.Seen = got.Plan, got.Seen
 	intent.Does = view.Touches(&got.Plan.Plan)
 	if digest := got.Plan.Plan.Digest; digest != "" {
-		body := got.Plan.JSON()
+		body := got.Plan.Kept(view.Page{Detail: true})
 		if err := d.Store.PutPlan(ctx, store.Plan{Env: ask.Env, Digest: digest, Shown: d.Now(), Body: body}); err != nil {
 			return out, intent, nil, err
 		}

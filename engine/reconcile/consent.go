@@ -39,7 +39,7 @@ func (o *Once) Show(ctx context.Context, a *Attempt) error {
 		return nil
 	}
 	return o.Store.PutPlan(ctx, store.Plan{
-		Env: a.Job.Env, Digest: a.Plan.Digest, Shown: o.Runner.Now(), Body: a.ViewPlan(o.Runner.Catalogue.Descriptors, a.Run.Subject).JSON(),
+		Env: a.Job.Env, Digest: a.Plan.Digest, Shown: o.Runner.Now(), Body: a.ViewPlan(o.Runner.Catalogue.Descriptors, a.Run.Subject).Kept(view.Page{Detail: true}),
 	})
 }
 

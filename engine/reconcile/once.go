@@ -123,7 +123,7 @@ func (o *Once) Apply(ctx context.Context, a *Attempt, progress func(view.Step)) 
 	a.Run.Digest, a.Run.Counts = a.Plan.Digest, counts(a.Plan)
 	shown := a.ViewPlan(o.Runner.Catalogue.Descriptors, a.Run.Subject)
 	shown.Mode = "" // nothing waits for an approval: a person is there
-	a.Run.Plan = shown.Kept()
+	a.Run.Plan = shown.Kept(view.Page{})
 	a.Run.Report = a.begun().JSON()
 	if err := o.judged(keep, a); err != nil {
 		return nil, err

@@ -290,7 +290,7 @@ func (d *Draft) over() *plan.Excess {
 // keepRun writes the run with its plan and report.
 func (t *turn) keepRun(ctx context.Context, r *view.Run) error {
 	if t.draft != nil {
-		t.run.Plan = t.shown().Kept()
+		t.run.Plan = t.shown().Kept(view.Page{})
 	}
 	t.run.Report = r.JSON()
 	if !t.saved {

@@ -143,21 +143,29 @@ func (m *Memory) PutPlan(ctx context.Context, p Plan) error {
 		p.Shown, p.Body = whole(p.Shown), own(p.Body)
 		all := slices.DeleteFunc(slices.Clone(d.plans[p.Env]), func(o Plan) bool { return o.Digest == p.Digest })
 		all = append(all, p)
-		slices.SortFunc(all, func(a, b Plan) int { return cmp.Or(b.Shown.Compare(a.Shown), cmp.Compare(a.Digest, b.Digest)) })
+		slices.SortFunc(all, latestFirst)
 		d.plans[p.Env] = all[:min(len(all), plansKept)]
 		return nil
 	})
 }
 
+// latestFirst puts plans in the order in which PlansOf gives them.
+func latestFirst(a, b Plan) int {
+	return cmp.Or(b.Shown.Compare(a.Shown), cmp.Compare(a.Digest, b.Digest), cmp.Compare(a.Env, b.Env))
+}
+
 // PlansOf implements Plans.
 func (m *Memory) PlansOf(ctx context.Context, env, prefix string) (out []Plan, err error) {
 	err = m.with(ctx, func(d *memory) error {
-		for _, p := range d.plans[env] {
-			if strings.HasPrefix(p.Digest, prefix) {
-				p.Body = own(p.Body)
-				out = append(out, p)
+		for of, all := range d.plans {
+			for _, p := range all {
+				if (env == "" || env == of) && strings.HasPrefix(p.Digest, prefix) {
+					p.Body = own(p.Body)
+					out = append(out, p)
+				}
 			}
 		}
+		slices.SortFunc(out, latestFirst)
 		return nil
 	})
 	return out, err

@@ -225,14 +225,14 @@ func (s *SQL) PlansOf(ctx context.Context, env, prefix string) ([]Plan, error) {
 	var out []Plan
 	err := s.read(ctx, func(tx *sql.Tx) error {
 		return rows(ctx, tx, func(r *sql.Rows) error {
-			p := Plan{Env: env}
+			var p Plan
 			var shown int64
 			var body string
-			err := r.Scan(&p.Digest, &shown, &body)
+			err := r.Scan(&p.Env, &p.Digest, &shown, &body)
 			p.Shown, p.Body = fromMillis(shown), raw(body)
 			out = append(out, p)
 			return err
-		}, `SELECT digest, shown, body FROM plans WHERE env = $1 AND substr(digest, 1, $2) = $3 ORDER BY shown DESC, digest`,
+		}, `SELECT env, digest, shown, body FROM plans WHERE ($1 = '' OR env = $1) AND substr(digest, 1, $2) = $3 ORDER BY shown DESC, digest, env`,
 			env, len(prefix), prefix)
 	})
 	return out, err

@@ -110,8 +110,8 @@ type Plans interface {
 	// PutPlan keeps a plan, in place of one of the same digest; of each environment
 	// the last few.
 	PutPlan(ctx context.Context, p Plan) error
-	// PlansOf gives an environment's plans whose digest begins with prefix, the
-	// last shown first.
+	// PlansOf gives an environment's plans, or ("") those of all, whose digest begins
+	// with prefix, the last shown first.
 	PlansOf(ctx context.Context, env, prefix string) ([]Plan, error)
 }
 

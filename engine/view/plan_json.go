@@ -37,8 +37,9 @@ type PlanJSON struct {
 	Kept        int            `json:"kept"`                  // resources that are as wanted; none of those in late
 	Reads       int            `json:"reads"`
 	ReadMillis  int64          `json:"read_ms"`
-	Next        string         `json:"next"`           // the next step in words
-	Text        string         `json:"text,omitempty"` // of a plan that was kept: as people read it
+	Next        string         `json:"next"`              // the next step in words
+	Text        string         `json:"text,omitempty"`    // of a plan that was kept: as people read it
+	Shown       time.Time      `json:"shown_at,omitzero"` // of a plan that is looked up: when people were shown it last, UTC
 }
 
 // ChangeJSON is one change of a plan.
@@ -147,11 +148,11 @@ type NoteJSON struct {
 func (p *Plan) JSON() []byte { return encode(p.Report()) }
 
 // Kept renders the plan as JSON to be kept, with its text for those who look at it
-// later.
-func (p *Plan) Kept() []byte {
+// later: on pg.
+func (p *Plan) Kept(pg Page) []byte {
 	out, later := p.Report(), *p
 	later.Next = "as it was planned then" // what to do now is the run's to say
-	out.Text = later.Text(Page{})
+	out.Text = later.Text(pg)
 	return encode(out)
 }
 

@@ -34,7 +34,7 @@ func PreviewMarkdown(p *Preview, limit int) string {
 	room := limit - len(head+banner+table+overlaps+foot)
 	out := head + banner + table + p.sections(envs, room) + overlaps + foot
 	if len(out) > limit { // a title is never that long
-		return head + "\n" + p.elsewhere("the plan does not fit a comment") + "\n"
+		return head + "\n" + p.elsewhere("the plan does not fit a comment", envs...) + "\n"
 	}
 	return out
 }
@@ -77,14 +77,15 @@ func (p *Preview) sections(envs []*PreviewEnv, room int) string {
 		return ""
 	}
 	parts, all := make([]part, 0, len(envs)), []piece{}
-	left, skipped, least := room-200, 0, math.MaxInt // what is said of those left out
+	left, least := room-200, math.MaxInt // what is said of those left out
+	var skipped []*PreviewEnv
 	for _, e := range envs {
 		s := e.part(len(parts), p)
 		switch {
 		case s.empty():
 			continue
-		case skipped > 0 || left-s.cost() < room/4:
-			skipped++
+		case len(skipped) > 0 || left-s.cost() < room/4:
+			skipped = append(skipped, e)
 			for _, l := range s.lines {
 				least = min(least, l.order+1) // as risky as that is told of the others still
 			}
@@ -98,8 +99,12 @@ func (p *Preview) sections(envs []*PreviewEnv, room int) string {
 	for i := range parts {
 		b.WriteString("\n" + parts[i].markdown(in[i]))
 	}
-	if skipped > 0 {
-		b.WriteString("\n" + p.elsewhere("… "+count(skipped, "more environment")) + "\n")
+	if n := len(skipped); n > 0 {
+		what := "… " + count(n, "more environment")
+		if n > footerPlans && address(p.Whole) == "" {
+			what += ", the riskiest"
+		}
+		b.WriteString("\n" + p.elsewhere(what, skipped...) + "\n")
 	}
 	return b.String()
 }
@@ -149,7 +154,7 @@ func (e *PreviewEnv) part(n int, p *Preview) part {
 		return part{foot: text + "\n"}
 	}
 	q := e.parted()
-	s := part{more: p.elsewhere("all of it") + "\n"}
+	s := part{more: p.elsewhere("all of it", e) + "\n"}
 	add := func(title string, bs []block) {
 		if len(bs) == 0 {
 			return
@@ -199,6 +204,9 @@ func (e *PreviewEnv) ran(n int) part {
 	if len(e.Run.Steps)+len(e.Run.Lost)+len(e.Run.Policy)+len(e.Run.Spec) > 0 {
 		s.lines = pieces(n, 0, []block{{0, e.Run.Text(Page{})}})
 	}
+	if e.Run.ID != "" {
+		s.more = "all of it: " + Code("isobar runs show "+e.Run.ID) + "\n"
+	}
 	if next := e.Run.next(); next != "" && e.ended() != string(Applied) {
 		s.foot = Escape(e.Env) + ": " + Code(next) + "\n"
 	}
@@ -232,12 +240,21 @@ func (e *PreviewEnv) differs() string {
 	return b.String()
 }
 
-// elsewhere says where the rest is.
-func (p *Preview) elsewhere(what string) string {
+// elsewhere says where the rest is of what was planned for environments.
+func (p *Preview) elsewhere(what string, of ...*PreviewEnv) string {
 	if to := address(p.Whole); to != "" {
 		return "[" + what + "](" + to + ")"
 	}
-	return what + ": `isobar plan`"
+	var ids []string
+	for _, e := range of {
+		if e.Plan != nil && e.Plan.Plan.Digest != "" && len(ids) < footerPlans {
+			ids = append(ids, PlanID(e.Plan.Plan.Digest))
+		}
+	}
+	if len(ids) == 0 { // of what only holds there is nothing to name
+		return what + ": `isobar plan`"
+	}
+	return what + ": " + Code("isobar plan show "+strings.Join(ids, " "))
 }
 
 // address makes an address safe to be linked to; "" where it is none.

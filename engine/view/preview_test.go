@@ -1,6 +1,7 @@
 package view
 
 import (
+	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -41,6 +42,64 @@ func TestPreviewGolden(t *testing.T) {
 		{"mistakes", HelpMarkdown(answer, wrong)},
 		{"refused", RefusedMarkdown(answer, commands[0], []string{"kim may not approve plans of prod: ann or bob may", bad})},
 	})
+}
+
+// TestCutGolden: a comment that is cut names the command that shows all of it.
+func TestCutGolden(t *testing.T) {
+	t.Parallel()
+	var many []PreviewEnv
+	for i := range 30 {
+		p := inEnv(fmt.Sprintf("env-%02d", i), stepsFor(some(15)))
+		p.Plan.Digest = fmt.Sprintf("%02d1e44b0aa", i)
+		many = append(many, PreviewEnv{Env: p.Plan.Env, Plan: p, Base: map[string]string{}})
+	}
+	done := preview(PreviewEnv{Env: "prod", Plan: stepsFor(reviewed()), Run: applied()})
+	done.Merged = "b0b0b0b0b0"
+	for i := range 60 {
+		done.Envs[0].Run.Steps = append(done.Envs[0].Run.Steps, done.Envs[0].Run.Steps[i%2])
+	}
+	checkGolden(t, filepath.Join("testdata", "cut.txtar"), []face{
+		{"lines", PreviewMarkdown(preview(many[0]), LeastPreview)},
+		{"environments", PreviewMarkdown(preview(many[:8]...), LeastPreview)},
+		{"many", PreviewMarkdown(preview(many...), 2*LeastPreview)},
+		{"merged", PreviewMarkdown(done, LeastPreview)},
+	})
+}
+
+// TestShownLater: a plan that was kept is read later as it was, within a block of
+// Markdown that it can't leave.
+func TestShownLater(t *testing.T) {
+	t.Parallel()
+	p := some(3)
+	kept := func(pg Page) (out PlanJSON) {
+		t.Helper()
+		if err := json.Unmarshal(p.Kept(pg), &out); err != nil {
+			t.Fatal(err)
+		}
+		out.Shown = told()
+		return out
+	}
+	short := kept(Page{})
+	checkGolden(t, filepath.Join("testdata", "shown.txtar"), []face{{"text", short.ShownText()}, {"markdown", short.ShownMarkdown()}})
+	p = some(200)
+	short = kept(Page{})
+	all := kept(Page{Detail: true})
+	for _, c := range p.Plan.Changes {
+		if !strings.Contains(all.ShownText(), c.Address.Local()) {
+			t.Errorf("%s is not shown", c.Address)
+		}
+	}
+	if strings.Contains(all.ShownText(), "--full") || len(all.ShownText()) <= len(short.ShownText()) {
+		t.Error("the whole plan is no longer than the other")
+	}
+	p = hostile()
+	s := kept(Page{Detail: true})
+	text := s.ShownMarkdown()
+	_, body, _ := strings.Cut(text, "\n\n")
+	ticks := body[:len(body)-len(strings.TrimLeft(body, "`"))]
+	if inner := strings.TrimSuffix(strings.TrimPrefix(body, ticks), ticks+"\n"); longestRun(inner) >= len(ticks) {
+		t.Errorf("the block is left:\n%s", text)
+	}
 }
 
 // TestPreviewsAreWhole: whatever the situation and the limit, a comment keeps

@@ -27,6 +27,7 @@ type Records interface {
 	Run(ctx context.Context, id string) (store.Run, error)
 	Deciders
 	Events
+	Shown
 	store.AuditLog
 	store.Upkeep
 }
@@ -94,6 +95,7 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("GET /api/v1/runs", a.runs)
 	mux.HandleFunc("GET /api/v1/runs/{id}", a.run)
 	mux.HandleFunc("POST /api/v1/runs/{id}/cancel", a.cancel)
+	mux.HandleFunc("GET /api/v1/plans/{digest}", a.plan)
 	mux.HandleFunc("POST /api/v1/plans/{digest}/approve", a.verdict(store.Approve))
 	mux.HandleFunc("POST /api/v1/plans/{digest}/reject", a.verdict(store.Reject))
 	mux.HandleFunc("POST /api/v1/environments/{env}/look", a.look)
@@ -114,8 +116,9 @@ func answer(w http.ResponseWriter, v any) {
 
 func refuse(w http.ResponseWriter, err error) {
 	code := http.StatusInternalServerError
+	var none NotKept
 	switch {
-	case errors.Is(err, store.ErrNotFound), errors.Is(err, reconcile.ErrNoPlan), errors.Is(err, reconcile.ErrNoLookup), errors.Is(err, reconcile.ErrNotNamed),
+	case errors.Is(err, store.ErrNotFound), errors.As(err, &none), errors.Is(err, reconcile.ErrNoPlan), errors.Is(err, reconcile.ErrNoLookup), errors.Is(err, reconcile.ErrNotNamed),
 		errors.Is(err, reconcile.ErrNotPaused):
 		code = http.StatusNotFound
 	case errors.Is(err, store.ErrAmbiguous), errors.Is(err, reconcile.ErrNotUnderWay):

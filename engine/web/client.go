@@ -75,6 +75,13 @@ func (c *Client) Run(ctx context.Context, id string) (RunAnswer, error) {
 	return out, err
 }
 
+// Plan gives the plan that was kept under a digest, or under the beginning of one.
+func (c *Client) Plan(ctx context.Context, digest string) (view.PlanJSON, error) {
+	var out view.PlanJSON
+	err := c.call(ctx, http.MethodGet, "/api/v1/plans/"+url.PathEscape(digest), nil, &out)
+	return out, err
+}
+
 // Verdict approves or rejects the plan that waits under digest; env may be "".
 func (c *Client) Verdict(ctx context.Context, env, digest, by string, v store.Verdict) (VerdictAnswer, error) {
 	var out VerdictAnswer

@@ -143,6 +143,12 @@ func plans(t *testing.T, s store.Store) {
 	put("test", "aa3", `3`, now)
 	same(t, of("prod", "aa"), []string{"aa2 2", "aa1 1"})
 	same(t, len(of("prod", "AA")), 0)
+	same(t, of("", "aa"), []string{"aa2 2", "aa1 1", "aa3 3"})
+	every, err := s.PlansOf(ctx, "", "aa3")
+	must(t, err)
+	if len(every) != 1 || every[0].Env != "test" {
+		t.Fatalf("got %+v", every)
+	}
 	put("prod", "aa1", `4`, now.Add(2*time.Second))
 	same(t, of("prod", "a"), []string{"aa1 4", "aa2 2"})
 	one, err := s.PlansOf(ctx, "prod", "aa1")
