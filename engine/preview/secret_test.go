@@ -190,14 +190,17 @@ func TestSecretsNowhere(t *testing.T) {
 			return fake.Decision{}
 		})
 		r.merge(n, "web", "squash")
-		for _, env := range []string{"bad", "prod"} {
-			r.eventually("a plan of "+env, func() bool {
+		asked := map[string]bool{} // what waits may still be from before the merge
+		r.eventually("a run that failed", func() bool {
+			for _, env := range []string{"bad", "prod"} {
 				row, err := r.store.Environment(r.Context(), env)
-				return err == nil && row.State == "waiting"
-			})
-			r.say(n, "ann", "isobar approve "+r.row(env).PlanDigest[:8])
-		}
-		r.eventually("a run that failed", func() bool { return strings.Contains(r.rows(), "is weak") })
+				if err == nil && row.State == "waiting" && !asked[row.PlanDigest] {
+					asked[row.PlanDigest] = true
+					r.say(n, "ann", "isobar approve "+row.PlanDigest[:8])
+				}
+			}
+			return strings.Contains(r.rows(), "is weak")
+		})
 		r.shows(n, "isobar apply")
 		comments, notes, statuses := r.said(n)
 		r.nowhere("the comments", comments, planted, inSpec)
