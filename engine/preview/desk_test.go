@@ -191,15 +191,7 @@ func TestCommands(t *testing.T) {
 		r.shows(n, "1 denied", "it is open to the world")
 		answered := func(id, reaction string, words ...string) {
 			r.Helper()
-			r.eventually(reaction+" on "+id, func() bool {
-				return strings.Contains(strings.Join(r.reactions(n, id), " "), reactionOf(r.kind, reaction))
-			})
-			_, answers := r.comments(n)
-			for _, w := range words {
-				if len(answers) == 0 || !strings.Contains(answers[len(answers)-1], w) {
-					r.Errorf("the answers to %s lack %q: %q", id, w, answers)
-				}
-			}
+			r.answered(n, id, reaction, words...)
 		}
 		until := time.Now().Add(72 * time.Hour).Format(time.DateOnly)
 		waive := "isobar waive SG-1 --reason \"a test\" --until " + until
