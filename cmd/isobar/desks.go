@@ -33,8 +33,8 @@ type seated struct {
 }
 
 // of gives what follows a repository's pull requests, nil where nothing does. A
-// forge that can't be spoken to is told of, and left alone until the settings are
-// read anew.
+// forge that can't be spoken to is told of and tried again with each look: what its
+// pull requests hold is kept in the store, and holds meanwhile.
 func (ds *desks) of(ctx context.Context, s *settings, r spec.ServerRepo, version string) reconcile.Reviews {
 	if ds == nil || r.Forge == nil {
 		return nil
@@ -44,14 +44,17 @@ func (ds *desks) of(ctx context.Context, s *settings, r spec.ServerRepo, version
 	if had := ds.desk[r.Name]; had != nil && had.version == version {
 		return had.Desk
 	}
-	o, err := s.forgeOptions(r)
-	var speaker forge.Forge
-	if err == nil {
-		speaker, err = forge.New(o)
+	open := func() (forge.Forge, error) {
+		o, err := s.forgeOptions(r)
+		if err != nil {
+			return nil, err
+		}
+		return forge.New(o)
 	}
+	speaker, err := open()
 	if err != nil {
-		ds.log.WarnContext(ctx, "pull requests are not followed", "repo", r.Name, "error", err)
-		return nil
+		ds.log.WarnContext(ctx, "pull requests are not followed until their forge can be spoken to", "repo", r.Name, "error", err)
+		speaker = forge.Later(forge.Kind(r.Forge.Kind), open)
 	}
 	desk := &preview.Desk{
 		Repo: r.Name, Forge: speaker, Daemon: ds.daemon, Store: ds.store, Tenure: ds.daemon.Tenure, Now: time.Now, Log: ds.log,

@@ -1,8 +1,10 @@
 package preview_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -246,5 +248,37 @@ func TestNotBeforeMerge(t *testing.T) {
 		must(r.TB, err)
 		r.shows(n, "From a fork")
 		r.answered(n, r.say(n, "ann", "isobar apply prod"), "-1", "a change from a fork is never applied before it is merged")
+	})
+}
+
+// TestPinWithoutForge: where the forge's settings can't be read at a start, what was
+// applied before its merge stays, and its merge is found once they can be.
+func TestPinWithoutForge(t *testing.T) {
+	over(t, func(r *rig) {
+		n, _ := pinned(r, "auto")
+		r.stop()
+		var shut atomic.Bool
+		shut.Store(true)
+		r.opens = func() error {
+			if shut.Load() {
+				return errors.New("the forge's certificates can't be read")
+			}
+			return nil
+		}
+		r.serve()
+		r.looks("prod", 3)
+		if got := r.objects(); got != "db=b web=a" || r.row("prod").State != "in sync" {
+			r.Fatalf("the world has %s, prod is %s", got, r.row("prod").State)
+		}
+		if got := r.pins(); !strings.Contains(got, "prod:pinned to "+r.sign()+"1 since ") {
+			r.Errorf("the pins are %s", got)
+		}
+		shut.Store(false)
+		r.merge(n, "web", "squash")
+		r.shows(n, "isobar apply · prod", "merged as")
+		r.eventually("prod following the branch", func() bool { return r.pins() == "[]" })
+		if got := r.objects(); got != "db=b web=a" {
+			r.Errorf("the world has %s", got)
+		}
 	})
 }

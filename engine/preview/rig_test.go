@@ -201,7 +201,8 @@ type rig struct {
 	keeper func(map[string]resource.SecretSource) provider.Secrets
 	chat   reconcile.Chat
 	log    io.Writer
-	early  bool // comments may have pulls applied before their merge
+	early  bool         // comments may have pulls applied before their merge
+	opens  func() error // what keeps the forge from being spoken to
 	ids    int
 	mu     sync.Mutex
 }
@@ -256,10 +257,16 @@ func (r *rig) serve() {
 	r.Helper()
 	mirror, err := git.Open(r.Context(), git.Options{URL: r.git.URL("infra"), Dir: filepath.Join(r.TempDir(), "mirror")})
 	must(r.TB, err)
-	speaker, err := forge.New(forge.Options{
-		Kind: r.kind, URL: r.lab.URL(), Repo: r.repo, Now: r.clock.now, Token: func() (string, error) { return labforge.DefaultToken, nil },
+	speaker := forge.Later(r.kind, func() (forge.Forge, error) {
+		if r.opens != nil {
+			if err := r.opens(); err != nil {
+				return nil, err
+			}
+		}
+		return forge.New(forge.Options{
+			Kind: r.kind, URL: r.lab.URL(), Repo: r.repo, Now: r.clock.now, Token: func() (string, error) { return labforge.DefaultToken, nil },
+		})
 	})
-	must(r.TB, err)
 	cat := fake.Catalogue(r.world)
 	sleep := func(ctx context.Context, d time.Duration) error { r.clock.pass(d); return ctx.Err() }
 	runner := &reconcile.Runner{
