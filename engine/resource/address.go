@@ -3,7 +3,6 @@ package resource
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"strings"
 )
 
@@ -16,12 +15,6 @@ type Address struct {
 	Kind     string // the kind within the provider, "vpc"
 	Name     string // the name that the spec gives it, "main"
 }
-
-var (
-	labelPattern = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
-	identPattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
-	namePattern  = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
-)
 
 // ParseAddress reads the form that Address.String writes.
 func ParseAddress(s string) (Address, error) {
@@ -39,8 +32,7 @@ func ParseAddress(s string) (Address, error) {
 // lower-case label of at most 63 characters, provider and kind lower-case
 // identifiers, the name of letters, digits, "_", "." and "-" (at most 128).
 func (a Address) Valid() bool {
-	return labelPattern.MatchString(a.Env) && identPattern.MatchString(a.Provider) &&
-		identPattern.MatchString(a.Kind) && namePattern.MatchString(a.Name)
+	return isLabel(a.Env) && isIdent(a.Provider) && isIdent(a.Kind) && isName(a.Name)
 }
 
 // IsZero reports whether the address names nothing.

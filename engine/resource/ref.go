@@ -2,7 +2,6 @@ package resource
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -68,8 +67,6 @@ func (t Template) String() string {
 	return b.String()
 }
 
-var outPattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,63}$`)
-
 // ParseText reads a string of a spec: a String where it has no reference, a
 // Ref where it is one whole, else a Template. A malformed reference is an
 // error that quotes it.
@@ -102,7 +99,7 @@ func ParseText(s string) (Value, error) {
 
 func parseRefBody(body string) (Ref, error) {
 	addr, out, ok := strings.Cut(body, "#")
-	if !ok || !outPattern.MatchString(out) {
+	if !ok || !isOutput(out) {
 		return Ref{}, fmt.Errorf("%q lacks #OUTPUT", body)
 	}
 	a, err := ParseAddress(addr)

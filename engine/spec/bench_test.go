@@ -31,6 +31,7 @@ func BenchmarkEvaluate(b *testing.B) {
 	for _, n := range []int{100, 1000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			l := newLoader(b, Limits{})
+			l.jobs = 1
 			tree := estateOf(n)
 			if _, err := l.Estate(b.Context(), tree); err != nil {
 				b.Fatal(err)

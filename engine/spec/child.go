@@ -4,10 +4,12 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,58 +17,95 @@ import (
 // its main (or TestMain) returns Child(os.Stdin, os.Stdout) when it is os.Args[1].
 const ChildWord = "spec-child"
 
-// Child evaluates one job, read from stdin, within its limits, and writes the
-// answer to stdout. It returns the process's exit code, and ends the process
-// itself when a limit is reached or stdin ends early.
+// Child evaluates jobs, one after another as they come on stdin, within the limits
+// of the first, which hold for all of them together, and writes the answers to
+// stdout. It returns the process's exit code once stdin ends, and ends the process
+// itself when a limit is reached or stdin ends while it is at work.
 func Child(stdin io.Reader, stdout io.Writer) int {
-	head, err := readFrame(stdin)
-	if err != nil {
-		return exitJob
+	var c feed
+	tasks := make(chan task)
+	go c.read(stdin, tasks)
+	for t := range tasks {
+		if code := c.answer(t, stdout); code != exitOK {
+			return code
+		}
 	}
-	var j job
-	if json.Unmarshal(head, &j) != nil {
-		return exitJob
-	}
-	if fence(j.Limits) != nil {
-		return exitJob
-	}
-	body, err := readFrame(stdin)
-	if err != nil {
-		return exitJob
-	}
-	files, err := zip.NewReader(bytes.NewReader(body), int64(len(body)))
-	if err != nil {
-		return exitJob
-	}
-	go exitWithParent(stdin)
-	go watch(j.Limits)
-	return answer(j, files, stdout)
+	return c.code
 }
 
-func answer(j job, files *zip.Reader, stdout io.Writer) (code int) {
+// task is a job with what it is to be done over.
+type task struct {
+	job   job
+	files *zip.Reader
+}
+
+// feed brings a child its jobs.
+type feed struct {
+	busy atomic.Bool // a job is being done
+	code int         // what the process ends with, once there is nothing more to do
+}
+
+// read gives the jobs as they come, and ends the process when the parent is gone
+// meanwhile: it holds stdin open until it has the answer.
+func (c *feed) read(stdin io.Reader, tasks chan<- task) {
+	defer close(tasks)
+	for first := true; ; first = false {
+		t, err := next(stdin, first)
+		switch {
+		case err != nil && c.busy.Load():
+			os.Exit(exitOrphan)
+		case errors.Is(err, io.EOF) && !first:
+			return
+		case err != nil:
+			c.code = exitJob
+			return
+		}
+		c.busy.Store(true)
+		tasks <- t
+	}
+}
+
+// next reads a job. The first one's limits are set before its files are read.
+func next(stdin io.Reader, first bool) (t task, err error) {
+	head, err := readFrame(stdin, maxFrame)
+	if err != nil {
+		return t, err
+	}
+	if err := json.Unmarshal(head, &t.job); err != nil {
+		return t, err
+	}
+	if first {
+		if err := fence(t.job.Limits); err != nil {
+			return t, err
+		}
+		go watch(t.job.Limits)
+	}
+	body, err := readFrame(stdin, maxFrame)
+	if err != nil {
+		return t, errors.Join(io.ErrUnexpectedEOF, err)
+	}
+	t.files, err = zip.NewReader(bytes.NewReader(body), int64(len(body)))
+	return t, err
+}
+
+func (c *feed) answer(t task, stdout io.Writer) (code int) {
 	defer func() {
 		if recover() != nil { // the evaluator's own fault: the parent says so
 			code = exitCrash
 		}
 	}()
-	out, err := json.Marshal(evaluate(j, files))
+	out, err := json.Marshal(evaluate(t.job, t.files))
 	if err != nil {
 		return exitCrash
 	}
-	if int64(len(out)) > j.Limits.OutputBytes {
+	if int64(len(out)) > t.job.Limits.OutputBytes {
 		return exitOutput
 	}
-	if _, err := stdout.Write(out); err != nil {
+	c.busy.Store(false) // the parent may leave once it has this
+	if err := writeFrame(stdout, out); err != nil {
 		return exitOrphan
 	}
 	return exitOK
-}
-
-// exitWithParent ends the process once stdin ends: the parent holds it open
-// until it has the answer.
-func exitWithParent(stdin io.Reader) {
-	_, _ = io.Copy(io.Discard, stdin)
-	os.Exit(exitOrphan)
 }
 
 // watch ends the process when it holds more heap, or has used more processor

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 )
 
 // start runs a child on its own, with stdin in the test's hands.
@@ -98,13 +99,51 @@ func TestFrames(t *testing.T) {
 	if err := writeFrame(&b, []byte("abc")); err != nil {
 		t.Fatal(err)
 	}
-	got, err := readFrame(&b)
+	got, err := readFrame(&b, maxFrame)
 	if err != nil || string(got) != "abc" {
 		t.Errorf("got %q, %v", got, err)
 	}
 	for _, bad := range []string{"", "1234567", "\x00\x00\x00\x00\x00\x00\x00\x05abc", "\xff\xff\xff\xff\xff\xff\xff\xff"} {
-		if _, err := readFrame(strings.NewReader(bad)); err == nil {
+		if _, err := readFrame(strings.NewReader(bad), maxFrame); err == nil {
 			t.Errorf("%q is read as a frame", bad)
 		}
+	}
+}
+
+// TestChildrenAreKept: a child does one job after another, so many at most, and one
+// that is gone meanwhile is made up for.
+func TestChildrenAreKept(t *testing.T) {
+	t.Parallel()
+	l := newLoader(t, Limits{})
+	l.jobs, l.linger = 4, time.Hour
+	ended := 0
+	l.used = func(Usage) { ended++ }
+	tree := repo(map[string]string{"prod": good})
+	evaluate := func(times int) {
+		t.Helper()
+		for range times {
+			if env, err := l.Environment(t.Context(), tree, "prod"); err != nil || len(env.Desired) == 0 {
+				t.Fatalf("%d resources, %v", len(env.Desired), err)
+			}
+		}
+	}
+	evaluate(2) // and isobar.cue
+	l.mu.Lock()
+	if ended != 0 || len(l.idle) != 1 || l.idle[0].jobs != 3 {
+		t.Fatalf("%d children ended, idle are %d", ended, len(l.idle))
+	}
+	l.mu.Unlock()
+	evaluate(1)
+	if ended != 1 || len(l.idle) != 0 {
+		t.Fatalf("%d children ended, idle are %d", ended, len(l.idle))
+	}
+	evaluate(1)
+	kill(l.idle[0].cmd)
+	evaluate(1)
+	if ended != 2 {
+		t.Errorf("%d children ended", ended)
+	}
+	if c := l.rested(); c == nil || l.dismiss(c) != nil || ended != 3 {
+		t.Errorf("a child that has nothing to do does not end well")
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"cuelang.org/go/cue/literal"
 
@@ -24,22 +25,26 @@ type Options struct {
 	Env      []string    // the child's environment variables; credentials have no place here
 	Limits   Limits      // of one evaluation
 	Parallel int         // evaluations at once; 0 is 2
-	Used     func(Usage) // told what each evaluation cost; nil tells nobody
+	Used     func(Usage) // told what each child cost once it ended; nil tells nobody
+	Jobs     int         // how many evaluations a child does at most; 0 is 64
 }
 
 // Loader turns trees into estates and environments. It is safe for concurrent
-// use and needs no closing.
+// use and needs no closing: its children end a second after their last job.
 type Loader struct {
 	command []string
 	env     []string
 	limits  Limits
 	slots   chan struct{}
+	jobs    int
+	linger  time.Duration
 	used    func(Usage)
 	kinds   resource.Descriptors
 	schemas map[string][]byte
 	stamp   string // digest of the schemas
 
 	mu      sync.Mutex
+	idle    []*child
 	estates map[string]Estate // by digest
 	trees   map[string]Estate // with their environments, by the tree's hash
 }
@@ -67,8 +72,11 @@ func New(o Options) (*Loader, error) {
 	if o.Parallel <= 0 {
 		o.Parallel = 2
 	}
+	if o.Jobs <= 0 {
+		o.Jobs = 64
+	}
 	return &Loader{
-		command: o.Command, env: append([]string{"GOTRACEBACK=none"}, o.Env...), limits: o.Limits.orDefault(),
+		jobs: o.Jobs, linger: lingering, command: o.Command, env: append([]string{"GOTRACEBACK=none"}, o.Env...), limits: o.Limits.orDefault(),
 		slots: make(chan struct{}, o.Parallel), used: o.Used, kinds: kinds, schemas: files,
 		stamp: digestOf([]string{"isobar spec 1"}, files), estates: map[string]Estate{}, trees: map[string]Estate{},
 	}, nil

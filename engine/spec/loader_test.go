@@ -379,6 +379,7 @@ func TestLimits(t *testing.T) {
 				src = "package prod\n" + line + "\n" + strings.TrimPrefix(head, "package prod\n") + rest
 			}
 			l := newLoader(t, Limits{})
+			l.jobs = 1 // a child goes by the limits of its first job
 			tree := repo(map[string]string{"prod": src})
 			est, err := l.Estate(t.Context(), tree) // known, so that the limits meet the environment
 			if err != nil {

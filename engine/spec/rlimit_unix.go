@@ -32,12 +32,13 @@ func cpuUsed() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// isolate puts the child into a process group of its own and makes
-// cancellation kill the group.
+// isolate puts the child into a process group of its own, which kill ends.
 func isolate(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 }
+
+// kill ends a child that nobody has waited for yet, with its group.
+func kill(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // it may be gone
 
 // rssOf is the largest resident set that an ended process had, in bytes:
 // ru_maxrss counts KiB on Linux and the BSDs (getrusage(2)), bytes on macOS.

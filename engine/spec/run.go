@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"os/exec"
 	"syscall"
 	"time"
@@ -16,7 +14,8 @@ import (
 
 // run evaluates a job over files in a child process: killed by its limits,
 // without environment variables but those of the loader's options, fed through
-// a pipe. What the child's limits stop comes back as findings.
+// a pipe. What the child's limits stop comes back as findings; one that did other
+// jobs before may have been near them for those, so a fresh one tries again.
 func (l *Loader) run(ctx context.Context, j job, files map[string][]byte) (outcome, error) {
 	select {
 	case l.slots <- struct{}{}:
@@ -33,70 +32,40 @@ func (l *Loader) run(ctx context.Context, j job, files map[string][]byte) (outco
 	if err != nil {
 		return outcome{}, err
 	}
-	timed, cancel := context.WithTimeout(ctx, l.limits.Wall)
-	defer cancel()
-	//nolint:gosec // the command is this very program
-	cmd := exec.CommandContext(timed, l.command[0], l.command[1:]...)
-	cmd.Env = l.env
-	cmd.Dir = os.TempDir()
-	isolate(cmd)
-	out, err := talk(cmd, head, body, l.limits.OutputBytes)
-	switch {
-	case ctx.Err() != nil:
-		return outcome{}, ctx.Err()
-	case timed.Err() != nil:
-		return outcome{Findings: diag.List{l.stopped(j, codeTime, "evaluation took longer than "+l.limits.Wall.String())}}, nil
-	case err != nil:
-		return l.exited(j, cmd, err)
-	}
-	l.observe(cmd)
-	var o outcome
-	if err := json.Unmarshal(out, &o); err != nil {
-		return outcome{}, fmt.Errorf("the evaluation's answer cannot be read: %w", err)
-	}
-	return o, nil
-}
-
-// talk starts the child, feeds it and takes its answer. stdin stays open until
-// then: the child ends itself when it closes.
-func talk(cmd *exec.Cmd, head, body []byte, limit int64) ([]byte, error) {
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	fed := make(chan struct{})
-	go func() {
-		defer close(fed)
-		if writeFrame(stdin, head) == nil {
-			_ = writeFrame(stdin, body) // a child that is gone says why by its exit code
+	c := l.rested()
+	for {
+		fresh := c == nil
+		if fresh {
+			if c, err = l.start(); err != nil {
+				return outcome{}, fmt.Errorf("the evaluation cannot be started: %w", err)
+			}
 		}
-	}()
-	out, readErr := io.ReadAll(io.LimitReader(stdout, limit+1))
-	if int64(len(out)) > limit {
-		_ = cmd.Cancel()
+		out, err := l.ask(ctx, c, head, body)
+		switch {
+		case ctx.Err() != nil:
+			return outcome{}, ctx.Err()
+		case errors.Is(err, context.DeadlineExceeded):
+			return outcome{Findings: diag.List{l.stopped(j, codeTime, "evaluation took longer than "+l.limits.Wall.String())}}, nil
+		case err != nil && fresh:
+			return l.exited(j, err)
+		case err != nil:
+			c = nil
+			continue
+		}
+		var o outcome
+		if err := json.Unmarshal(out, &o); err != nil {
+			return outcome{}, fmt.Errorf("the evaluation's answer cannot be read: %w", err)
+		}
+		return o, nil
 	}
-	<-fed
-	_ = stdin.Close()
-	if err := cmd.Wait(); err != nil {
-		return nil, err
-	}
-	return out, readErr
 }
 
 // exited explains a child that gave no answer.
-func (l *Loader) exited(j job, cmd *exec.Cmd, err error) (outcome, error) {
+func (l *Loader) exited(j job, err error) (outcome, error) {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
-		return outcome{}, fmt.Errorf("the evaluation cannot be started: %w", err)
+		return outcome{}, fmt.Errorf("the evaluation's answer cannot be read: %w", err)
 	}
-	l.observe(cmd)
 	used := exit.UserTime() + exit.SystemTime()
 	status, _ := exit.Sys().(syscall.WaitStatus)
 	tooBig := "evaluation needed more than " + sizeText(int64(l.limits.HeapBytes)) + " of memory"
@@ -136,7 +105,7 @@ func (l *Loader) stopped(j job, code diag.Code, message string) diag.Finding {
 	return diag.Finding{Code: code, Severity: diag.Error, Where: diag.Place{File: file}, Message: message, Mend: mend[code]}
 }
 
-// Usage is what one evaluation cost.
+// Usage is what the evaluations of one child cost.
 type Usage struct {
 	CPU      time.Duration // user and system time of the child
 	MaxBytes uint64        // its largest resident set

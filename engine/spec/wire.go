@@ -16,7 +16,8 @@ import (
 )
 
 // job is what the parent asks of a child: one frame of JSON, then one frame
-// that is a zip of every file that the evaluation may read.
+// that is a zip of every file that the evaluation may read. Its answer is a frame
+// with an outcome; after that the next job may come.
 type job struct {
 	Env    string `json:"env,omitempty"`    // the environment's name, "" to evaluate isobar.cue alone
 	Dir    string `json:"dir,omitempty"`    // its directory, relative to the root
@@ -35,7 +36,7 @@ type outcome struct {
 }
 
 // maxFrame bounds what a child reads in one frame.
-const maxFrame = 256 << 20
+const maxFrame int64 = 256 << 20
 
 func writeFrame(w io.Writer, b []byte) error {
 	var head [8]byte
@@ -47,13 +48,14 @@ func writeFrame(w io.Writer, b []byte) error {
 	return err
 }
 
-func readFrame(r io.Reader) ([]byte, error) {
+// readFrame gives a frame of at most so many bytes.
+func readFrame(r io.Reader, most int64) ([]byte, error) {
 	var head [8]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return nil, err
 	}
 	n := binary.BigEndian.Uint64(head[:])
-	if n > maxFrame {
+	if n > uint64(most) {
 		return nil, fmt.Errorf("a frame of %d bytes is too long", n)
 	}
 	var b bytes.Buffer // grows with what arrives, whatever the header claims
