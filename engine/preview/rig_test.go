@@ -228,7 +228,7 @@ func over(t *testing.T, story func(r *rig)) {
 
 func newRig(t testing.TB, kind forge.Kind) *rig {
 	t.Helper()
-	r := &rig{TB: t, kind: kind, clock: &clock{}, repo: "acme/infra", forks: true, specs: specs{}, look: 100 * time.Millisecond, poll: 100 * time.Millisecond, store: store.NewMemory()}
+	r := &rig{TB: t, kind: kind, clock: &clock{}, repo: "acme/infra", forks: true, specs: specs{}, look: 100 * time.Millisecond, poll: time.Second, store: store.NewMemory()}
 	var err error
 	r.git, err = gitd.Start(t.Context())
 	must(t, err)
@@ -283,7 +283,7 @@ func (r *rig) serve() {
 	tenure := reconcile.Tenure{Leases: r.store, Owner: "one", TTL: time.Minute, Now: r.clock.now}
 	r.daemon = &reconcile.Daemon{
 		Runner: runner, Store: r.store, Tenure: tenure, Meter: meter{}, Log: quiet, NewID: r.id, Chat: r.chat, Channel: "C1",
-		Poll: 50 * time.Millisecond, Interval: r.look, Backoff: 100 * time.Millisecond, Workers: 2,
+		Poll: 200 * time.Millisecond, Interval: r.look, Backoff: 100 * time.Millisecond, Workers: 2,
 	}
 	r.desk = &preview.Desk{
 		Repo: "infra", Forge: speaker, Daemon: r.daemon, Store: r.store, Tenure: tenure, Now: r.clock.now, Log: log,

@@ -28,15 +28,16 @@ func (d *Desk) runs(ctx context.Context, p *pull) error {
 	p.view.Stale, p.view.Overlaps = view.Stale{}, nil
 	for i := range p.view.Envs {
 		e := &p.view.Envs[i]
-		if err := d.ran(ctx, p, e); err != nil {
-			return err
-		}
+		// What moves after this is seen to have moved, and told then.
 		if _, known := p.view.standing[e.Env]; !known {
 			is, err := d.Daemon.Standing(ctx, e.Env)
 			if err != nil {
 				return err
 			}
 			p.view.standing[e.Env], p.say = is, true
+		}
+		if err := d.ran(ctx, p, e); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -95,7 +96,7 @@ func (d *Desk) ran(ctx context.Context, p *pull, e *view.PreviewEnv) error {
 		if e.Run == nil {
 			e.Run = &view.Run{Env: e.Env, Commit: row.Commit, State: view.InSync, Drift: -1}
 		}
-		p.Done[e.Env] = true
+		p.Done[e.Env], p.say = true, true
 		return d.keep(ctx, p)
 	}
 	return nil

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,11 +20,11 @@ func (r *repo) refresh(p *Pull) error {
 	if r.dir == "" || p.State != "open" {
 		return nil
 	}
-	base, err := r.git("rev-parse", "--verify", "refs/heads/"+p.BaseRef)
+	base, err := r.branch(p.BaseRef)
 	if err != nil {
 		return err
 	}
-	head, err := r.git("rev-parse", "--verify", "refs/heads/"+p.HeadRef)
+	head, err := r.branch(p.HeadRef)
 	if err != nil {
 		head = p.Head // the branch is gone; the forge keeps the commit
 	}
@@ -38,6 +40,16 @@ func (r *repo) refresh(p *Pull) error {
 		}
 	}
 	return r.tryMerge(p)
+}
+
+// branch gives the commit of a branch. It is asked for at each look at a pull, so the
+// ref is read where it lies, and Git asked where that is among packed ones.
+func (r *repo) branch(name string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(r.dir, "refs", "heads", filepath.FromSlash(name))) //nolint:gosec // of the repository that a test made
+	if hash := strings.TrimSpace(string(text)); err == nil && len(hash) == 40 {
+		return hash, nil
+	}
+	return r.git("rev-parse", "--verify", "refs/heads/"+name)
 }
 
 func (r *repo) tryMerge(p *Pull) error {
