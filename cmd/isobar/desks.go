@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,13 +38,16 @@ type seated struct {
 // forge that can't be spoken to is told of and tried again with each look: what its
 // pull requests hold is kept in the store, and holds meanwhile.
 func (ds *desks) of(ctx context.Context, s *settings, r spec.ServerRepo, version string) reconcile.Reviews {
-	if ds == nil || r.Forge == nil {
+	if ds == nil {
 		return nil
 	}
 	ds.mu.Lock()
 	defer ds.mu.Unlock()
 	if had := ds.desk[r.Name]; had != nil && had.version == version {
 		return had.Desk
+	}
+	if r.Forge == nil {
+		return ds.windingUp(ctx, r, version)
 	}
 	open := func() (forge.Forge, error) {
 		o, err := s.forgeOptions(r)
@@ -60,10 +65,30 @@ func (ds *desks) of(ctx context.Context, s *settings, r spec.ServerRepo, version
 		Repo: r.Name, Forge: speaker, Daemon: ds.daemon, Store: ds.store, Tenure: ds.daemon.Tenure, Now: time.Now, Log: ds.log,
 		Poll: r.Forge.Poll, Forks: r.Forge.Plan, Early: r.Forge.Early,
 	}
+	return ds.seat(desk, version)
+}
+
+// windingUp gives what ends the pins of a repository whose forge was taken out of the
+// server's file, nil where there is nothing to end.
+func (ds *desks) windingUp(ctx context.Context, r spec.ServerRepo, version string) reconcile.Reviews {
+	kept, err := ds.store.Pulls(ctx, r.Name)
+	if err == nil && !slices.ContainsFunc(kept, func(p store.Pull) bool { return p.Open }) {
+		return nil
+	}
+	none := forge.Later("", func() (forge.Forge, error) { return nil, errNoForge })
+	return ds.seat(&preview.Desk{
+		Repo: r.Name, Forge: none, Gone: true, Daemon: ds.daemon, Store: ds.store, Tenure: ds.daemon.Tenure, Now: time.Now, Log: ds.log,
+	}, version)
+}
+
+var errNoForge = errors.New("the server's file names no forge for the repository")
+
+// seat keeps a desk for as long as its settings stay.
+func (ds *desks) seat(desk *preview.Desk, version string) *preview.Desk {
 	if ds.desk == nil {
 		ds.desk = map[string]*seated{}
 	}
-	ds.desk[r.Name] = &seated{desk, version}
+	ds.desk[desk.Repo] = &seated{desk, version}
 	return desk
 }
 

@@ -72,8 +72,8 @@ func (o *office) repos(ctx context.Context) []reconcile.Repo {
 			at := *r.Forge
 			at.Secrets = nil // read anew at each delivery
 			one.Version += fmt.Sprintf("%+v", at)
-			one.Reviews = o.desks.of(ctx, s, r, one.Version)
 		}
+		one.Reviews = o.desks.of(ctx, s, r, one.Version)
 		out = append(out, one)
 	}
 	return out

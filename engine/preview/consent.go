@@ -3,6 +3,7 @@ package preview
 import (
 	"context"
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,6 +11,8 @@ import (
 
 	"isobar.dev/engine/forge"
 	"isobar.dev/engine/reconcile"
+	"isobar.dev/engine/resource"
+	"isobar.dev/engine/review"
 	"isobar.dev/engine/spec"
 	"isobar.dev/engine/view"
 )
@@ -49,10 +52,19 @@ func (d *Desk) Consent(ctx context.Context, env, digest string) (reconcile.Conse
 			continue
 		case a.Digest == "":
 			continue
+		case a.Digest == digest && a.Past: // it is to be approved anew
+			continue
 		case a.Digest == digest:
-			return reconcile.Consent{By: strings.Join(a.By, ", ") + " (" + where + ")", At: a.At, Where: where}, nil
+			out, counts := d.counted(ctx, n, &r, word{Env: env, Digest: digest})
+			if counts {
+				return reconcile.Consent{By: strings.Join(a.By, ", ") + " (" + where + ")", At: a.At, Where: where}, nil
+			}
+			other = out
+			continue
 		case r.State == forge.Merged:
 			other = reconcile.Consent{Other: a.Digest, Where: where}
+			continue
+		case d.Gone: // nobody can tell
 			continue
 		}
 		switch merged, err := d.mergedBy(ctx, n); {
@@ -63,6 +75,59 @@ func (d *Desk) Consent(ctx context.Context, env, digest string) (reconcile.Conse
 		}
 	}
 	return other, nil
+}
+
+// counted counts the approvals of a plan once more where the branch has other rules
+// of who may by now than it had when they were counted: the ones that came with a
+// merge, or just before it. Where they do not count, other is what to say of it.
+func (d *Desk) counted(ctx context.Context, number int, r *record, of word) (other reconcile.Consent, counts bool) {
+	ctx, cancel := context.WithTimeout(ctx, consentWait)
+	defer cancel()
+	where := d.sign() + strconv.Itoa(number)
+	counts, err := d.recount(ctx, number, r, of)
+	switch {
+	case err != nil:
+		return reconcile.Consent{Where: where, Veil: "whether the approvals of plan " + view.PlanID(of.Digest) + " in " + where + " count can't be told now: " + err.Error()}, false
+	case !counts:
+		return reconcile.Consent{Where: where, Veil: "the approvals of plan " + view.PlanID(of.Digest) + " in " + where + " do not count by what the branch's isobar.cue says now of who may give them"}, false
+	}
+	return reconcile.Consent{}, true
+}
+
+func (d *Desk) recount(ctx context.Context, number int, r *record, of word) (bool, error) {
+	g := d.mirror()
+	if g == nil {
+		return false, errNotFetched
+	}
+	head, err := g.Head(ctx)
+	if err != nil {
+		return false, err
+	}
+	access, err := d.accessAt(ctx, g, head.Hash)
+	if err != nil {
+		return false, err
+	}
+	if before, err := d.accessAt(ctx, g, r.Base); err == nil && sameRule(before, access, of.Env) {
+		return true, nil
+	}
+	now, err := d.Forge.Pull(ctx, number)
+	if err != nil {
+		return false, err
+	}
+	asked := crowd{forge: d.Forge, now: d.Now} // several plans may be asked about at once
+	given, err := asked.approvals(ctx, r, access.Teams(of.Env), of)
+	if err != nil {
+		return false, err
+	}
+	return access.Tally(of.Env, of.Digest, review.Pull{Author: now.Author, Authors: r.Authors, Fork: now.Fork}, given).Done(), nil
+}
+
+// sameRule reports whether an environment has the same rule by both.
+func sameRule(one, other review.Access, env string) bool {
+	a, _ := one.For(env)
+	b, _ := other.For(env)
+	a.At, b.At = resource.Position{}, resource.Position{}
+	return reflect.DeepEqual(a, b)
 }
 
 // consent is what people agreed to of a pull that holds an environment.

@@ -46,6 +46,21 @@ func (c *crowd) person(ctx context.Context, login string, teams []string) (revie
 	return out, nil
 }
 
+// approvals gives who approved a plan of a pull.
+func (c *crowd) approvals(ctx context.Context, r *record, teams []string, of word) (out []review.Approval, err error) {
+	for _, w := range r.Words {
+		if w.Env != of.Env || w.Digest != of.Digest {
+			continue
+		}
+		who, err := c.person(ctx, w.By, teams)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, review.Approval{By: who, Digest: w.Digest})
+	}
+	return out, nil
+}
+
 func (c *crowd) mayWrite(ctx context.Context, login string) (bool, error) {
 	key := review.Key(login)
 	if r, ok := c.writes[key]; ok && c.now().Sub(r.at) < remembered {

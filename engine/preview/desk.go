@@ -61,6 +61,7 @@ type Desk struct {
 	Poll   time.Duration // between looks at the forge's list, which find what webhooks lost
 	Forks  bool          // pull requests from forks are planned
 	Early  bool          // a comment may have a pull request applied before its merge
+	Gone   bool          // the repository has no forge any more: what its pull requests hold ends, and Forge is not asked
 	Beat   time.Duration // between looks at the store for what changed meanwhile; 0 is 2 s
 
 	bell  chan struct{}

@@ -184,12 +184,25 @@ func (r *record) endPin(env, by string, at time.Time) {
 // closed ends the pins of a pull that was closed, and lets go of it once its
 // environments are as the branch has them again.
 func (d *Desk) closed(ctx context.Context, p *pull) error {
+	if err := d.giveUp(ctx, p, "the end of "+d.sign()+strconv.Itoa(p.number)); err != nil {
+		return err
+	}
+	if err := d.back(ctx, p); err != nil || len(p.Pins) > 0 {
+		p.reread, p.replan, p.say = false, false, false
+		return err
+	}
+	return d.close(ctx, p)
+}
+
+// giveUp ends the pins of a pull that nobody ended: what it did goes back to the
+// branch, by plans that people approve.
+func (d *Desk) giveUp(ctx context.Context, p *pull, by string) error {
 	for _, env := range slices.Sorted(maps.Keys(p.Pins)) {
 		if !p.Pins[env].Ended.IsZero() {
 			continue
 		}
-		p.endPin(env, "the end of "+d.sign()+strconv.Itoa(p.number), d.Now())
-		body, err := json.Marshal(map[string]any{"repo": d.Repo, "pull": p.number})
+		p.endPin(env, by, d.Now())
+		body, err := json.Marshal(map[string]any{"repo": d.Repo, "pull": p.number, "by": by})
 		if err != nil {
 			return err
 		}
@@ -203,11 +216,7 @@ func (d *Desk) closed(ctx context.Context, p *pull) error {
 			return err
 		}
 	}
-	if err := d.back(ctx, p); err != nil || len(p.Pins) > 0 {
-		p.reread, p.replan, p.say = false, false, false
-		return err
-	}
-	return d.close(ctx, p)
+	return nil
 }
 
 // back forgets the pins that were given up and whose environments are as the branch

@@ -282,3 +282,49 @@ func TestPinWithoutForge(t *testing.T) {
 		}
 	})
 }
+
+// TestPinWithoutEnd: what was applied before a merge that never comes to the branch is
+// never let go of unasked.
+func TestPinWithoutEnd(t *testing.T) {
+	over(t, func(r *rig) {
+		n, _ := pinned(r, "auto")
+		r.push("elsewhere", map[string]string{"README": "what the branch had once"})
+		hash, err := r.clone.Git(r.Context(), "rev-parse", "HEAD")
+		must(r.TB, err)
+		must(r.TB, r.lab.Merge(r.repo, n, hash))
+		r.shows(n, "merged as `"+hash[:7])
+		for range 3 {
+			r.clock.pass(5 * 24 * time.Hour)
+			r.looks("prod", 2)
+		}
+		if got := r.objects(); got != "db=b web=a" || !strings.Contains(r.pins(), "prod:pinned to ") {
+			r.Fatalf("the world has %s, the pins are %s", got, r.pins())
+		}
+		r.answered(n, r.say(n, "ann", "isobar unpin prod"), "+1")
+		r.eventually("a plan that waits", func() bool { return r.row("prod").State == "waiting" })
+	})
+}
+
+// TestForgeTakenOut: where a repository has no forge any more, what its pull requests
+// applied before their merge is taken back, but by a plan that people approve.
+func TestForgeTakenOut(t *testing.T) {
+	over(t, func(r *rig) {
+		pinned(r, "auto")
+		r.stop()
+		r.gone, r.opens = true, func() error { return errors.New("it was asked all the same") }
+		r.serve()
+		r.eventually("a plan that waits", func() bool { return r.row("prod").State == "waiting" })
+		r.looks("prod", 2)
+		if got, note := r.objects(), r.row("prod").Note; got != "db=b web=a" || !strings.Contains(note, "since the server's file, in which infra has no forge any more, ended that") {
+			r.Fatalf("the world has %s, it is said: %s", got, note)
+		}
+		_, err := r.daemon.Verdict(r.Context(), "prod", r.row("prod").PlanDigest, "root", store.Approve)
+		must(r.TB, err)
+		r.eventually("it being taken back", func() bool { return r.objects() == "web=a" && r.row("prod").State == "in sync" })
+		r.eventually("the pin being forgotten", func() bool {
+			kept, err := r.store.Pulls(r.Context(), "infra")
+			must(r.TB, err)
+			return len(kept) == 1 && !strings.Contains(string(kept[0].Body), `"pins"`)
+		})
+	})
+}

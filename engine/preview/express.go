@@ -115,8 +115,9 @@ func (d *Desk) approvals(ctx context.Context, p *pull) error {
 		}
 		if e.Tally.Done() && digest != "" {
 			full[e.Env] = agreed{Digest: digest, By: e.Tally.By, At: p.lastWord(e.Env, digest)}
-		} else if was, ok := p.Agreed[e.Env]; ok {
-			full[e.Env] = was // what was agreed to last: another plan is asked about
+		} else if was, ok := p.Agreed[e.Env]; ok && was.Digest != digest {
+			was.Past = true // another plan is asked about; of this one the approvals do not count any more
+			full[e.Env] = was
 		}
 	}
 	if reflect.DeepEqual(full, p.Agreed) || len(full)+len(p.Agreed) == 0 {
@@ -169,7 +170,20 @@ func (d *Desk) check(ctx context.Context, p *pull) error {
 			delete(p.Statuses, key)
 		}
 	}
-	changed := false
+	changed, now := false, map[string]bool{}
+	for _, c := range checks {
+		now[prefix+c.Context] = true
+	}
+	for key := range p.Statuses { // of environments that it does not concern any more
+		if now[key] || p.State != forge.Open {
+			continue
+		}
+		if err := d.Forge.SetStatus(ctx, commit, unconcerned(strings.TrimPrefix(key, prefix), len(p.view.Conflicts) > 0)); err != nil {
+			return err
+		}
+		delete(p.Statuses, key)
+		changed = true
+	}
 	for _, c := range checks {
 		if p.State == forge.Merged && !strings.HasPrefix(c.Context, "isobar/apply") {
 			continue // of the head as it was reviewed
@@ -187,6 +201,16 @@ func (d *Desk) check(ctx context.Context, p *pull) error {
 		return nil
 	}
 	return d.keep(ctx, p)
+}
+
+// unconcerned is the status of an environment which a pull request that was planned
+// anew does not concern, or that was not planned because it conflicts.
+func unconcerned(context string, conflicts bool) forge.Status {
+	out := forge.Status{Context: context, Result: forge.Success, Text: "not concerned any more"}
+	if conflicts {
+		out.Result, out.Text = forge.Pending, "not planned: it can't be merged as it is"
+	}
+	return out
 }
 
 func short(commit string) string { return fmt.Sprintf("%.12s", commit) }

@@ -52,6 +52,7 @@ type agreed struct {
 	Digest string    `json:"digest"`
 	By     []string  `json:"by"`
 	At     time.Time `json:"at"`
+	Past   bool      `json:"past,omitempty"` // by now the pull request has another plan
 }
 
 // waiver is what somebody accepted in a comment.

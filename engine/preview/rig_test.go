@@ -203,6 +203,7 @@ type rig struct {
 	log    io.Writer
 	early  bool         // comments may have pulls applied before their merge
 	opens  func() error // what keeps the forge from being spoken to
+	gone   bool         // the forge was taken out of the settings
 	ids    int
 	mu     sync.Mutex
 }
@@ -287,7 +288,7 @@ func (r *rig) serve() {
 	}
 	r.desk = &preview.Desk{
 		Repo: "infra", Forge: speaker, Daemon: r.daemon, Store: r.store, Tenure: tenure, Now: r.clock.now, Log: log,
-		Poll: r.poll, Beat: 20 * time.Millisecond, Forks: r.forks, Early: r.early,
+		Poll: r.poll, Beat: 20 * time.Millisecond, Forks: r.forks, Early: r.early, Gone: r.gone,
 	}
 	r.daemon.Repos = []reconcile.Repo{{Name: "infra", Source: mirror, Reviews: r.desk}}
 	ctx, cancel := context.WithCancel(r.Context())

@@ -21,6 +21,12 @@ func (d *Desk) round(ctx context.Context) {
 		d.wrong(ctx, 0, err)
 		return
 	}
+	if d.Gone {
+		if err := d.windUp(ctx); err != nil {
+			d.wrong(ctx, 0, err)
+		}
+		return
+	}
 	if err := d.deliveries(ctx); err != nil {
 		d.wrong(ctx, 0, err)
 	}
@@ -52,6 +58,24 @@ func (d *Desk) round(ctx context.Context) {
 	if fine && ctx.Err() == nil {
 		d.told = ""
 	}
+}
+
+// windUp ends what the pull requests hold of a repository whose forge was taken out:
+// nobody can merge, close or unpin them where isobar would hear of it.
+func (d *Desk) windUp(ctx context.Context) error {
+	for _, n := range slices.Sorted(maps.Keys(d.pulls)) {
+		p := d.pulls[n]
+		if len(p.Pins) == 0 {
+			continue
+		}
+		if err := d.giveUp(ctx, p, "the server's file, in which "+d.Repo+" has no forge any more,"); err != nil {
+			return err
+		}
+		if err := d.back(ctx, p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // begin takes up what was kept, once.

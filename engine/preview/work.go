@@ -46,13 +46,14 @@ func (d *Desk) work(ctx context.Context, p *pull) error {
 	if err := d.express(ctx, p); err != nil {
 		return err
 	}
-	if p.State == forge.Merged && !p.say && (!p.open() || d.Now().Sub(p.MergedAt) > watched) {
+	if p.State == forge.Merged && !p.say && (!p.open() || d.Now().Sub(p.MergedAt) > watched && len(p.Pins) == 0) {
 		return d.close(ctx, p)
 	}
 	return nil
 }
 
-// watched is how long a merge is followed that does not come true.
+// watched is how long a merge is followed that does not come true, but for what was
+// applied before it, which is never let go of unasked.
 const watched = 7 * 24 * time.Hour
 
 // read takes in what a pull is now; gone says that it is none of ours.
@@ -113,7 +114,6 @@ func (d *Desk) close(ctx context.Context, p *pull) error {
 	if p.State == forge.Closed {
 		p.Words, p.Waivers = nil, nil // nothing of it came true
 	}
-	p.Pins = nil // of a merge that never came to the branch, at most
 	if err := d.keep(ctx, p); err != nil {
 		return err
 	}
@@ -204,7 +204,12 @@ func (d *Desk) access(ctx context.Context) (review.Access, error) {
 	if err != nil {
 		return nil, err
 	}
-	tree, err := d.git.Tree(head.Hash)
+	return d.accessAt(ctx, d.git, head.Hash)
+}
+
+// accessAt gives the rules of a commit.
+func (d *Desk) accessAt(ctx context.Context, g Git, commit string) (review.Access, error) {
+	tree, err := g.Tree(commit)
 	if err != nil {
 		return nil, err
 	}
@@ -214,16 +219,9 @@ func (d *Desk) access(ctx context.Context) (review.Access, error) {
 
 // tally counts a plan's approvals.
 func (d *Desk) tally(ctx context.Context, p *pull, access review.Access, env, digest string) (review.Tally, error) {
-	var given []review.Approval
-	for _, w := range p.Words {
-		if w.Env != env || w.Digest != digest {
-			continue
-		}
-		who, err := d.crowd.person(ctx, w.By, access.Teams(env))
-		if err != nil {
-			return review.Tally{}, err
-		}
-		given = append(given, review.Approval{By: who, Digest: digest})
+	given, err := d.crowd.approvals(ctx, &p.record, access.Teams(env), word{Env: env, Digest: digest})
+	if err != nil {
+		return review.Tally{}, err
 	}
 	return access.Tally(env, digest, p.asked(), given), nil
 }
