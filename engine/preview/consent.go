@@ -132,16 +132,18 @@ func sameRule(one, other review.Access, env string) bool {
 
 // consent is what people agreed to of a pull that holds an environment.
 func (r *record) consent(env, digest, where string) reconcile.Consent {
-	a, no := r.Agreed[env], r.Turned[env]
+	in, a, no := r.Pins[env], r.Agreed[env], r.Turned[env]
 	switch {
 	case no.Digest == digest:
 		return reconcile.Consent{Where: where, Veil: no.By + " rejected this plan in " + where}
-	case a.Digest == "":
+	case in.Applied: // drift is put back as the environment's mode says
 		return reconcile.Consent{}
-	case a.Digest == digest:
-		return reconcile.Consent{By: strings.Join(a.By, ", ") + " (" + where + ")", At: a.At, Where: where}
+	case in.Digest != digest:
+		return reconcile.Consent{Other: in.Digest, Where: where}
+	case a.Digest != digest: // those who approved it are not known any more, since another plan was approved
+		return reconcile.Consent{By: in.By + " (" + where + ")", At: in.At, Where: where}
 	}
-	return reconcile.Consent{Other: a.Digest, Where: where}
+	return reconcile.Consent{By: strings.Join(a.By, ", ") + " (" + where + ")", At: a.At, Where: where}
 }
 
 // mergedBy asks the forge whether a pull that was open when it was last read is

@@ -68,3 +68,39 @@ func TestStatusesOfWhatIsLeft(t *testing.T) {
 		r.eventually("a status", func() bool { return strings.HasPrefix(r.status(head, "isobar/policy: test"), "success") })
 	})
 }
+
+// TestConflictForgetsNothing: where another plan was approved, nothing is applied in
+// mode auto, whatever the pull was like in between.
+func TestConflictForgetsNothing(t *testing.T) {
+	over(t, func(r *rig) {
+		base := "mode auto\n" + first
+		applied(r, map[string]string{"envs/prod.txt": base})
+		r.push("web", map[string]string{"envs/prod.txt": base + "network db 10.1.0.0/16 b\n"})
+		n := r.open("web", "mei")
+		_, id, _ := strings.Cut(r.shows(n, "plan `"), "plan `")
+		r.answered(n, r.say(n, "ann", "isobar approve "+id[:9]), "+1")
+		r.onMain()
+		r.push("main", map[string]string{"envs/prod.txt": base + "network db 10.1.0.0/16 c\n"})
+		r.eventually("the branch being applied", func() bool { return r.objects() == "db=c web=a" })
+		r.shows(n, "conflict")
+		if r.agreed(n, "prod") == "" {
+			r.Errorf("what was approved is forgotten")
+		}
+		r.stop()
+		_, err := r.clone.Git(r.Context(), "checkout", "--quiet", "web")
+		must(r.TB, err)
+		_, err = r.clone.Git(r.Context(), "reset", "--quiet", "--hard", "main")
+		must(r.TB, err)
+		must(r.TB, r.clone.Write("envs/prod.txt", base+"network db 10.1.0.0/16 other\n"))
+		_, err = r.clone.Commit(r.Context(), "solve it")
+		must(r.TB, err)
+		must(r.TB, r.clone.Push(r.Context(), true))
+		r.merge(n, "web", "merge")
+		r.serve()
+		r.eventually("a plan that waits", func() bool { return r.row("prod").State == "waiting" })
+		r.looks("prod", 2)
+		if got := r.objects(); got != "db=c web=a" {
+			r.Errorf("what nobody approved was applied: %s", got)
+		}
+	})
+}

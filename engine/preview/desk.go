@@ -2,6 +2,7 @@ package preview
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"sync"
@@ -128,15 +129,17 @@ func (d *Desk) Follow(ctx context.Context, s reconcile.Source) {
 	d.mu.Unlock()
 	tick := time.NewTicker(d.Beat)
 	defer tick.Stop()
-	for seated := false; ; {
-		if d.sit(ctx) {
-			if !seated {
+	seated := false
+	for was := int64(0); ; {
+		var epoch int64
+		if epoch, seated = d.sit(ctx); seated {
+			if epoch != was {
 				d.forget()
 			}
-			seated = true
-			d.round(ctx)
+			was = epoch
+			d.seatedRound(ctx)
 		} else {
-			seated = false
+			was = 0
 		}
 		select {
 		case <-ctx.Done():
@@ -152,13 +155,52 @@ func (d *Desk) Follow(ctx context.Context, s reconcile.Source) {
 	}
 }
 
-// sit reports whether this process works on the repository's pull requests.
-func (d *Desk) sit(ctx context.Context) bool {
+// sit reports whether this process works on the repository's pull requests. The epoch
+// is another one where another process did meanwhile.
+func (d *Desk) sit(ctx context.Context) (epoch int64, seated bool) {
 	if !d.Tenure.Shared {
-		return ctx.Err() == nil
+		return 1, ctx.Err() == nil
 	}
-	_, err := d.Tenure.Leases.Acquire(ctx, d.seat(), d.Tenure.Owner, max(2*d.Tenure.TTL, 10*d.Beat), d.Now())
-	return err == nil
+	epoch, err := d.Tenure.Leases.Acquire(ctx, d.seat(), d.Tenure.Owner, d.term(), d.Now())
+	return epoch, err == nil
+}
+
+// term is how long the seat is kept for who does not say that it is there still.
+func (d *Desk) term() time.Duration { return max(2*d.Tenure.TTL, 10*d.Beat) }
+
+// remain reports by an error that another process has taken the seat: what this one
+// knows is old then, and must not be kept.
+func (d *Desk) remain(ctx context.Context) error {
+	if !d.Tenure.Shared {
+		return nil
+	}
+	return d.Tenure.Leases.Heartbeat(context.WithoutCancel(ctx), d.seat(), d.Tenure.Owner, d.term(), d.Now())
+}
+
+// seatedRound does a round, however long that takes: the seat is held meanwhile, and
+// where it is lost all the same the round ends.
+func (d *Desk) seatedRound(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	defer cancel()
+	if d.Tenure.Shared {
+		beside.Go(func() {
+			tick := time.NewTicker(d.term() / 4)
+			defer tick.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-tick.C:
+				}
+				if err := d.remain(ctx); errors.Is(err, store.ErrFenced) {
+					cancel()
+				}
+			}
+		})
+	}
+	d.round(ctx)
 }
 
 // forget drops what was known: another process had the seat meanwhile.

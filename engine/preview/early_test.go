@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -326,5 +327,84 @@ func TestForgeTakenOut(t *testing.T) {
 			must(r.TB, err)
 			return len(kept) == 1 && !strings.Contains(string(kept[0].Body), `"pins"`)
 		})
+	})
+}
+
+// TestSeatIsLost: what a process knew before another one had the seat takes nothing
+// away of what that one did.
+func TestSeatIsLost(t *testing.T) {
+	over(t, func(r *rig) {
+		r.early = true
+		base := "mode auto\n" + first
+		applied(r, map[string]string{"envs/prod.txt": base})
+		r.push("web", map[string]string{"envs/prod.txt": base + "network db 10.1.0.0/16 b\n"})
+		n := r.open("web", "mei")
+		_, id, _ := strings.Cut(r.shows(n, "plan `"), "plan `")
+		r.answered(n, r.say(n, "ann", "isobar approve "+id[:9]), "+1")
+		r.stop()
+		hangs, goes := make(chan struct{}, 100), make(chan struct{})
+		defer sync.OnceFunc(func() { close(goes) })()
+		r.opens = func() error {
+			hangs <- struct{}{}
+			<-goes
+			return nil
+		}
+		r.owner = "one"
+		r.serve() // it reads what is kept, and hangs at the forge
+		<-hangs
+		r.opens, r.owner = nil, "another"
+		r.clock.pass(5 * time.Minute)
+		r.serve()
+		r.answered(n, r.say(n, "ann", "isobar apply prod"), "rocket")
+		r.shows(n, "Applied before the merge", "applied 1 change")
+		for range cap(hangs) / 2 {
+			select {
+			case goes <- struct{}{}:
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+		r.looks("prod", 3)
+		_, answers := r.comments(n)
+		if got := r.objects(); got != "db=b web=a" || !strings.Contains(r.pins(), "prod:pinned to ") || len(answers) != 0 {
+			r.Errorf("the world has %s, the pins are %s, and it was said %q", got, r.pins(), answers)
+		}
+	})
+}
+
+// TestDriftUnderAPin: it is put back, whatever was approved of the pull since.
+func TestDriftUnderAPin(t *testing.T) {
+	over(t, func(r *rig) {
+		n, base := pinned(r, "auto")
+		r.push("web", map[string]string{"envs/prod.txt": base + "network db 10.1.0.0/16 b\nnetwork log 10.2.0.0/16 c\n"})
+		r.onMain()
+		_, id, _ := strings.Cut(r.shows(n, "fake.network/log", "plan `"), "plan `")
+		r.answered(n, r.say(n, "ann", "isobar approve "+id[:9]), "+1")
+		r.eventually("it being agreed to", func() bool { return r.agreed(n, "prod") != "" })
+		for _, o := range r.world.Objects() {
+			if o.Fields.Text("label") == "b" {
+				must(r.TB, r.world.Mutate("network", o.ID, func(f resource.Map) { f["label"] = resource.String("by hand") }))
+			}
+		}
+		r.eventually("it being put back", func() bool { return r.objects() == "db=b web=a" && r.row("prod").State == "in sync" })
+	})
+}
+
+// TestForgeShowsNothing: a token that may not see a repository just now ends nothing.
+func TestForgeShowsNothing(t *testing.T) {
+	over(t, func(r *rig) {
+		n, _ := pinned(r, "auto")
+		r.stop()
+		repo := r.repo
+		r.repo = "acme/elsewhere"
+		r.serve()
+		r.looks("prod", 3)
+		if got := r.objects(); got != "db=b web=a" || !strings.Contains(r.pins(), "prod:pinned to ") {
+			r.Errorf("the world has %s, the pins are %s", got, r.pins())
+		}
+		r.stop()
+		r.repo = repo
+		r.serve()
+		r.answered(n, r.say(n, "ann", "isobar unpin prod"), "+1")
+		r.eventually("a plan that waits", func() bool { return r.row("prod").State == "waiting" })
 	})
 }

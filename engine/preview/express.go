@@ -97,6 +97,12 @@ func (d *Desk) approvals(ctx context.Context, p *pull) error {
 		return nil
 	}
 	full := map[string]agreed{}
+	for env, was := range p.Agreed { // what is not planned now, by a conflict or a mistake, may be again
+		if e := p.planOf(env); e == nil && p.view.unplanned() || e != nil && e.Plan == nil {
+			was.Past = true
+			full[env] = was
+		}
+	}
 	access, err := d.access(ctx)
 	if wrong := diag.List(nil); errors.As(err, &wrong) {
 		return nil // the base branch is broken, which the daemon tells

@@ -35,6 +35,12 @@ type made struct {
 	wrong    diag.List                // mistakes in the spec that have no place yet
 }
 
+// unplanned reports whether a conflict, or a mistake that is no single environment's,
+// kept all from being planned.
+func (m *made) unplanned() bool {
+	return len(m.Envs) == 0 && (len(m.Conflicts) > 0 || len(m.wrong) > 0 || m.Spec.Errors()+m.Placed > 0)
+}
+
 // outdated notes that something has changed in an environment since.
 func (m *made) outdated(env string) {
 	if !slices.Contains(m.Stale.Envs, env) {
@@ -76,10 +82,16 @@ func (d *Desk) plan(ctx context.Context, p *pull) error {
 	}
 	p.view, p.replan, p.say = out, false, true
 	p.record.Head, p.record.Base = m.head.Hash, base.Hash
-	p.Envs, p.Plans = nil, map[string]string{}
+	p.Plans = map[string]string{}
+	if !out.unplanned() { // else those that it concerned last
+		p.Envs = nil
+	}
 	for i := range out.Envs {
 		e := &out.Envs[i]
-		if p.Envs = append(p.Envs, e.Env); e.Plan != nil && e.Plan.Plan.Digest != "" {
+		if !slices.Contains(p.Envs, e.Env) {
+			p.Envs = append(p.Envs, e.Env)
+		}
+		if e.Plan != nil && e.Plan.Plan.Digest != "" {
 			p.Plans[e.Env] = e.Plan.Plan.Digest
 		}
 	}

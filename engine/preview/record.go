@@ -94,6 +94,9 @@ func (d *Desk) keep(ctx context.Context, p *pull) error {
 	if err != nil {
 		return err
 	}
+	if err := d.remain(ctx); err != nil {
+		return err
+	}
 	return d.Store.PutPull(context.WithoutCancel(ctx), store.Pull{Repo: d.Repo, Number: p.number, Open: p.open(), Updated: d.Now(), Body: body})
 }
 

@@ -1,6 +1,7 @@
 package preview_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -204,6 +205,7 @@ type rig struct {
 	early  bool         // comments may have pulls applied before their merge
 	opens  func() error // what keeps the forge from being spoken to
 	gone   bool         // the forge was taken out of the settings
+	owner  string       // of several processes that share the store; "" is the only one
 	ids    int
 	mu     sync.Mutex
 }
@@ -281,7 +283,7 @@ func (r *rig) serve() {
 		log = slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		quiet = log
 	}
-	tenure := reconcile.Tenure{Leases: r.store, Owner: "one", TTL: time.Minute, Now: r.clock.now}
+	tenure := reconcile.Tenure{Leases: r.store, Owner: cmp.Or(r.owner, "one"), TTL: time.Minute, Now: r.clock.now, Shared: r.owner != ""}
 	r.daemon = &reconcile.Daemon{
 		Runner: runner, Store: r.store, Tenure: tenure, Meter: meter{}, Log: quiet, NewID: r.id, Chat: r.chat, Channel: "C1",
 		Poll: 200 * time.Millisecond, Interval: r.look, Backoff: 100 * time.Millisecond, Workers: 2,

@@ -10,6 +10,7 @@ import (
 
 	"isobar.dev/engine/forge"
 	"isobar.dev/engine/resource"
+	"isobar.dev/engine/store"
 )
 
 // deliveriesAtOnce bounds the deliveries that are read at a time.
@@ -225,7 +226,7 @@ func (d *Desk) due() []int {
 // wrong tells what went wrong, once for as long as it stays so, and leaves a forge
 // alone that asked for it.
 func (d *Desk) wrong(ctx context.Context, number int, err error) {
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || errors.Is(err, store.ErrFenced) { // another process sees to it
 		return
 	}
 	if f := (*resource.Failure)(nil); errors.As(err, &f) && f.Class == resource.Throttled {

@@ -67,6 +67,10 @@ func (d *Desk) read(ctx context.Context, p *pull) (gone bool, err error) {
 	}
 	now, err := d.Forge.Pull(ctx, p.number)
 	if f := (*resource.Failure)(nil); errors.As(err, &f) && f.Class == resource.NotFound {
+		// Forges say so as well of all that the token may not see just now.
+		if all, lerr := d.Forge.Pulls(ctx); lerr != nil || slices.ContainsFunc(all, func(o forge.Pull) bool { return o.Number == p.number }) {
+			return false, errors.Join(err, lerr)
+		}
 		return true, d.leave(ctx, p)
 	}
 	if err != nil {
