@@ -281,6 +281,26 @@ func TestForks(t *testing.T) {
 	})
 }
 
+// TestForksGovernNothing: a stranger's change neither waives rules nor chooses its mode.
+func TestForksGovernNothing(t *testing.T) {
+	over(t, func(r *rig) {
+		applied(r, map[string]string{"envs/prod.txt": first, "isobar.cue": "prod ann\n"})
+		head := r.push("fork", map[string]string{
+			"envs/prod.txt": "mode auto\nwaive SG-1\n" + first + "network db 10.1.0.0/16 open\n",
+			"envs/mine.txt": "waive SG-1\nnetwork db 10.1.0.0/16 open\n",
+		})
+		n, err := r.lab.Open(r.repo, labforge.Pull{Title: "Let me", Author: "mallory", From: "mallory/infra", HeadRef: "fork", BaseRef: "main"})
+		must(r.TB, err)
+		body := r.shows(n, "From a fork", "it is open to the world", "prod", "mine")
+		if strings.Contains(body, "it says so itself") || strings.Contains(body, "without a question") {
+			r.Errorf("it governs itself:\n%s", body)
+		}
+		for _, env := range []string{"prod", "mine"} {
+			r.eventually("a status", func() bool { return strings.HasPrefix(r.status(head, "isobar/policy: "+env), "fail") })
+		}
+	})
+}
+
 // TestWebhooks: what webhooks tell of is looked at at once, whatever their order and
 // however often they come; what they lose the list finds.
 func TestWebhooks(t *testing.T) {

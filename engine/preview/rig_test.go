@@ -118,6 +118,8 @@ func (s specs) Environment(ctx context.Context, tree fs.FS, env string) (spec.En
 		switch {
 		case l[0] == "mode":
 			out.Mode = l[1]
+		case l[0] == "waive" && len(l) == 2:
+			out.Policy.Waivers = append(out.Policy.Waivers, spec.Waiver{Rule: l[1], Reason: "it says so itself"})
 		case l[0] == "network" && len(l) == 4:
 			out.Desired = append(out.Desired, resource.Desired{
 				Address: resource.Address{Env: env, Provider: "fake", Kind: "network", Name: l[1]},

@@ -109,6 +109,9 @@ func (r *Runner) Recall(ctx context.Context, job Job) (*Draft, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := r.govern(ctx, d); err != nil {
+		return nil, err
+	}
 	state, err := r.Ledger.State(ctx, job.Env)
 	if err != nil {
 		return nil, err
@@ -123,6 +126,32 @@ func (r *Runner) Recall(ctx context.Context, job Job) (*Draft, error) {
 	d.Plan = r.build(d, lost)
 	d.Findings, err = r.judge(ctx, d)
 	return d, err
+}
+
+// govern takes what a stranger's tree may not say for itself from where the rules
+// are read: the mode, what may be deleted, which rules hold and what is waived. An
+// environment that is not there has every rule and no waiver.
+func (r *Runner) govern(ctx context.Context, d *Draft) error {
+	if d.Job.Rules == nil {
+		return nil
+	}
+	estate, err := r.Specs.Estate(ctx, d.Job.Rules)
+	if err != nil {
+		return err
+	}
+	base := spec.Environment{Mode: estate.Mode, Deletes: d.Spec.Deletes}
+	if slices.Contains(estate.Environments, d.Job.Env) {
+		var wrong diag.List
+		is, err := r.Specs.Environment(ctx, d.Job.Rules, d.Job.Env)
+		switch {
+		case err == nil:
+			base = is
+		case !errors.As(err, &wrong): // else the change may be what mends it
+			return err
+		}
+	}
+	d.Spec.Policy, d.Spec.Mode, d.Spec.Deletes = base.Policy, base.Mode, base.Deletes
+	return nil
 }
 
 // withhold notes the resources that want secrets, which are not read.
